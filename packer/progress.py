@@ -1,0 +1,39 @@
+"""Progress on a terminal: how far, how fast, how long still. Silent in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from tqdm import tqdm
+
+
+class Advance(Protocol):
+    """Told about each finished piece of work."""
+
+    def __call__(self, amount: int, /) -> object: ...
+
+
+@contextmanager
+def progress(label: str, total: int | None, unit: str = "B") -> Iterator[Advance]:
+    """Show a bar on stderr while the body runs.
+
+    Args:
+        label: what is being done, such as `packing`.
+        total: the amount of work in `unit`s, or None if unknown.
+        unit: `B` for bytes (shown with decimal prefixes), or a word such as `step`.
+    """
+    bar = tqdm(
+        total=total,
+        desc=label,
+        unit=unit,
+        unit_scale=unit == "B",
+        disable=not sys.stderr.isatty(),
+        leave=False,
+        file=sys.stderr,
+        dynamic_ncols=True,
+    )
+    with bar:
+        yield bar.update

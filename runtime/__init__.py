@@ -1,0 +1,1 @@
+"""Reads bundles and starts engines. Knows nothing of the packer."""

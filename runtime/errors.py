@@ -1,0 +1,15 @@
+"""The one exception for what the user got wrong or can mend."""
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used.
+
+    The command line shows it as one `ERROR` line and one `TIP` line, and exits with status 1.
+    """
+
+    def __init__(self, message: str, tip: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        """What is wrong, naming the file or the argument."""
+        self.tip = tip
+        """The way out, as a sentence or a command in backticks; empty if there is none."""
