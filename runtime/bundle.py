@@ -1,0 +1,235 @@
+"""Opens a bundle for reading: members, manifest, default arguments, engines, weights.
+
+Layout: docs/bundle-format.md. Any ZIP can be opened, so that files of other tools can be looked
+into; `manifest` tells whether llamapack made it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from runtime.errors import InputError
+from runtime.gguf_header import Header, read_header
+from runtime.zip_directory import DEFLATED, STORED, Directory, Member, data_offset, read_directory
+
+ARGS, MANIFEST, TEMPLATE = ".args", "llamapack.json", "chat_template.jinja"
+ENGINES, SUMS = "engines/", "SHA256SUMS"
+
+_SMALL = 16 << 20  # bytes; limit of members that are read whole
+_BLOCK = 1 << 20  # bytes read at once
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine for one target inside a bundle."""
+
+    target: str
+    id: str
+    """SHA-256 of its `SHA256SUMS`, 64 hex digits."""
+    files: int
+    """Number of files, without `SHA256SUMS`."""
+    size: int
+    """Bytes when unpacked."""
+    compressed_size: int
+    """Bytes in the bundle."""
+
+
+class Bundle:
+    """A bundle that is open for reading; a context manager."""
+
+    def __init__(self, path: Path, file: BinaryIO, directory: Directory) -> None:
+        self.path = path
+        self.directory = directory
+        self._file = file
+
+    @classmethod
+    def open(cls, path: Path) -> Bundle:
+        """Open the file at `path` and read its directory.
+
+        Raises:
+            InputError: it does not exist, or is no readable ZIP.
+        """
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            raise InputError(f"{path} does not exist", "Check the path of the bundle.") from None
+        except IsADirectoryError:
+            raise InputError(
+                f"{path} is a directory, not a bundle", "Name the file inside it."
+            ) from None
+        try:
+            return cls(path, file, read_directory(file, str(path)))
+        except BaseException:
+            file.close()
+            raise
+
+    def __enter__(self) -> Bundle:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """Members by name, in the order of the archive's directory."""
+        return self.directory.members
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the whole file."""
+        return self._file.seek(0, 2)
+
+    @cached_property
+    def manifest(self) -> dict[str, Any] | None:
+        """The parsed manifest, or None if there is none.
+
+        Raises:
+            InputError: it is not a JSON object.
+        """
+        if MANIFEST not in self.members:
+            return None
+        try:
+            manifest = json.loads(self.read(MANIFEST))
+        except (ValueError, RecursionError):
+            manifest = None
+        if not isinstance(manifest, dict):
+            raise self._damaged(f"{MANIFEST} is no JSON object")
+        return manifest
+
+    @cached_property
+    def args(self) -> str:
+        """The text of `.args`, empty if there is none."""
+        return self.read(ARGS).decode("utf-8", "replace") if ARGS in self.members else ""
+
+    @cached_property
+    def engines(self) -> list[Engine]:
+        """The engines of a llamapack bundle, sorted by target."""
+        targets: dict[str, list[Member]] = {}
+        for name, member in self.members.items():
+            parts = name.split("/")
+            if len(parts) == 3 and name.startswith(ENGINES):
+                targets.setdefault(parts[1], []).append(member)
+        engines = []
+        for target, files in sorted(targets.items()):
+            sums = f"{ENGINES}{target}/{SUMS}"
+            if sums in self.members:
+                engines.append(
+                    Engine(
+                        target=target,
+                        id=hashlib.sha256(self.read(sums)).hexdigest(),
+                        files=len(files) - 1,
+                        size=sum(file.size for file in files if file.name != sums),
+                        compressed_size=sum(file.compressed_size for file in files),
+                    )
+                )
+        return engines
+
+    @property
+    def weights(self) -> list[Member]:
+        """The GGUF members, in the order of the archive."""
+        return [member for name, member in self.members.items() if name.endswith(".gguf")]
+
+    def data_offset(self, member: Member) -> int:
+        """Bytes from the start of the file to the data of `member`.
+
+        Raises:
+            InputError: its local header is damaged.
+        """
+        return data_offset(self._file, member, str(self.path))
+
+    def header(self, member: Member) -> Header:
+        """The GGUF header of a stored member.
+
+        Raises:
+            InputError: it is compressed, or no GGUF.
+        """
+        name = f"{self.path}: {member.name}"
+        if member.method != STORED or member.encrypted:
+            raise InputError(
+                f"{name} is compressed, so no engine can map it",
+                "Pack it again, or store it with `zip -0`.",
+            )
+        return read_header(self._file, name, self.data_offset(member), member.size)
+
+    def read(self, name: str) -> bytes:
+        """The contents of a small member, checked against its CRC-32.
+
+        Raises:
+            InputError: there is no such member, it is larger than 16 MiB, or damaged.
+        """
+        member = self.members.get(name)
+        if member is None:
+            raise InputError(
+                f"{self.path} has no member {name}", f"`llamapack inspect {self.path}` lists them."
+            )
+        if member.size > _SMALL:
+            raise self._damaged(f"member {name} has {member.size:,} bytes, which cannot be")
+        data = b"".join(self.stream(member))
+        if zlib.crc32(data) != member.crc32:
+            raise self._damaged(f"the CRC-32 of member {name} differs")
+        return data
+
+    def stream(self, member: Member) -> Iterator[bytes]:
+        """The contents of a member in pieces of at most a few MiB. Checks length, not CRC-32.
+
+        Raises:
+            InputError: it is damaged, encrypted, or of a compression method we do not read.
+        """
+        if member.encrypted or member.method not in (STORED, DEFLATED):
+            raise InputError(
+                f"{self.path}: member {member.name} is encrypted or of compression method "
+                f"{member.method}, which llamapack does not read",
+                "Unpack it with another ZIP tool.",
+            )
+        pieces = self._raw(member)
+        if member.method == DEFLATED:
+            pieces = self._inflated(pieces, member)
+        done = 0
+        for piece in pieces:
+            done += len(piece)
+            if done > member.size:
+                break
+            yield piece
+        if done != member.size:
+            raise self._damaged(f"member {member.name} has not the length that it should have")
+
+    def _raw(self, member: Member) -> Iterator[bytes]:
+        position = self.data_offset(member)
+        left = member.compressed_size
+        while left:
+            self._file.seek(position)
+            piece = self._file.read(min(left, _BLOCK))
+            if not piece:
+                raise self._damaged(f"member {member.name} is cut off")
+            position += len(piece)
+            left -= len(piece)
+            yield piece
+
+    def _inflated(self, pieces: Iterator[bytes], member: Member) -> Iterator[bytes]:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            for piece in pieces:
+                data = piece
+                while data and not inflater.eof:
+                    # A limit on the output, so that a small damaged member cannot fill the memory.
+                    yield inflater.decompress(data, _BLOCK)
+                    data = inflater.unconsumed_tail
+            yield inflater.flush()
+        except zlib.error:
+            raise self._damaged(f"member {member.name} does not decompress") from None
+
+    def _damaged(self, what: str) -> InputError:
+        return InputError(f"{self.path} is damaged: {what}", "Download or copy the file again.")
