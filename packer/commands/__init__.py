@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Protocol, TypeAlias
 
+from packer.commands import engine
+
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -12,4 +14,7 @@ class Verb(Protocol):
     def register(self, verbs: Subparsers, /) -> None: ...
 
 
-VERBS: tuple[Verb, ...] = ()
+VERBS: tuple[Verb, ...] = (
+    # One per line, so that two of them can be added side by side.
+    engine,
+)

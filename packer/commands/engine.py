@@ -1,0 +1,99 @@
+"""`llamapack engine`: builds engines and shows which there are."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from packer.console import note
+from packer.engine import cache, targets
+from packer.engine.build import build
+from runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser("engine", help="build the native engines and show which there are")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+
+    act = actions.add_parser("build", help="build engines that are missing or stale")
+    act.add_argument("targets", nargs="*", metavar="TARGET", help="default: those for this machine")
+    act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
+    act.set_defaults(run=_build)
+
+    act = actions.add_parser("list", help="show all targets and their engines")
+    act.add_argument("--json", action="store_true", help="as JSON")
+    act.set_defaults(run=_list)
+
+    act = actions.add_parser("path", help="print the folder of an engine")
+    act.add_argument("target", metavar="TARGET")
+    act.set_defaults(run=_path)
+
+    act = actions.add_parser("clean", help="remove stale engines and what builds left behind")
+    act.add_argument(
+        "--all", action="store_true", help="also current engines, llama.cpp's sources and web UI"
+    )
+    act.set_defaults(run=_clean)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number from 1 up")
+    return int(text)
+
+
+def _build(args: argparse.Namespace) -> None:
+    if args.targets:
+        rows = [targets.named(name) for name in args.targets]
+    else:
+        rows = targets.for_this_machine()
+    for row in rows:
+        print(f"{row.name} {build(row, args.jobs)}")
+
+
+def _list(args: argparse.Namespace) -> None:
+    found = cache.engines()
+    missing = [name for name in targets.TARGETS if name not in {e.target for e in found}]
+    if args.json:
+        rows = [
+            {
+                "built_with": engine.built_with,
+                "files": engine.files,
+                "id": engine.id,
+                "llama.cpp": engine.llama_cpp,
+                "path": str(engine.path),
+                "size": engine.size,
+                "state": "built" if engine.current else "stale",
+                "target": engine.target,
+            }
+            for engine in found
+        ]
+        rows += [{"state": "missing", "target": name} for name in missing]
+        print(json.dumps(sorted(rows, key=lambda row: str(row["target"])), indent=2))
+        return
+    lines = [
+        f"{e.target:22}{'built' if e.current else 'stale':9}{e.llama_cpp:8}"
+        f"{e.files:3} files {e.size / 1e6:7.1f} MB  {e.id[:16]}"
+        for e in found
+    ]
+    lines += [f"{name:22}missing" for name in missing]
+    print("\n".join(sorted(lines)))
+
+
+def _path(args: argparse.Namespace) -> None:
+    row = targets.named(args.target)
+    path = cache.find(row.name)
+    if path is None:
+        raise InputError(
+            f"there is no current engine for {row.name}",
+            f"`llamapack engine build {row.name}` makes it",
+        )
+    print(path)
+
+
+def _clean(args: argparse.Namespace) -> None:
+    freed = cache.clean(everything=args.all)
+    note(f"freed {freed / 1e6:,.0f} MB")

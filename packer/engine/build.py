@@ -1,0 +1,164 @@
+"""Builds the engine of one target and puts it into the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from packer import build_cache
+from packer.console import note
+from packer.engine import cache, description, layout, logged, native, ninja, source, sums, web_ui
+from packer.engine import pins as pinned
+from packer.engine import toolchain as tools
+from packer.engine.lock import locked
+from packer.engine.pins import Pins
+from packer.engine.targets import Target
+from packer.engine.toolchain import Toolchain
+from runtime.errors import InputError
+
+_NEEDED = 3_000_000_000
+"""Bytes that sources, objects and zig's cache of one build may take."""
+
+_GOAL = "llamapack-engine-files"
+"""The CMake target that leaves the finished files in `engine/` of the build folder."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    target: Target
+    pins: Pins
+    key: str
+    toolchain: Toolchain
+    folder: Path
+    """Holds `native/` (what is compiled) and `out/` (CMake's build folder)."""
+    log: Path
+
+
+def build(target: Target, jobs: int | None = None) -> Path:
+    """The folder of the current engine for `target`; built if it is not in the cache.
+
+    Two builders of one target take turns, and the second finds what the first has made.
+
+    Args:
+        jobs: how many compilers run at once; as many as there are CPUs if None.
+
+    Raises:
+        InputError: a tool is missing or a step fails; the message names the log.
+    """
+    with locked(layout.lock(target.name)):
+        if found := cache.find(target.name):
+            return found
+        began = time.monotonic()
+        work = _prepared(target)
+        llama_cpp = source.ready(work.pins)
+        ui = web_ui.ready(work.pins, llama_cpp, work.folder / "native")
+        note(f"building the engine for {target.name} (log: {work.log})")
+        try:
+            _compile(work, llama_cpp, ui, jobs or os.cpu_count() or 1)
+            place = _publish(work)
+        except KeyboardInterrupt:
+            shutil.rmtree(work.folder, ignore_errors=True)
+            raise
+        shutil.rmtree(work.folder, ignore_errors=True)
+        minutes, seconds = divmod(round(time.monotonic() - began), 60)
+        note(f"built the engine for {target.name} in {minutes} min {seconds} s")
+        return place
+
+
+def _prepared(target: Target) -> _Work:
+    """Check what can be checked early, and take a copy of the sources to compile."""
+    folder = layout.build(target.name)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    free = shutil.disk_usage(folder).free
+    if free < _NEEDED:
+        raise InputError(
+            f"{build_cache.root()}: an engine build needs {_NEEDED / 1e9:.0f} GB of space, "
+            f"there are {free / 1e9:.1f}",
+            f"free some, or set `{build_cache.VARIABLE}` to a directory on another disk",
+        )
+    native.snapshot(native.directory(), folder / "native")
+    pins = pinned.load(folder / "native")
+    log = layout.log(target.name)
+    logged.start(log)
+    key = description.key(target, pins, folder / "native")
+    return _Work(target, pins, key, tools.find(pins), folder, log)
+
+
+def _compile(work: _Work, llama_cpp: Path, ui: Path, jobs: int) -> None:
+    out, name = work.folder / "out", work.target.name
+    definitions = description.settings(work.target, work.pins) | {
+        "CMAKE_MAKE_PROGRAM": str(work.toolchain.ninja),
+        "CMAKE_TOOLCHAIN_FILE": str(work.folder / "native" / "cmake" / "zig-toolchain.cmake"),
+        "LLAMAPACK_ZIG": str(work.toolchain.zig),
+        "LLAMA_SOURCE": str(llama_cpp),
+        "LLAMAPACK_UI_DIST": str(ui),
+    }
+    configure: list[str | Path] = [
+        work.toolchain.cmake,
+        "-S",
+        work.folder / "native",
+        "-B",
+        out,
+        "-G",
+        "Ninja",
+    ]
+    configure += [f"-D{variable}={value}" for variable, value in definitions.items()]
+    env = _environment(work)
+    logged.run(configure, f"configuring {name}", work.log, env=env)
+    with ninja.shown(name) as on_line:
+        # ninja itself, not `cmake --build`: it stops its compilers when it is told to end.
+        words: list[str | Path] = [work.toolchain.ninja, "-C", out, "-j", str(jobs), _GOAL]
+        logged.run(words, f"compiling {name}", work.log, env=env, on_line=on_line)
+
+
+def _environment(work: _Work) -> dict[str, str]:
+    """Nothing of the user's that could change the result (CFLAGS, CPATH, CMAKE_…, GGML_…)."""
+    kept = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "USERPROFILE", "COMSPEC")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {
+        "LC_ALL": "C",
+        "NINJA_STATUS": ninja.STATUS,
+        "SOURCE_DATE_EPOCH": str(work.pins.date),
+        "ZERO_AR_DATE": "1",
+        "ZIG_GLOBAL_CACHE_DIR": str(layout.zig_cache() / "global"),
+        "ZIG_LOCAL_CACHE_DIR": str(layout.zig_cache() / "local"),
+    }
+
+
+def _publish(work: _Work) -> Path:
+    """Move the finished files into the cache, with their list and their facts, in one step."""
+    made = work.folder / "out" / "engine"
+    files = sorted(made.iterdir()) if made.is_dir() else []
+    complete = made / work.target.executable in files
+    if not complete or not all(path.is_file() for path in files):
+        raise InputError(
+            f"{_GOAL} left no `{work.target.executable}`, or a folder",
+            f"everything the build printed is in `{work.log}`",
+        )
+    for path in files:
+        path.chmod(0o755 if path.name == work.target.executable else 0o644)
+    text = sums.listing(files)
+    facts = {
+        "built_with": work.toolchain.versions(),
+        "files": len(files),
+        "id": sums.engine_id(text),
+        "key": work.key,
+        "llama.cpp": work.pins.release,
+        "size": sum(path.stat().st_size for path in files),
+        "target": work.target.name,
+    }
+    place = cache.folder(work.target.name, work.key)
+    with layout.unfinished(place.parent) as folder:
+        ready = folder / "engine"
+        made.rename(ready)
+        (ready / sums.NAME).write_text(text, encoding="utf-8", newline="")
+        (ready / cache.FACTS).write_text(
+            json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
+        shutil.rmtree(place, ignore_errors=True)
+        ready.rename(place)
+    return place

@@ -1,0 +1,126 @@
+"""The finished engines: which there are, and which of them is what a build now would make."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packer import build_cache
+from packer.engine import description, layout, native, pins
+from packer.engine.lock import Busy, locked
+from packer.engine.targets import TARGETS
+from runtime.errors import InputError
+
+FACTS = "engine.json"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A finished engine: its files, `SHA256SUMS` and `engine.json` lie in `path`."""
+
+    target: str
+    path: Path
+    id: str
+    """SHA-256 of its `SHA256SUMS`."""
+    key: str
+    """SHA-256 over what it was built from."""
+    llama_cpp: str
+    """llama.cpp's release."""
+    built_with: dict[str, str]
+    """Versions of the tools."""
+    files: int
+    size: int
+    """Bytes of these files."""
+    current: bool
+    """Built from what is in `native/` now; otherwise it is stale."""
+
+
+def folder(target: str, key: str) -> Path:
+    """Where the engine of that key lies once it is finished."""
+    return layout.engines() / f"{target}-{key[:16]}"
+
+
+def find(target: str) -> Path | None:
+    """The folder of the current engine for `target`, or None if a build is due.
+
+    Raises:
+        InputError: there is no such target, or no `native/` folder.
+    """
+    return built().get(target)
+
+
+def built() -> dict[str, Path]:
+    """The folders of all current engines, by target."""
+    return {engine.target: engine.path for engine in engines() if engine.current}
+
+
+def engines() -> list[Engine]:
+    """All finished engines, also stale ones and those of targets that are no more."""
+    sources = native.directory()
+    pinned = pins.load(sources)
+    keys = {name: description.key(row, pinned, sources) for name, row in TARGETS.items()}
+    found = []
+    for path in sorted(layout.engines().glob(f"[!.]*/{FACTS}")):
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            found.append(_engine(path.parent, facts, keys))
+        except (ValueError, KeyError, TypeError):
+            continue  # Not ours to judge; `clean --all` removes it.
+    return found
+
+
+def _engine(path: Path, facts: dict[str, Any], keys: dict[str, str]) -> Engine:
+    return Engine(
+        target=facts["target"],
+        path=path,
+        id=facts["id"],
+        key=facts["key"],
+        llama_cpp=facts["llama.cpp"],
+        built_with=facts["built_with"],
+        files=facts["files"],
+        size=facts["size"],
+        current=keys.get(facts["target"]) == facts["key"],
+    )
+
+
+def clean(*, everything: bool) -> int:
+    """Remove stale engines and what builds left behind, or the whole build cache of engines.
+
+    Sources, web UI and current engines stay unless `everything` is true.
+
+    Returns:
+        The number of bytes freed.
+
+    Raises:
+        InputError: an engine is being built.
+    """
+    places = [build_cache.root() / "build", layout.zig_cache(), build_cache.root() / "logs"]
+    places += [p for d in _stores() for p in d.glob(".unfinished-*")]
+    if everything:
+        places += [*_stores(), layout.npm_cache()]
+    else:
+        places += [engine.path for engine in engines() if not engine.current]
+    with ExitStack() as locks:
+        for name in ("source", "web-ui", *TARGETS):
+            try:
+                locks.enter_context(locked(layout.lock(name), wait=False))
+            except Busy:
+                raise InputError(
+                    f"{name} is being made by another llamapack", "clean when it is done"
+                ) from None
+        freed = sum(_size(place) for place in places)
+        for place in places:
+            shutil.rmtree(place, ignore_errors=True)
+    return freed
+
+
+def _stores() -> tuple[Path, ...]:
+    return layout.engines(), layout.source(), layout.web_ui()
+
+
+def _size(place: Path) -> int:
+    return sum(p.lstat().st_size for p in place.rglob("*") if p.is_symlink() or p.is_file())

@@ -1,0 +1,44 @@
+"""What an engine is made of, as CMake settings and as the key that names the result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from packer.engine import native
+from packer.engine.pins import Pins
+from packer.engine.targets import Target
+
+
+def settings(target: Target, pins: Pins) -> dict[str, str]:
+    """The CMake variables of a build, less those that hold paths of this machine."""
+    return {
+        "CMAKE_BUILD_TYPE": "Release",
+        "LLAMAPACK_ZIG_TARGET": target.zig,
+        "LLAMAPACK_STATIC": "ON" if target.static else "OFF",
+        # Else upstream would ask git, and the answer would depend on how the sources were got.
+        "LLAMA_BUILD_NUMBER": str(pins.build_number),
+        "LLAMA_BUILD_COMMIT": pins.commit[:7],
+    }
+
+
+def key(target: Target, pins: Pins, sources: Path) -> str:
+    """SHA-256 (hexadecimal) over everything that decides the bytes of an engine.
+
+    That is: the pins (llama.cpp, zig), the target's row, the CMake settings and the contents of
+    the native sources. cmake, ninja and Node.js only carry these out; their versions are noted in
+    `engine.json`, but an upgrade of them makes no engine stale. So the key needs no tool at all,
+    and `llamapack pack` finds an engine where none is installed.
+
+    Args:
+        sources: the `native/` folder.
+    """
+    parts = {
+        "pins": asdict(pins),
+        "settings": settings(target, pins),
+        "sources": native.digests(sources),
+        "target": asdict(target),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,62 @@
+"""The folders of the build cache that engines use."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from packer import build_cache
+
+
+def engines() -> Path:
+    """Finished engines, one folder each: `TARGET-<first 16 hex digits of the key>`."""
+    return build_cache.root() / "engines"
+
+
+def source() -> Path:
+    """llama.cpp's sources, one folder per release."""
+    return build_cache.root() / "source"
+
+
+def web_ui() -> Path:
+    """Built web UIs, one folder per key."""
+    return build_cache.root() / "web-ui"
+
+
+def build(target: str) -> Path:
+    """Where one target is compiled: the same folder each time, so that zig's cache can help."""
+    return build_cache.root() / "build" / target
+
+
+def log(name: str) -> Path:
+    """The log of the last attempt to make `name`: a target, `source` or `web-ui`."""
+    return build_cache.root() / "logs" / f"{name}.log"
+
+
+def lock(name: str) -> Path:
+    """The lock file of whoever makes `name`."""
+    return build_cache.root() / "locks" / f"{name}.lock"
+
+
+def zig_cache() -> Path:
+    """Objects that zig compiled before; makes the next build of an edited engine short."""
+    return build_cache.root() / "zig-cache"
+
+
+def npm_cache() -> Path:
+    """npm's downloads."""
+    return build_cache.root() / "npm-cache"
+
+
+@contextmanager
+def unfinished(parent: Path) -> Iterator[Path]:
+    """A temporary folder in `parent` for work that `Path.rename` moves out when it is complete."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

