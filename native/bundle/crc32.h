@@ -9,8 +9,14 @@
 extern "C" {
 #endif
 
-// Continues the checksum `crc` of what came before (0 at the start) over `size` more bytes.
-uint32_t crc32_update(uint32_t crc, const void * data, size_t size);
+struct crc32 {
+    uint32_t state;
+    uint32_t table[4][256]; // filled by crc32_init, so that there is no shared state to guard
+};
+
+void     crc32_init(struct crc32 * crc);
+void     crc32_update(struct crc32 * crc, const void * data, size_t size);
+uint32_t crc32_value(const struct crc32 * crc);
 
 #ifdef __cplusplus
 }

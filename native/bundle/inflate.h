@@ -24,7 +24,7 @@ typedef int64_t (*inflate_source)(void * source, const uint8_t ** data);
 // Takes the next `size` bytes of output. Returns 0 to go on; anything else stops.
 typedef int (*inflate_sink)(void * sink, const void * data, size_t size);
 
-// Decompresses one DEFLATE stream from `read` into `write`, in pieces of at most 32 KiB each.
+// Decompresses one DEFLATE stream from `read` into `write`, in pieces of less than 65 KiB each.
 // What follows the stream in the last piece of input is ignored.
 enum inflate_status inflate_stream(inflate_source read, void * source, inflate_sink write, void * sink);
 
