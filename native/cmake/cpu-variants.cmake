@@ -1,0 +1,20 @@
+# The micro-architectures that get a CPU module of their own, next to the baseline `ggml-cpu`.
+# Upstream's GGML_CPU_ALL_VARIANTS builds fourteen for x86; these are the steps that change speed.
+# Runs at the end of ggml/src (see hooks/CheckCXXCompilerFlag.cmake).
+
+if (GGML_SYSTEM_ARCH STREQUAL "x86")
+    ggml_add_cpu_backend_variant(sandybridge    SSE42 AVX)
+    ggml_add_cpu_backend_variant(haswell        SSE42 AVX F16C FMA AVX2 BMI2)
+    ggml_add_cpu_backend_variant(alderlake      SSE42 AVX F16C FMA AVX2 BMI2 AVX_VNNI)
+    ggml_add_cpu_backend_variant(cascadelake    SSE42 AVX F16C FMA AVX2 BMI2 AVX512 AVX512_VNNI)
+    ggml_add_cpu_backend_variant(zen4           SSE42 AVX F16C FMA AVX2 BMI2 AVX512 AVX512_VBMI AVX512_VNNI AVX512_BF16)
+    ggml_add_cpu_backend_variant(sapphirerapids SSE42 AVX F16C FMA AVX2 BMI2 AVX512 AVX512_VBMI AVX512_VNNI AVX512_BF16 AMX_TILE AMX_INT8)
+elseif (GGML_SYSTEM_ARCH STREQUAL "ARM" AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    # Upstream reads the features of an ARM variant only with this on; it is off until here so that
+    # upstream's own list stays unbuilt.
+    set(GGML_CPU_ALL_VARIANTS ON)
+    ggml_add_cpu_backend_variant(armv8.2_2 DOTPROD FP16_VECTOR_ARITHMETIC)
+    ggml_add_cpu_backend_variant(armv8.6_1 DOTPROD FP16_VECTOR_ARITHMETIC SVE MATMUL_INT8)
+    ggml_add_cpu_backend_variant(armv8.6_2 DOTPROD FP16_VECTOR_ARITHMETIC SVE MATMUL_INT8 SVE2)
+    ggml_add_cpu_backend_variant(armv9.2_2 DOTPROD FP16_VECTOR_ARITHMETIC SVE MATMUL_INT8 SVE2 SME)
+endif()

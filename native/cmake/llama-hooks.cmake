@@ -1,0 +1,6 @@
+# Upstream maps the whole file that a model lies in; with this header in front of it, only the
+# member of the bundle is mapped, locked and prefetched.
+set_source_files_properties("${LLAMA_SOURCE}/src/llama-mmap.cpp" DIRECTORY "${LLAMA_SOURCE}/src"
+    PROPERTIES COMPILE_OPTIONS "-include;${CMAKE_CURRENT_SOURCE_DIR}/engine/hooks/member_mmap.h")
+target_sources(llama PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/engine/hooks/member_mmap.cpp")
+target_include_directories(llama PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/engine/hooks")

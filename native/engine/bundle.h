@@ -1,0 +1,52 @@
+// The bundle that this engine was started from, or that `-m` names: its members, and how upstream's
+// code gets to open them.
+#pragma once
+
+#include "zip_directory.h"
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+class bundle {
+  public:
+    bundle() = default;
+    ~bundle();
+
+    bundle(const bundle &)             = delete;
+    bundle & operator=(const bundle &) = delete;
+
+    // Opens the archive at `path` (UTF-8) and lets `/zip/NAME` stand for its stored members.
+    // Throws user_error if it cannot be read.
+    void open(const std::string & path);
+
+    bool                is_open() const { return file != nullptr; }
+    const std::string & path() const { return container; }
+
+    // True if the file ends in a ZIP directory, so that open() would accept it.
+    static bool is_archive(const std::string & path);
+
+    bool has(const std::string & name) const;
+
+    // The contents of a member of at most 64 MiB. Throws user_error if there is none or it is damaged.
+    std::string read(const std::string & name) const;
+
+    // The stored *.gguf members, in the order of the archive.
+    std::vector<std::string> weights() const;
+
+    // A path of the real file system that reads as the member, for readers that go past ggml_fopen:
+    // the bundle itself under another spelling, which ggml_fopen takes for the member. No copy.
+    std::string alias(const std::string & name);
+
+    // A file with the contents of a small member, removed at exit by temporary_files_remove().
+    std::string materialize(const std::string & name) const;
+
+  private:
+    FILE *        file = nullptr;
+    std::string   container;
+    zip_directory directory{};
+    int           aliases = 0;
+
+    const zip_member * find(const std::string & name) const;
+};

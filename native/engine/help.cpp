@@ -1,0 +1,81 @@
+#include "help.h"
+
+#include "arg.h"
+
+#include <cstdio>
+
+static const char * const MANUAL = R"(NAME
+    %1$s - a language model and the program that runs it, in one file
+
+SYNOPSIS
+    %1$s [--chat] [-p SYSTEM_PROMPT] [OPTIONS]
+    %1$s --server [--host HOST] [--port PORT] [OPTIONS]
+    %1$s --cli -p PROMPT [-n TOKENS] [OPTIONS]
+
+DESCRIPTION
+    Without a mode flag it chats in the terminal, and serves the web UI and an OpenAI-compatible API
+    at http://127.0.0.1:8080 meanwhile. Started without a terminal it opens the web UI in the browser.
+    With -p or -f and no mode flag it completes the prompt, as with --cli.
+
+MODES
+    --chat           chat in the terminal only; -p is the system prompt
+    --server         serve HTTP only
+    --cli            print a raw completion of -p or -f, for scripts
+
+OPTIONS
+    -m FILE          other weights: a .gguf, or another bundle
+    -c N             context size in tokens; 0 is the size that the model was trained with
+                     (default: 8192, or the trained size where that is smaller)
+    -ngl N           how many layers to put on the GPU; 999 is all of them
+    --gpu KIND       auto, disable, nvidia, amd, apple, intel or vulkan
+    -n N             how many tokens to write at most
+    --temp T         temperature; 0 always takes the likeliest token
+    -e               take \n and other escapes in -p
+    --special        print special tokens too
+    --host HOST      address to serve at (default: 127.0.0.1)
+    --port PORT      port to serve at (default: 8080, or the next free one)
+    --nobrowser      do not open a browser
+    --log-disable    no log, only the answer
+    --licenses       print the licences of the software in this file
+    --version        print versions
+    -h, --help       print this manual
+
+    /zip/NAME in place of a file's name is a member of this file.
+
+IN THE CHAT
+    /help lists the commands. Ctrl-C stops an answer, Ctrl-D leaves.
+
+EXAMPLES
+    %1$s --chat -p "You are a pirate."
+    %1$s --server --nobrowser --host 0.0.0.0
+    %1$s --cli -p "four score and seven" -n 16 --temp 0 --log-disable
+    curl http://localhost:8080/v1/chat/completions -H "Content-Type: application/json" \
+        -d '{"messages": [{"role": "user", "content": "Say this is a test!"}]}'
+
+ENVIRONMENT
+    LLAMAPACK_CACHE  folder for the unpacked engine, in place of ~/.cache/llamapack
+    LLAMA_ARG_...    upstream's options, as listed below
+
+LLAMA.CPP'S OPTIONS
+    All of these pass through, in each mode where they mean something.
+
+)";
+
+static void print_manual(const std::string & name) {
+    const std::string mark = "%1$s";
+    std::string       text = MANUAL;
+    for (size_t pos = text.find(mark); pos != std::string::npos; pos = text.find(mark, pos + name.size())) {
+        text.replace(pos, mark.size(), name);
+    }
+    fputs(text.c_str(), stdout);
+    fflush(stdout);
+}
+
+void help_print(const std::string & name) {
+    print_manual(name);
+    char          program[] = "llamapack";
+    char          usage[]   = "--help";
+    char *        argv[]    = { program, usage, nullptr };
+    common_params params;
+    common_params_parse(2, argv, params, LLAMA_EXAMPLE_SERVER); // prints and exits
+}

@@ -1,0 +1,133 @@
+// The engine's entry: finds the bundle, reads its default arguments, settles the mode.
+
+#include "bundle.h"
+#include "help.h"
+#include "members.h"
+#include "model.h"
+#include "modes.h"
+#include "module_dir.h"
+#include "options.h"
+#include "program_path.h"
+#include "unsupported.h"
+#include "user_error.h"
+#include "words.h"
+
+#include "llama.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+// embedded by upstream's license_generate
+extern const char * LICENSES[];
+
+int llama_bench(int argc, char ** argv);
+int llama_completion(int argc, char ** argv);
+int llama_quantize(int argc, char ** argv);
+int llama_server(int argc, char ** argv);
+
+struct command {
+    const char * name;
+    int (*run)(int, char **);
+};
+
+// Upstream's own programs, as they are: `FILE bench -m X.gguf`.
+static const command COMMANDS[] = {
+    { "bench",      llama_bench      },
+    { "completion", llama_completion },
+    { "quantize",   llama_quantize   },
+    { "serve",      llama_server     },
+};
+
+static int version_print(const bundle & from) {
+    if (from.has("llamapack.json")) {
+        const std::string manifest = from.read("llamapack.json");
+        const std::string key      = "\"tool\": \"";
+        const size_t      start    = manifest.find(key);
+        if (start != std::string::npos) {
+            const size_t begin = start + key.size();
+            printf("%s\n", manifest.substr(begin, manifest.find('"', begin) - begin).c_str());
+        }
+    }
+    printf("llama.cpp %s\n", llama_version());
+    return 0;
+}
+
+static int licenses_print() {
+    for (int i = 0; LICENSES[i]; i++) {
+        printf("%s\n", LICENSES[i]);
+    }
+    return 0;
+}
+
+static run_mode mode_default(const options & opts) {
+    if (opts.find("--prompt") || opts.find("--file")) {
+        return run_mode::cli;
+    }
+    return terminal_absent() ? run_mode::server : run_mode::chat_and_server;
+}
+
+static int run(std::vector<std::string> user) {
+    bundle from;
+    if (const char * path = std::getenv("LLAMAPACK_BUNDLE")) {
+        from.open(path);
+        environment_remove("LLAMAPACK_BUNDLE");
+    }
+    model_open_bundle(user, from);
+
+    const std::vector<std::string> defaults =
+        from.has(".args") ? words_parse(from.read(".args")) : std::vector<std::string>();
+    options opts = options_parse(words_merge(defaults, user));
+
+    if (opts.help) {
+        const std::string & path = from.path();
+        help_print(path.empty() ? "llamapack-engine" : "./" + path.substr(path.find_last_of("/\\") + 1));
+        return 0;
+    }
+    if (opts.version) {
+        return version_print(from);
+    }
+    if (opts.licenses) {
+        return licenses_print();
+    }
+    unsupported_refuse(opts);
+    if (opts.gpu == "disable") {
+        opts.remove("--n-gpu-layers");
+        opts.add("--n-gpu-layers", "0");
+    }
+    if (opts.mode == run_mode::unset) {
+        opts.mode = mode_default(opts);
+    }
+    if (!opts.find("--server-base")) {
+        model_choose(opts, from);
+    }
+    members_resolve(opts, from);
+
+    switch (opts.mode) {
+        case run_mode::cli:    return mode_cli(opts);
+        case run_mode::server: return mode_server(opts);
+        default:               return mode_chat(opts);
+    }
+}
+
+int main(int argc, char ** argv) {
+    if (std::getenv("LLAMAPACK_PROBE")) {
+        return 0;
+    }
+    module_dir_set(program_dir().c_str());
+
+    for (const command & one : COMMANDS) {
+        if (argc > 1 && strcmp(argv[1], one.name) == 0) {
+            return one.run(argc - 1, argv + 1);
+        }
+    }
+    try {
+        return run(program_arguments(argc, argv));
+    } catch (const user_error & error) {
+        fprintf(stderr, "ERROR %s\n", error.what());
+        if (!error.tip.empty()) {
+            fprintf(stderr, "TIP %s\n", error.tip.c_str());
+        }
+        return 1;
+    }
+}

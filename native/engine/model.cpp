@@ -1,0 +1,109 @@
+#include "model.h"
+
+#include "ggml.h"
+#include "gguf.h"
+#include "user_error.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+static constexpr uint32_t CONTEXT_DEFAULT = 8192; // tokens
+
+// Options that belong to the bundle's own weights and mean nothing for others.
+static const char * const MODEL_BOUND[] = {
+    "--model", "--model-draft", "--mmproj", "--lora", "--lora-scaled", "--control-vector", "--control-vector-scaled",
+    "--chat-template", "--chat-template-file", "--ctx-size", "--alias",
+};
+
+static bool is_gguf(const std::string & path) {
+    FILE * file = ggml_fopen(path.c_str(), "rb");
+    if (!file) {
+        return false;
+    }
+    char       magic[4];
+    const bool is = fread(magic, 1, 4, file) == 4 && memcmp(magic, "GGUF", 4) == 0;
+    fclose(file);
+    return is;
+}
+
+static bool is_file(const std::string & path) {
+    FILE * file = ggml_fopen(path.c_str(), "rb");
+    if (file) {
+        fclose(file);
+    }
+    return file != nullptr;
+}
+
+void model_open_bundle(std::vector<std::string> & user, bundle & from) {
+    for (size_t i = user.size(); i-- > 1;) {
+        if (user[i - 1] != "-m" && user[i - 1] != "--model") {
+            continue;
+        }
+        const std::string path = user[i];
+        if (!from.has(path) && is_file(path) && !is_gguf(path) && bundle::is_archive(path)) {
+            from.open(path);
+            user.erase(user.begin() + (i - 1), user.begin() + (i + 1));
+        }
+        return;
+    }
+}
+
+// The context size that the model was trained with, in tokens; 0 if its header does not say.
+static uint32_t context_trained(const std::string & path) {
+    const std::unique_ptr<gguf_context, void (*)(gguf_context *)> header(
+        gguf_init_from_file(path.c_str(), { /*.no_alloc =*/ true, /*.ctx =*/ nullptr }), gguf_free);
+    if (!header) {
+        throw user_error(path + ": is not a GGUF that can be read", "check the file with `llamapack inspect`");
+    }
+    const int64_t architecture = gguf_find_key(header.get(), "general.architecture");
+    if (architecture < 0 || gguf_get_kv_type(header.get(), architecture) != GGUF_TYPE_STRING) {
+        return 0;
+    }
+    const std::string key    = std::string(gguf_get_val_str(header.get(), architecture)) + ".context_length";
+    const int64_t     length = gguf_find_key(header.get(), key.c_str());
+    return length >= 0 && gguf_get_kv_type(header.get(), length) == GGUF_TYPE_UINT32 ? gguf_get_val_u32(header.get(), length) : 0;
+}
+
+// "gemma-2-2b.Q6_K" for "/zip/gemma-2-2b.Q6_K.gguf"
+static std::string model_name(const std::string & path) {
+    std::string name = path.substr(path.find_last_of("/\\") + 1);
+    if (name.size() > 5 && name.compare(name.size() - 5, 5, ".gguf") == 0) {
+        name.resize(name.size() - 5);
+    }
+    return name;
+}
+
+void model_choose(options & opts, bundle & from) {
+    const given_option * model = opts.find("--model");
+    if (model && !model->is_default && !from.has(model->values.back()) && model->values.back().rfind("/zip/", 0) != 0) {
+        opts.given.erase(std::remove_if(opts.given.begin(), opts.given.end(), [](const given_option & option) {
+            return option.is_default && std::any_of(std::begin(MODEL_BOUND), std::end(MODEL_BOUND),
+                [&](const char * name) { return options_same(option.name, name); });
+        }), opts.given.end());
+    } else if (!model && !from.weights().empty()) {
+        opts.add("--model", "/zip/" + from.weights().front());
+    } else if (!model) {
+        throw user_error("no weights: this file holds none and -m names none", "start it with -m FILE.gguf");
+    }
+
+    std::string path = opts.value("--model");
+    if (from.has(path) && !is_file(path)) {
+        path = "/zip/" + path;
+    }
+    if (!is_file(path)) {
+        throw user_error(path + ": no such file", "-m takes the path of a .gguf or of another bundle");
+    }
+    if (!is_gguf(path)) {
+        throw user_error(path + ": is not a GGUF", "-m takes a .gguf or another bundle");
+    }
+    if (!opts.find("--ctx-size") && !std::getenv("LLAMA_ARG_CTX_SIZE")) {
+        const uint32_t trained = context_trained(path);
+        if (trained > 0) {
+            opts.add("--ctx-size", std::to_string(std::min(trained, CONTEXT_DEFAULT)));
+        }
+    }
+    if (!opts.find("--alias")) {
+        opts.add("--alias", model_name(path));
+    }
+}

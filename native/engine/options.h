@@ -1,0 +1,60 @@
+// What the words of a start mean: our own flags, and upstream's for each of its programs.
+#pragma once
+
+#include "words.h"
+
+#include "arg.h"
+
+#include <string>
+#include <vector>
+
+enum class run_mode {
+    unset,
+    chat_and_server, // no mode flag, in a terminal
+    chat,            // --chat
+    server,          // --server
+    cli,             // --cli
+};
+
+// One option as it was given, with the values that upstream's tables say it takes.
+struct given_option {
+    std::string              name;   // as typed, such as "-c"
+    std::vector<std::string> values; // none, one or two
+    bool                     is_default = false;
+};
+
+struct options {
+    run_mode                  mode = run_mode::unset;
+    std::vector<given_option> given;
+
+    bool help        = false;
+    bool version     = false;
+    bool licenses    = false;
+    bool no_browser  = false;
+    bool log_disable = false;
+    bool recompile   = false;
+
+    std::string gpu; // --gpu, empty if not given
+
+    // The last option of this name (any of its spellings, such as "-m" for "--model"), or null.
+    const given_option * find(const std::string & name) const;
+
+    // Its last value, or "".
+    std::string value(const std::string & name) const;
+
+    void add(const std::string & name, const std::string & value);
+    void remove(const std::string & name);
+};
+
+// Sorts words into our flags and upstream's options. Throws user_error for a word that none of
+// upstream's programs knows and for a missing value.
+options options_parse(const std::vector<word> & words);
+
+// The command line for one of upstream's programs: of the options given, those that it knows.
+std::vector<std::string> options_argv(const options & opts, llama_example example);
+
+// Lets the options that `example` knows act on `params`, for programs whose loop we replace.
+void options_apply(const options & opts, llama_example example, common_params & params);
+
+// True if both are spellings of one option of upstream's, such as "-m" and "--model".
+bool options_same(const std::string & a, const std::string & b);

@@ -1,0 +1,17 @@
+// What a program has to ask its operating system about itself.
+#pragma once
+
+#include <string>
+#include <vector>
+
+// The folder that this program lies in (UTF-8), or "" where the system does not tell.
+std::string program_dir();
+
+// The user's words (UTF-8) without the program's name.
+std::vector<std::string> program_arguments(int argc, char ** argv);
+
+// True when nobody sits at a terminal and nothing is piped in: a double click on a desktop, a service.
+bool terminal_absent();
+
+// Takes a variable out of this process's environment, so that children do not see it.
+void environment_remove(const char * name);
