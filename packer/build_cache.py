@@ -7,8 +7,6 @@ from pathlib import Path
 
 from runtime.errors import InputError
 
-VARIABLE = "LLAMAPACK_BUILD_CACHE"
-
 
 def root() -> Path:
     """The build cache: `$LLAMAPACK_BUILD_CACHE`, else `~/.cache/llamapack-build`.
@@ -18,12 +16,13 @@ def root() -> Path:
     Raises:
         InputError: there is neither the variable nor a home directory.
     """
-    if chosen := os.environ.get(VARIABLE):
+    if chosen := os.environ.get("LLAMAPACK_BUILD_CACHE"):
         return Path(chosen).expanduser().absolute()
     try:
         home = Path.home()
     except RuntimeError:
         raise InputError(
-            "there is no home directory to keep engines in", f"set `{VARIABLE}` to a directory"
+            "there is no home directory to keep engines in",
+            "set `LLAMAPACK_BUILD_CACHE` to a directory",
         ) from None
     return home / ".cache" / "llamapack-build"

@@ -53,25 +53,30 @@ def build(target: Target, jobs: int | None = None) -> Path:
         if found := cache.find(target.name):
             return found
         began = time.monotonic()
-        work = _prepared(target)
-        llama_cpp = source.ready(work.pins)
-        ui = web_ui.ready(work.pins, llama_cpp, work.folder / "native")
-        note(f"building the engine for {target.name} (log: {work.log})")
+        folder = layout.build(target.name)
         try:
-            _compile(work, llama_cpp, ui, jobs or os.cpu_count() or 1)
-            place = _publish(work)
+            place = _built(target, folder, jobs or os.cpu_count() or 1)
         except KeyboardInterrupt:
-            shutil.rmtree(work.folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
-        shutil.rmtree(work.folder, ignore_errors=True)
+        # After a failure the folder stays, to be looked at; the next build begins by removing it.
+        shutil.rmtree(folder, ignore_errors=True)
         minutes, seconds = divmod(round(time.monotonic() - began), 60)
         note(f"built the engine for {target.name} in {minutes} min {seconds} s")
         return place
 
 
-def _prepared(target: Target) -> _Work:
+def _built(target: Target, folder: Path, jobs: int) -> Path:
+    work = _prepared(target, folder)
+    llama_cpp = source.ready(work.pins)
+    ui = web_ui.ready(work.pins, llama_cpp, folder / "native")
+    note(f"building the engine for {target.name} (log: {work.log})")
+    _compile(work, llama_cpp, ui, jobs)
+    return _publish(work)
+
+
+def _prepared(target: Target, folder: Path) -> _Work:
     """Check what can be checked early, and take a copy of the sources to compile."""
-    folder = layout.build(target.name)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     free = shutil.disk_usage(folder).free
@@ -79,7 +84,7 @@ def _prepared(target: Target) -> _Work:
         raise InputError(
             f"{build_cache.root()}: an engine build needs {_NEEDED / 1e9:.0f} GB of space, "
             f"there are {free / 1e9:.1f}",
-            f"free some, or set `{build_cache.VARIABLE}` to a directory on another disk",
+            "free some, or set `LLAMAPACK_BUILD_CACHE` to a directory on another disk",
         )
     native.snapshot(native.directory(), folder / "native")
     pins = pinned.load(folder / "native")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runtime.errors import InputError
 
-_ERROR = re.compile(r"(^|[\s:])((fatal|npm) )?error[: ]", re.IGNORECASE)
+_ERROR = re.compile(r"(^|[\s:])error: |^npm error |^CMake Error")
 _LONGEST = 240
 
 

@@ -25,8 +25,8 @@ class Npm:
     """Version of that Node.js, such as `20.20.2`."""
 
     def environment(self, **extra: str) -> dict[str, str]:
-        """The user's environment (registry and proxy settings count), less what changes builds."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("NODE_")}
+        """The user's environment (registry, proxy, CA certificates), less what changes builds."""
+        env = {k: v for k, v in os.environ.items() if k not in ("NODE_ENV", "NODE_PATH")}
         # A build runs `node` by name, and must meet the same one.
         env["PATH"] = os.pathsep.join([str(self.node.parent), env.get("PATH", os.defpath)])
         env["npm_config_cache"] = str(layout.npm_cache())

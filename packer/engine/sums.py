@@ -21,8 +21,3 @@ def listing(files: list[Path]) -> str:
 def engine_id(text: str) -> str:
     """The engine id: SHA-256 (hexadecimal) of the listing itself."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def names(text: str) -> list[str]:
-    """The file names in a listing."""
-    return [line[66:] for line in text.splitlines()]

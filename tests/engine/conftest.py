@@ -1,0 +1,97 @@
+"""A build in small: sources, web UI and compiler that take milliseconds, in an own cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_release import Release, git, pack
+
+from packer.engine import native, source, toolchain, web_ui
+
+CMAKE = """\
+cmake_minimum_required(VERSION 3.25)
+project(small NONE)
+file(APPEND "{counter}" "x")
+add_custom_target(llamapack-engine-files
+    COMMAND ${{CMAKE_COMMAND}} -E make_directory engine
+    COMMAND ${{CMAKE_COMMAND}} -E copy ${{CMAKE_SOURCE_DIR}}/engine/main.cpp engine/llamapack-engine
+    COMMAND ${{CMAKE_COMMAND}} -E copy ${{CMAKE_SOURCE_DIR}}/engine/base.c engine/libggml-base.so
+    COMMAND ${{CMAKE_COMMAND}} -E sleep 0.2)
+"""
+
+PINS = """\
+[llama-cpp]
+release = "v0.4.0"
+commit = "{commit}"
+build_number = 0
+date = 1789238834
+[source]
+package = "small"
+version = "1.0.0"
+integrity = "{integrity}"
+bundle = "package/release.bundle"
+[toolchain]
+zig = "0.17.0"
+node = "20.19.0"
+"""
+
+
+@pytest.fixture
+def cache_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty build cache."""
+    root = tmp_path / "the cache"
+    monkeypatch.setenv("LLAMAPACK_BUILD_CACHE", str(root))
+    return root
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    repository = tmp_path / "repository"
+    (repository / "tools" / "ui").mkdir(parents=True)
+    (repository / "llama.h").write_text("// llama\n")
+    (repository / "tools" / "ui" / "package.json").write_text("{}\n")
+    git("init", "-q", ".", cwd=repository)
+    git("add", ".", cwd=repository)
+    git("commit", "-q", "-m", "release", cwd=repository)
+    git("bundle", "create", "../release.bundle", "HEAD", cwd=repository)
+    tarball = tmp_path / "small-1.0.0.tgz"
+    data = (tmp_path / "release.bundle").read_bytes()
+    pack(tarball, {"package/release.bundle": data, "package/evil.js": b"no"})
+    return Release(tarball, git("rev-parse", "HEAD", cwd=repository))
+
+
+@pytest.fixture
+def small_native(tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `native/` folder that llamapack takes for its own."""
+    folder = tmp_path / "native"
+    for name in ("engine", "stub", "web_ui", "cmake"):
+        (folder / name).mkdir(parents=True)
+    (folder / "pins.toml").write_text(
+        PINS.format(commit=release.commit, integrity=release.integrity)
+    )
+    (folder / "CMakeLists.txt").write_text(CMAKE.format(counter=tmp_path / "configured"))
+    (folder / "cmake" / "zig-toolchain.cmake").write_text("")
+    (folder / "engine" / "main.cpp").write_text("int main() {}\n")
+    (folder / "engine" / "base.c").write_text("int base;\n")
+    (folder / "stub" / "stub.c").write_text("int stub;\n")
+    (folder / "web_ui" / "freeze-date.cjs").write_text("// freeze\n")
+    monkeypatch.setattr(native, "directory", lambda: folder)
+    return folder
+
+
+@pytest.fixture
+def small_tools(
+    tmp_path: Path, cache_root: Path, small_native: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real cmake and ninja; a zig that only knows its version; no network."""
+    pytest.importorskip("cmake")
+    pytest.importorskip("ninja")
+    zig = tmp_path / "zig"
+    zig.write_text("#!/bin/sh\necho 0.17.0\n")
+    zig.chmod(0o755)
+    ui = tmp_path / "ui"
+    ui.mkdir()
+    monkeypatch.setattr(toolchain, "_zig", lambda: zig)
+    monkeypatch.setattr(source, "ready", lambda pins: tmp_path / "repository")
+    monkeypatch.setattr(web_ui, "ready", lambda pins, llama_cpp, sources: ui)

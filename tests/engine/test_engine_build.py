@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from packer.engine import cache, toolchain
+from packer.engine.build import build
+from packer.engine.targets import TARGETS, named
+from runtime.errors import InputError
+
+LINUX = TARGETS["linux-x86_64"]
+pytestmark = pytest.mark.usefixtures("small_tools")
+
+
+def test_a_finished_engine_is_found_with_its_list_and_facts(cache_root: Path) -> None:
+    assert cache.find("linux-x86_64") is None
+    place = build(LINUX)
+    assert cache.find("linux-x86_64") == place
+    assert cache.built() == {"linux-x86_64": place}
+
+    listing = (place / "SHA256SUMS").read_bytes()
+    names = [line.split("  ")[1] for line in listing.decode().splitlines()]
+    assert names == ["libggml-base.so", "llamapack-engine"]
+    facts = json.loads((place / "engine.json").read_text())
+    assert facts["id"] == hashlib.sha256(listing).hexdigest()
+    assert place.name == f"linux-x86_64-{facts['key'][:16]}"
+    assert set(facts["built_with"]) == {"zig", "cmake", "ninja"}
+    assert (place / "llamapack-engine").stat().st_mode & 0o777 == 0o755
+    assert (place / "libggml-base.so").stat().st_mode & 0o777 == 0o644
+    assert not (cache_root / "build" / "linux-x86_64").exists()
+
+
+@pytest.mark.skipif(not shutil.which("sha256sum"), reason="there is no sha256sum")
+def test_sha256sum_accepts_the_list() -> None:
+    place = build(LINUX)
+    subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=place, check=True)
+
+
+def test_a_second_build_takes_the_first_ones_result(tmp_path: Path) -> None:
+    assert build(LINUX) == build(LINUX)
+    assert (tmp_path / "configured").read_text() == "x"
+
+
+def test_two_builders_at_once_build_once(tmp_path: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    builders = [fork.Process(target=build, args=(LINUX,)) for _ in range(3)]
+    for builder in builders:
+        builder.start()
+    for builder in builders:
+        builder.join(60)
+    assert [builder.exitcode for builder in builders] == [0, 0, 0]
+    assert (tmp_path / "configured").read_text() == "x"
+    assert cache.find("linux-x86_64")
+
+
+def test_an_edited_source_makes_the_engine_stale(small_native: Path) -> None:
+    old = build(LINUX)
+    (small_native / "engine" / "main.cpp").write_text("int main() { return 1; }\n")
+    assert cache.find("linux-x86_64") is None
+    assert [engine.current for engine in cache.engines()] == [False]
+    new = build(LINUX)
+    assert new != old
+    assert sorted(engine.current for engine in cache.engines()) == [False, True]
+
+
+def test_a_compiler_error_is_shown_with_the_log(small_native: Path, cache_root: Path) -> None:
+    compiler = small_native / "compiler.sh"
+    compiler.write_text("echo 'engine/main.cpp:7:3: error: no member named x'; exit 1\n")
+    with (small_native / "CMakeLists.txt").open("a") as file:
+        file.write(f'add_custom_target(bad COMMAND sh "{compiler}" VERBATIM)\n')
+        file.write("add_dependencies(llamapack-engine-files bad)\n")
+    with pytest.raises(InputError) as caught:
+        build(LINUX)
+    assert caught.value.message == (
+        "compiling linux-x86_64 failed: engine/main.cpp:7:3: error: no member named x"
+    )
+    log = cache_root / "logs" / "linux-x86_64.log"
+    assert str(log) in caught.value.tip
+    assert "no member named x" in log.read_text()
+    assert cache.find("linux-x86_64") is None
+
+
+def test_a_cmake_error_is_shown_with_its_message(small_native: Path) -> None:
+    (small_native / "CMakeLists.txt").write_text('message(FATAL_ERROR "no such thing")\n')
+    with pytest.raises(InputError, match=r"configuring .* CMake Error at .* no such thing"):
+        build(LINUX)
+
+
+def test_a_build_without_the_program_is_refused(small_native: Path) -> None:
+    path = small_native / "CMakeLists.txt"
+    path.write_text(path.read_text().replace("engine/llamapack-engine", "engine/other"))
+    with pytest.raises(InputError, match="left no `llamapack-engine`"):
+        build(LINUX)
+
+
+def test_another_zig_is_refused(small_native: Path) -> None:
+    path = small_native / "pins.toml"
+    path.write_text(path.read_text().replace("0.17.0", "0.18.0"))
+    with pytest.raises(InputError, match=r"built with zig 0\.18\.0, this is 0\.17\.0") as caught:
+        build(LINUX)
+    assert "ziglang==0.18.0" in caught.value.tip
+
+
+def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain.shutil, "which", lambda name, path=None: None)
+    with pytest.raises(InputError, match="there is no `cmake` here") as caught:
+        build(LINUX)
+    assert "llamapack[build]" in caught.value.tip
+
+
+def test_the_users_compiler_flags_stay_out(
+    small_native: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CFLAGS", "-march=native")
+    path = small_native / "CMakeLists.txt"
+    path.write_text(
+        path.read_text()
+        + 'if (DEFINED ENV{CFLAGS})\n  message(FATAL_ERROR "CFLAGS=$ENV{CFLAGS}")\nendif()\n'
+    )
+    assert build(LINUX)
+
+
+def test_clean_keeps_current_engines(small_native: Path, cache_root: Path) -> None:
+    stale = build(LINUX)
+    (small_native / "engine" / "main.cpp").write_text("int main() { return 1; }\n")
+    current = build(LINUX)
+    assert cache.clean(everything=False) > 0
+    assert not stale.exists()
+    assert current.exists()
+    cache.clean(everything=True)
+    assert [path.name for path in cache_root.iterdir()] == ["locks"]
+
+
+def test_clean_waits_for_nobody(cache_root: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    builder = fork.Process(target=build, args=(LINUX,))
+    builder.start()
+    lock = cache_root / "locks" / "linux-x86_64.lock"
+    log = cache_root / "logs" / "linux-x86_64.log"
+    while not (lock.exists() and log.exists()):
+        assert builder.is_alive()
+        time.sleep(0.01)
+    with pytest.raises(InputError, match="linux-x86_64 is being made by another llamapack"):
+        cache.clean(everything=True)
+    builder.join(60)
+    assert builder.exitcode == 0
+
+
+def test_a_damaged_engine_folder_is_not_an_engine(cache_root: Path) -> None:
+    (build(LINUX) / "engine.json").write_text("[]")
+    assert cache.find("linux-x86_64") is None
+    assert build(LINUX) == cache.find("linux-x86_64")
+
+
+def test_unknown_targets_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="unknown target `linux-vax`") as caught:
+        named("linux-vax")
+    assert "linux-x86_64-static" in caught.value.tip

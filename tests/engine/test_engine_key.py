@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from packer.engine import description, pins, web_ui
+from packer.engine.targets import TARGETS
+
+LINUX = TARGETS["linux-x86_64"]
+
+
+def engine_key(folder: Path) -> str:
+    return description.key(LINUX, pins.load(folder), folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["engine/main.cpp", "CMakeLists.txt", "web_ui/freeze-date.cjs", "engine/new.cpp"]
+)
+def test_a_changed_source_changes_the_key(small_native: Path, name: str) -> None:
+    before = engine_key(small_native)
+    with (small_native / name).open("a") as file:
+        file.write("\n")
+    assert engine_key(small_native) != before
+
+
+@pytest.mark.parametrize("name", ["stub/stub.c", "README.md", "engine/.main.cpp.swp", "x.c~"])
+def test_what_is_not_compiled_does_not_change_the_key(small_native: Path, name: str) -> None:
+    before = engine_key(small_native)
+    with (small_native / name).open("a") as file:
+        file.write("\n")
+    assert engine_key(small_native) == before
+
+
+def test_pins_and_target_go_into_the_key(small_native: Path) -> None:
+    pinned = pins.load(small_native)
+    keys = {description.key(row, pinned, small_native) for row in TARGETS.values()}
+    keys.add(description.key(LINUX, replace(pinned, zig="0.18.0"), small_native))
+    keys.add(description.key(replace(LINUX, zig="x86_64-linux-gnu.2.28"), pinned, small_native))
+    assert len(keys) == len(TARGETS) + 2
+
+
+def test_the_key_does_not_depend_on_the_folder(small_native: Path, tmp_path: Path) -> None:
+    before = engine_key(small_native)
+    assert engine_key(small_native.rename(tmp_path / "moved")) == before
+
+
+def test_the_web_ui_is_rebuilt_only_for_its_own_sources(small_native: Path) -> None:
+    pinned = pins.load(small_native)
+    before = web_ui.key(pinned, small_native)
+    (small_native / "engine" / "main.cpp").write_text("other")
+    assert web_ui.key(pinned, small_native) == before
+    assert web_ui.key(replace(pinned, date=1), small_native) != before
+    (small_native / "web_ui" / "freeze-date.cjs").write_text("other")
+    assert web_ui.key(pinned, small_native) != before

