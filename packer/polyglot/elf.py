@@ -1,0 +1,137 @@
+"""ELF64 headers: just enough to embed a static program in a bundle.
+
+Facts: System V ABI, chapter 4 and 5; the rules of the APE loader are those of `ape/loader.c`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from collections.abc import Sequence
+
+ET_EXEC = 2
+EM_X86_64, EM_AARCH64 = 62, 183
+PT_NULL, PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_PHDR = 0, 1, 2, 3, 6
+PF_X, PF_W, PF_R = 1, 2, 4
+
+KEEP_ARGV0 = 0x101CA75
+"""The value of `e_flags` that makes the kernel's and APE's loaders keep the caller's argv[0]."""
+
+_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+_SEGMENT = struct.Struct("<IIQQQQQQ")
+HEADER_SIZE = _HEADER.size
+SEGMENT_SIZE = _SEGMENT.size
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """One program header; the names are those of the ABI without `p_`."""
+
+    type: int
+    flags: int
+    offset: int
+    vaddr: int
+    paddr: int
+    filesz: int
+    memsz: int
+    align: int
+
+    def pack(self) -> bytes:
+        """The 56 bytes of the program header."""
+        return _SEGMENT.pack(*dataclasses.astuple(self))
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """An ELF header with its program headers."""
+
+    machine: int
+    entry: int
+    phoff: int
+    flags: int
+    type: int
+    phentsize: int
+    segments: tuple[Segment, ...]
+
+    @property
+    def loads(self) -> list[Segment]:
+        """The segments that are mapped, in their order."""
+        return [s for s in self.segments if s.type == PT_LOAD]
+
+    def header(self) -> bytes:
+        """The 64 bytes of the ELF header; section headers are left out."""
+        ident = b"\x7fELF" + bytes([2, 1, 1, 0]) + bytes(8)
+        return _HEADER.pack(
+            ident, self.type, self.machine, 1, self.entry, self.phoff, 0, self.flags,
+            HEADER_SIZE, SEGMENT_SIZE, len(self.segments), 0, 0, 0,
+        )  # fmt: skip
+
+
+def unpack_segments(table: bytes) -> tuple[Segment, ...]:
+    """Read a program header table.
+
+    Raises:
+        ValueError: if `table` does not end with an entry.
+    """
+    if len(table) % SEGMENT_SIZE:
+        raise ValueError("program header table is cut off")
+    return tuple(Segment(*fields) for fields in _SEGMENT.iter_unpack(table))
+
+
+def parse(header: bytes, image: bytes) -> Program:
+    """Read the ELF header in `header` and the program headers that it points to in `image`.
+
+    Raises:
+        ValueError: naming what is not as a little-endian ELF64 file has it.
+    """
+    if len(header) < HEADER_SIZE or header[:4] != b"\x7fELF":
+        raise ValueError("no ELF magic")
+    if header[4:6] != b"\x02\x01":
+        raise ValueError("not ELFCLASS64 and ELFDATA2LSB")
+    _, kind, machine, _, entry, phoff, _, flags, _, phentsize, phnum, *_ = _HEADER.unpack(
+        header[:HEADER_SIZE]
+    )
+    if phentsize != SEGMENT_SIZE:
+        raise ValueError(f"e_phentsize is {phentsize}, not {SEGMENT_SIZE}")
+    table = image[phoff : phoff + phnum * SEGMENT_SIZE]
+    if len(table) != phnum * SEGMENT_SIZE:
+        raise ValueError("program header table is cut off")
+    return Program(machine, entry, phoff, flags, kind, phentsize, unpack_segments(table))
+
+
+def embed(
+    program: Program, *, at: int, table_at: int, extra: Sequence[Segment] = ()
+) -> tuple[Program, bytes]:
+    """Describe `program` as part of a larger file.
+
+    Args:
+        program: the program as its own file has it.
+        at: where that file starts in the larger one, a multiple of every `p_align`.
+        table_at: where the new program header table will stand.
+        extra: segments of the larger file itself; they come first.
+
+    Returns:
+        the new header and the bytes of its table. PT_PHDR is left out, because it would describe the
+        old table, and musl computes its load address from it.
+    """
+    moved = [
+        dataclasses.replace(s, offset=s.offset + at)
+        for s in program.segments
+        if s.type not in (PT_NULL, PT_PHDR)
+    ]
+    segments = (*extra, *moved)
+    new = dataclasses.replace(program, phoff=table_at, flags=KEEP_ARGV0, segments=segments)
+    return new, b"".join(s.pack() for s in segments)
+
+
+def hide_phdr(image: bytes) -> bytes:
+    """Turn PT_PHDR of an ELF file into PT_NULL, in place.
+
+    Under the APE loader the program headers lie elsewhere than PT_PHDR says, and musl crashes.
+    """
+    program = parse(image, image)
+    out = bytearray(image)
+    for i, segment in enumerate(program.segments):
+        if segment.type == PT_PHDR:
+            struct.pack_into("<I", out, program.phoff + i * SEGMENT_SIZE, PT_NULL)
+    return bytes(out)

@@ -1,0 +1,67 @@
+# @ELF@
+# The start of a bundle: puts the start stub of this machine into a private cache and runs it.
+# Read by every sh: no bytes above 0x7F, no NUL, nothing that only one shell knows.
+die() {
+	printf "ERROR %s\nTIP %s\n" "$1" "$2" >&2
+	exit 1
+}
+b=$0
+case $b in
+*/*) ;;
+*) if [ -f "./$b" ]; then b=./$b; else b=$(command -v -- "$b"); fi ;;
+esac
+[ -r "$b" ] || die "cannot read the bundle \`$0\`" "Start it by its path: sh /path/to/file"
+m=$(uname -sm)
+case $m in
+@CASES@
+*) die "\`$b\` has no engine for $m; it has: @TARGETS@" "Get a bundle made for this machine." ;;
+esac
+export LLAMAPACK_BUNDLE="$b"
+l=${LLAMAPACK_CACHE-} x= y= u= w=
+if [ "$l" ]; then
+	case $l in /*) ;; *) l=./$l ;; esac
+else
+	[ "${XDG_CACHE_HOME-}" ] && x=$XDG_CACHE_HOME/llamapack
+	[ "${HOME-}" ] && y=$HOME/.cache/llamapack
+fi
+# Pass 1 looks for the stub, pass 2 puts it there. A leading @ marks directories that others write to.
+for p in 1 2; do
+	for c in "$l" "$x" "$y" "@${TMPDIR-}" @/tmp @/var/tmp @/dev/shm; do
+		case $c in
+		'' | @) continue ;;
+		@*)
+			[ "$l" ] && break
+			[ "$u" ] || u=$(id -u)
+			c=${c#@}/llamapack-$u
+			[ -L "$c" ] && continue
+			;;
+		esac
+		s=$c/stubs/$h
+		if [ $p = 2 ]; then
+			w="$w \`$c\`"
+			# No home is made up: only what lies below one.
+			[ "$c" != "$y" ] || [ -d "$HOME" ] || continue
+			(umask 77 && mkdir -p "$c/stubs") 2>/dev/null || continue
+			case $c in */llamapack-"$u") [ -L "$c" ] && continue ;; esac
+			[ -O "$c" ] && chmod 700 "$c" 2>/dev/null || continue
+			t=$c/stubs/.$h.$$
+			until (umask 77 && mkdir "$t") 2>/dev/null; do
+				t=${t}x
+				case $t in *xxx) continue 2 ;; esac
+			done
+			dd if="$b" of="$t/s" bs=65536 skip=$o count=$n 2>/dev/null || { rm -rf "$t"; continue; }
+			# A host without cksum finds out by the stub not running.
+			case $(cksum 2>/dev/null <"$t/s") in "$k" | '') ;; *)
+				rm -rf "$t"
+				die "\`$b\` is damaged: its start stub differs" "Fetch it again and compare its SHA-256."
+				;;
+			esac
+			chmod 700 "$t/s" &&
+				LLAMAPACK_PROBE=1 "$t/s" </dev/null >/dev/null 2>&1 && mv -f "$t/s" "$s"
+			rm -rf "$t"
+		fi
+		[ -O "$c" ] && [ -O "$s" ] && [ -x "$s" ] && exec "$s" "$@"
+	done
+done
+die "no directory can hold the programs of \`$b\`; tried:$w" "Set LLAMAPACK_CACHE to a directory of yours in which programs may run."
+exit 1
