@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -31,7 +32,21 @@ def note(message: str) -> None:
     print(_colour(_BOLD, message), file=sys.stderr)
 
 
-class Exit(Exception):  # noqa: N818 - it is a request, not an error
+_TIPS = {
+    errno.EACCES: "Check the permissions, or write somewhere else with `-o`.",
+    errno.EDQUOT: "Your quota is used up: free some space, or write to another disk.",
+    errno.EFBIG: "The file system or `ulimit -f` allows no file as large: write to another disk.",
+    errno.EIO: "The disk or the connection to it fails: try another one.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.ENOENT: "Check the path.",
+    errno.ENOSPC: "Free some space, or write to another disk.",
+    errno.ENOTDIR: "Check the path.",
+    errno.EPERM: "Check the permissions, or write somewhere else with `-o`.",
+    errno.EROFS: "That file system is read-only: write to another one.",
+}
+
+
+class Exit(Exception):
     """Ask the command line to end with this status."""
 
     def __init__(self, status: int) -> None:
@@ -44,7 +59,7 @@ def reported() -> Iterator[None]:
     """Turn what the user can mend into an `ERROR` line; let everything unknown through.
 
     Raises:
-        Exit: with status 1 after an `InputError` or `OSError`, 130 after Ctrl-C.
+        Exit: with status 1 after an `InputError`, an `OSError` or Ctrl-C.
     """
     try:
         yield
@@ -52,13 +67,13 @@ def reported() -> Iterator[None]:
         error(problem.message, problem.tip)
         raise Exit(1) from None
     except BrokenPipeError:
-        # The reader of our stdout went away (`llamapack inspect F | head -1`); that is not a failure.
+        # The reader of our stdout went away (`llamapack inspect F | head -1`): not a failure.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise Exit(0) from None
     except OSError as problem:
         where = f"{problem.filename}: " if problem.filename else ""
-        error(f"{where}{problem.strerror or problem}")
+        error(f"{where}{problem.strerror or problem}", _TIPS.get(problem.errno or 0, ""))
         raise Exit(1) from None
     except KeyboardInterrupt:
-        error("interrupted; nothing was left behind")
-        raise Exit(130) from None
+        error("interrupted", "No half-written file was left; run the command again.")
+        raise Exit(1) from None

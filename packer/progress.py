@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from tqdm import tqdm
-
 
 class Advance(Protocol):
     """Told about each finished piece of work."""
@@ -25,6 +23,9 @@ def progress(label: str, total: int | None, unit: str = "B") -> Iterator[Advance
         total: the amount of work in `unit`s, or None if unknown.
         unit: `B` for bytes (shown with decimal prefixes), or a word such as `step`.
     """
+    # Not at the top: it takes longer to import than `inspect` takes altogether.
+    from tqdm import tqdm
+
     bar = tqdm(
         total=total,
         desc=label,

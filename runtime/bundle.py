@@ -194,7 +194,7 @@ class Bundle:
                 f"{member.method}, which llamapack does not read",
                 "Unpack it with another ZIP tool.",
             )
-        pieces = self._raw(member)
+        pieces = self.raw(member)
         if member.method == DEFLATED:
             pieces = self._inflated(pieces, member)
         done = 0
@@ -206,7 +206,12 @@ class Bundle:
         if done != member.size:
             raise self._damaged(f"member {member.name} has not the length that it should have")
 
-    def _raw(self, member: Member) -> Iterator[bytes]:
+    def raw(self, member: Member) -> Iterator[bytes]:
+        """The bytes of a member as they lie in the archive, compressed or not.
+
+        Raises:
+            InputError: the file ends before them.
+        """
         position = self.data_offset(member)
         left = member.compressed_size
         while left:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol, TypeAlias
 
-from packer.commands import engine
+from packer.commands import engine, inspect, pack, verify
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -17,4 +17,7 @@ class Verb(Protocol):
 VERBS: tuple[Verb, ...] = (
     # One per line, so that two of them can be added side by side.
     engine,
+    inspect,
+    pack,
+    verify,
 )

@@ -1,0 +1,96 @@
+"""`llamapack inspect`: shows what is inside a bundle, in milliseconds whatever its size."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser("inspect", help="show what is inside a bundle or a GGUF file")
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, other llamafile, or GGUF")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.inspection import inspect
+
+    facts = inspect(args.file)
+    if args.json:
+        print(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))
+    else:
+        # What others wrote into a file must not steer the terminal that it is shown on.
+        print("\n".join(_printable(line) for line in _lines(facts)))
+
+
+def _lines(facts: dict[str, Any]) -> Iterator[str]:
+    yield f"{facts['file']}  {_size(facts['size'])}"
+    if facts["kind"] == "bundle":
+        yield f"bundle {facts['name']}, format {facts['format']}, made by {facts['tool']}"
+    elif facts["kind"] == "zip":
+        yield "not made by llamapack: a ZIP without manifest (another tool's llamafile?)"
+    for model in facts["models"]:
+        yield ""
+        yield from _model_lines(model)
+    if facts["kind"] == "gguf":
+        return
+    if facts["engines"]:
+        yield ""
+        yield "engines"
+    for engine in facts["engines"]:
+        yield (
+            f"  {engine['target']:22} llama.cpp {engine['llama.cpp']}  {engine['files']} files  "
+            f"{_size(engine['size'])}, {_size(engine['compressed_size'])} packed  "
+            f"id {engine['id'][:16]}"
+        )
+    yield ""
+    yield "arguments"
+    words = facts["args"]["words"]
+    yield f"  {' '.join(words)}" if words else "  none" if words == [] else "  unreadable"
+    yield ""
+    yield "members"
+    for member in facts["members"]:
+        yield (
+            f"  {member['size']:>16,}  {member['method']:8}  at {member['offset']:>14,}  "
+            f"{member['name']}"
+        )
+
+
+def _model_lines(model: dict[str, Any]) -> Iterator[str]:
+    yield f"model {model['file']}"
+    if "problem" in model:
+        yield f"  {model['problem']}"
+        return
+    rows = {
+        "name": model["name"],
+        "kind": None if model["kind"] == "model" else model["kind"],
+        "architecture": model["architecture"],
+        "parameters": model["parameters"] and f"{model['parameters']:,}",
+        "quantization": model["quantization"],
+        "context": model["context_length"] and f"{model['context_length']:,} tokens trained",
+        "license": model["license"],
+        "template": {"gguf": "its own", "member": "the bundle's"}.get(model["chat_template"]),
+        "size": _size(model["size"]),
+        "shards": model.get("shards", 1) if model.get("shards", 1) > 1 else None,
+    }
+    for key, value in rows.items():
+        if value is not None:
+            yield f"  {key:13}{value}"
+
+
+def _size(count: int) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:,.1f} {unit}"
+    return f"{count} bytes"
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

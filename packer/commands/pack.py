@@ -1,0 +1,108 @@
+"""`llamapack pack`: makes a bundle from weights and the engines that are built."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.console import note
+from runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+_ARGS_LIMIT = 1 << 20  # bytes
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser("pack", help="make one file that runs out of GGUF weights")
+    parser.add_argument(
+        "models",
+        nargs="+",
+        type=Path,
+        metavar="MODEL.gguf",
+        help="weights; of a model in shards the first one. The bundle starts with the first model",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: NAME.llamafile")
+    parser.add_argument("--name", help="what the bundle calls itself; default: as the GGUF file")
+    args = parser.add_mutually_exclusive_group()
+    args.add_argument("--args", metavar="WORDS", help="default arguments: `-c 4096 --temp 0`")
+    args.add_argument("--args-file", type=Path, metavar="FILE", help="the same from a text file")
+    parser.add_argument(
+        "--chat-template", metavar="NAME|FILE", help="use this Jinja template, not the model's own"
+    )
+    parser.add_argument("--mmproj", type=Path, metavar="FILE", help="projector of a vision model")
+    parser.add_argument(
+        "--lora", type=Path, action="append", default=[], metavar="FILE", help="adapter; repeatable"
+    )
+    parser.add_argument(
+        "--targets", metavar="T,T…", help="engines to pack; default: all that are built"
+    )
+    parser.add_argument("--force", action="store_true", help="replace the output if it exists")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the path only")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer import parts
+    from packer.chat_templates import load
+    from packer.default_args import default_args
+    from packer.engine_archive import packed_engine
+    from packer.epoch import source_date_epoch
+    from packer.inputs import Inputs, bundle_stem
+    from packer.output import output_file
+    from packer.pack import Plan, pack
+    from packer.progress import progress
+
+    template = load(args.chat_template) if args.chat_template else None
+    inputs = Inputs()
+    first, *_ = [inputs.add_model(path, own_template=template is not None) for path in args.models]
+    mmproj = inputs.add_file(args.mmproj) if args.mmproj else None
+    loras = [inputs.add_file(path) for path in args.lora]
+    stem = bundle_stem(args.models[0])
+    output = args.output or Path(f"{stem}.llamafile")
+    text = default_args(
+        first, mmproj=mmproj, loras=loras, template=template is not None, own=_own_args(args)
+    )
+    engines = parts.engines(args.targets.split(",") if args.targets else None)
+    with ExitStack() as stack:
+        plan = Plan(
+            name=args.name or stem,
+            front=parts.front(engines),
+            engines=[
+                stack.enter_context(packed_engine(target, folder))
+                for target, folder in engines.items()
+            ],
+            weights=inputs.sources,
+            models=inputs.models,
+            chat_template=template,
+            args=text,
+            epoch=source_date_epoch(),
+        )
+        destination = stack.enter_context(
+            output_file(output, force=args.force, inputs=inputs.paths, needed=plan.size_limit)
+        )
+        advance = stack.enter_context(progress("packing", plan.work))
+        pack(plan, destination, lambda n: None if args.quiet else advance(n))
+        size = destination.position
+    print(output)
+    if not args.quiet:
+        start = str(output) if output.parent != Path() else f"./{output}"
+        note(f"{output}: {size / 1e6:,.1f} MB for {', '.join(engines)}; start it with `{shlex.quote(start)}`")
+
+
+def _own_args(args: argparse.Namespace) -> str:
+    if args.args is not None:
+        return str(args.args)
+    if args.args_file is None:
+        return ""
+    path: Path = args.args_file
+    if not path.is_file() or path.stat().st_size > _ARGS_LIMIT:
+        raise InputError(f"{path} is no file of arguments", "Give a text file of words.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text", "Give a text file of words.") from None

@@ -1,0 +1,56 @@
+"""`llamapack verify`: hashes every member of a bundle and names each that is not as packed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.console import Exit, error, note
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser("verify", help="hash every member of a bundle and compare")
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or any other ZIP file")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.progress import progress
+    from packer.verification import verify
+    from runtime.bundle import MANIFEST, Bundle
+
+    with Bundle.open(args.file) as bundle:
+        total = sum(member.size for member in bundle.members.values())
+        with progress("verifying", total) as advance:
+            problems = list(verify(bundle, advance))
+        listed = MANIFEST in bundle.members
+        count = len(bundle.members)
+    if args.json:
+        report = {
+            "bytes": total,
+            "file": str(args.file),
+            "manifest": listed,
+            "members": count,
+            "ok": not problems,
+            "problems": [asdict(problem) for problem in problems],
+        }
+        print(json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False))
+    elif not problems:
+        against = "manifest and CRC-32" if listed else "CRC-32 alone, since it has no manifest"
+        print(f"{args.file}: {count} members, {total:,} bytes agree with {against}")
+    else:
+        for problem in problems:
+            print(f"{problem.kind} {problem.member}: {problem.detail}")
+    if problems:
+        names = ", ".join(dict.fromkeys(problem.member for problem in problems))
+        error(f"{args.file} is not as it was packed: {names}", "Download or copy the file again.")
+        raise Exit(1)
+    if not listed and not args.json:
+        note(f"{args.file} was not made by llamapack, or its manifest was removed")

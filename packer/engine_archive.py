@@ -1,0 +1,140 @@
+"""Engines in the form that bundles hold them: deflated once, then copied into every bundle.
+
+Deflating takes seconds, copying the result takes milliseconds. Each archive is a ZIP whose members
+have the names they have in a bundle; it is kept under the engine's id and the settings that its
+bytes depend on, together with its own checksum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from packer import __version__, build_cache
+from packer.digest import Digest
+from packer.output import output_file
+from packer.sources import FileSource
+from packer.zip_writer import DEFLATE_LEVEL, ZipWriter
+from runtime.bundle import ENGINES, SUMS, Bundle, Engine
+from runtime.errors import InputError
+from runtime.zip_directory import Member
+
+EXECUTABLE = "llamapack-engine"
+
+
+@dataclass(frozen=True)
+class PackedEngine:
+    """The engine for one target, ready to be copied into a bundle."""
+
+    engine: Engine
+    release: str
+    """llama.cpp's."""
+    sums: dict[str, str]
+    """SHA-256 by file name."""
+    archive: Bundle
+
+    def members(self) -> Iterator[tuple[Member, Digest]]:
+        """Its members, in the order in which bundles hold them."""
+        for member in self.archive.members.values():
+            file = member.name.rsplit("/", 1)[1]
+            sha256 = self.engine.id if file == SUMS else self.sums[file]
+            yield member, Digest(member.size, member.crc32, sha256)
+
+
+@contextmanager
+def packed_engine(target: str, folder: Path) -> Iterator[PackedEngine]:
+    """The engine whose files, `SHA256SUMS` and `engine.json` lie in `folder`.
+
+    Raises:
+        InputError: a file is missing or not what `SHA256SUMS` says.
+    """
+    listing = _read(folder / SUMS)
+    sums = parse_sums(listing.decode("utf-8", "replace"), folder)
+    release = _release(folder)
+    identity = hashlib.sha256(listing).hexdigest()
+    settings = f"{target}-{identity}-{DEFLATE_LEVEL}-{zlib.ZLIB_RUNTIME_VERSION}-{__version__}"
+    key = hashlib.sha256(settings.encode()).hexdigest()
+    path = build_cache.root() / "deflated" / f"{target}-{key[:32]}.zip"
+    if not _intact(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _deflate(target, folder, sums, listing, path)
+    with Bundle.open(path) as archive:
+        (engine,) = archive.engines
+        yield PackedEngine(engine, release, sums, archive)
+
+
+def parse_sums(text: str, folder: Path) -> dict[str, str]:
+    """SHA-256 by file name, from the lines of a `SHA256SUMS` file.
+
+    Raises:
+        InputError: a line is not `<64 hex digits>  <FILE>`.
+    """
+    sums: dict[str, str] = {}
+    for line in text.splitlines():
+        digest, separator, name = line.partition("  ")
+        hexadecimal = len(digest) == 64 and not digest.strip("0123456789abcdef")
+        if not separator or not hexadecimal or not name or "/" in name or name in sums:
+            raise _damaged(folder, f"{SUMS} has the line {line!r}")
+        sums[name] = digest
+    if EXECUTABLE not in sums:
+        raise _damaged(folder, f"{SUMS} does not list {EXECUTABLE}")
+    return sums
+
+
+def _deflate(target: str, folder: Path, sums: dict[str, str], listing: bytes, path: Path) -> None:
+    with output_file(path, force=True, mode=0o644) as destination:
+        archive = ZipWriter(destination, 0)
+        for name in sorted(sums):
+            source = FileSource.of(folder / name)
+            mode = 0o755 if name == EXECUTABLE else 0o644
+            with source.open() as file:
+                record = archive.add_deflated(
+                    f"{ENGINES}{target}/{name}", file, source.size, mode=mode
+                )
+            if record.digest.sha256 != sums[name]:
+                raise _damaged(folder, f"{name} is not the file that {SUMS} lists")
+        archive.add_bytes(f"{ENGINES}{target}/{SUMS}", listing, deflate=False)
+        archive.close()
+    with path.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    with output_file(_checksum(path), force=True, mode=0o644) as destination:
+        destination.write(f"{checksum}  {path.name}\n".encode())
+
+
+def _checksum(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _intact(path: Path) -> bool:
+    try:
+        stated = _checksum(path).read_text(encoding="utf-8").split()[0]
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == stated
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def _release(folder: Path) -> str:
+    try:
+        return str(json.loads(_read(folder / "engine.json"))["llama.cpp"])
+    except (ValueError, KeyError, TypeError):
+        raise _damaged(folder, "engine.json does not name the llama.cpp release") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise _damaged(path.parent, f"{path.name} is missing") from None
+
+
+def _damaged(folder: Path, what: str) -> InputError:
+    return InputError(
+        f"the engine in {folder} is damaged: {what}",
+        "Remove that folder, then run `llamapack engine build`.",
+    )

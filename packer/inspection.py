@@ -1,0 +1,136 @@
+"""What is inside a bundle, a foreign ZIP or a bare GGUF, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from runtime.args_file import parse
+from runtime.bundle import TEMPLATE, Bundle
+from runtime.errors import InputError
+from runtime.gguf_header import MAGIC, Header, read_header_of
+from runtime.model_facts import ModelFacts, model_facts, shard
+from runtime.zip_directory import DEFLATED, STORED
+
+_METHODS = {STORED: "stored", DEFLATED: "deflated"}
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """Describe the file at `path`; reads headers and directories only.
+
+    Returns:
+        JSON values. `kind` is `bundle` (made by llamapack), `zip` or `gguf`.
+
+    Raises:
+        InputError: it is none of these, or damaged.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) == MAGIC:
+                return _gguf(path)
+    with Bundle.open(path) as bundle:
+        return _bundle(bundle)
+
+
+def _gguf(path: Path) -> dict[str, Any]:
+    header = read_header_of(path)
+    size = path.stat().st_size
+    facts = model_facts([header], size)
+    return {
+        "file": str(path),
+        "kind": "gguf",
+        "models": [_model(path.name, facts, "gguf" if facts.chat_template else None, header)],
+        "size": size,
+    }
+
+
+def _bundle(bundle: Bundle) -> dict[str, Any]:
+    manifest = bundle.manifest
+    stated = manifest or {}
+    releases = stated.get("engines", {})
+    return {
+        "args": {"text": bundle.args, "words": _words(bundle.args)},
+        "engines": [
+            {**asdict(engine), "llama.cpp": _release(releases, engine.target)}
+            for engine in bundle.engines
+        ],
+        "file": str(bundle.path),
+        "format": stated.get("format"),
+        "kind": "zip" if manifest is None else "bundle",
+        "members": [
+            {
+                "compressed_size": member.compressed_size,
+                "crc32": f"{member.crc32:08x}",
+                "method": _METHODS.get(member.method, str(member.method)),
+                "name": member.name,
+                "offset": bundle.data_offset(member),
+                "size": member.size,
+            }
+            for member in bundle.members.values()
+        ],
+        "models": _models(bundle),
+        "name": stated.get("name"),
+        "size": bundle.size,
+        "tool": stated.get("tool"),
+    }
+
+
+def _words(text: str) -> list[str] | None:
+    """The words of `.args` with variables as they are written; None if they cannot be told."""
+    try:
+        return parse(text, _Unexpanded())
+    except InputError:
+        return None
+
+
+class _Unexpanded(dict[str, str]):
+    """An environment in which every variable stands for its own name, whatever is set here."""
+
+    def get(self, key: str, default: object = None) -> str:
+        return f"${key}"
+
+
+def _release(releases: object, target: str) -> object:
+    facts = releases.get(target) if isinstance(releases, dict) else None
+    return facts.get("llama.cpp") if isinstance(facts, dict) else None
+
+
+def _models(bundle: Bundle) -> list[dict[str, Any]]:
+    """One entry per GGUF member, shards joined; members that are no readable GGUF say why."""
+    models: list[dict[str, Any]] = []
+    groups: dict[str, tuple[list[Header], list[int]]] = {}
+    for member in bundle.weights:
+        try:
+            header = bundle.header(member)
+        except InputError as problem:
+            models.append({"file": member.name, "problem": problem.message})
+            continue
+        own = shard(header)
+        # All shards of a model have the same name up to `-00001-of-00003.gguf`.
+        key = member.name[: -len("-00001-of-00003.gguf")] + f"|{own.count}" if own else member.name
+        headers, sizes = groups.setdefault(key, ([], []))
+        sizes.append(member.size)
+        headers.append(header)
+        if len(headers) == 1:
+            models.append({"file": member.name, "key": key})
+    for model in models:
+        if (key := model.pop("key", None)) is not None:
+            headers, sizes = groups[key]
+            facts = model_facts(headers, sum(sizes))
+            template = "gguf" if facts.chat_template else None
+            if TEMPLATE in bundle.members and facts.kind == "model":
+                template = "member"
+            model.update(_model(model["file"], facts, template, headers[0]))
+            model["shards"] = len(headers)
+    return models
+
+
+def _model(file: str, facts: ModelFacts, template: str | None, header: Header) -> dict[str, Any]:
+    return {
+        **asdict(facts),
+        "chat_template": template,
+        "file": file,
+        "gguf_version": header.version,
+        "tensors": len(header.tensors),
+    }

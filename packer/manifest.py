@@ -1,0 +1,105 @@
+"""The manifest `llamapack.json`: what a bundle holds and where it comes from.
+
+Format: docs/bundle-format.md, section Manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packer import __version__
+from packer.zip_writer import Record
+from runtime.bundle import Engine
+from runtime.errors import InputError
+from runtime.model_facts import ModelFacts
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model in the bundle."""
+
+    file: str
+    """Name of its member, of the first shard's if there are several."""
+    facts: ModelFacts
+    chat_template: str | None
+    """Where its template comes from: `gguf`, `member`, or None."""
+
+
+def make(
+    name: str, engines: Mapping[Engine, str], models: Sequence[Model], records: Iterable[Record]
+) -> bytes:
+    """Write a manifest.
+
+    Args:
+        name: of the bundle.
+        engines: each with its llama.cpp release.
+        records: of all members that were written before the manifest.
+    """
+    document = {
+        "engines": {
+            engine.target: {
+                "files": engine.files,
+                "id": engine.id,
+                "llama.cpp": release,
+                "size": engine.size,
+            }
+            for engine, release in engines.items()
+        },
+        "format": FORMAT,
+        "members": {
+            record.name: {"sha256": record.digest.sha256, "size": record.digest.size}
+            for record in records
+        },
+        "models": [_model(model) for model in models],
+        "name": name,
+        "tool": f"llamapack {__version__}",
+    }
+    text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False)
+    return f"{text}\n".encode()
+
+
+def expected(manifest: Mapping[str, Any], where: str) -> dict[str, tuple[int, str]]:
+    """Size in bytes and SHA-256 of every member, from a parsed manifest.
+
+    Args:
+        where: what errors call the bundle.
+
+    Raises:
+        InputError: the manifest is of a later format, or not of this shape.
+    """
+    version = manifest.get("format")
+    if version != FORMAT:
+        raise InputError(
+            f"{where} is of bundle format {version!r}; this llamapack knows {FORMAT}",
+            "Upgrade llamapack.",
+        )
+    try:
+        return {
+            str(name): (int(facts["size"]), str(facts["sha256"]))
+            for name, facts in manifest["members"].items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InputError(
+            f"the manifest of {where} lists no members as it should",
+            "Download or copy the file again.",
+        ) from None
+
+
+def _model(model: Model) -> dict[str, Any]:
+    facts = model.facts
+    return {
+        "architecture": facts.architecture,
+        "chat_template": model.chat_template,
+        "context_length": facts.context_length,
+        "file": model.file,
+        "license": facts.license,
+        "name": facts.name,
+        "parameters": facts.parameters,
+        "quantization": facts.quantization,
+        "size": facts.size,
+    }

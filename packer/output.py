@@ -1,0 +1,197 @@
+"""Output files that are there whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+import shutil
+import signal
+import struct
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from packer.digest import Data
+from runtime.errors import InputError
+
+_FICLONERANGE = 0x4020940D  # linux/fs.h: _IOW(0x94, 13, struct file_clone_range)
+_FAT32_LIMIT = (1 << 32) - 1  # bytes
+
+
+class OutputFile:
+    """A growing file, implements `packer.copy.Destination`."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self._position = 0
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    def write(self, data: Data) -> None:
+        view = memoryview(data)
+        while view:
+            done = self._file.write(view) or 0
+            self._position += done
+            view = view[done:]
+
+    def skip(self, count: int) -> None:
+        self._position += count
+        self._file.seek(self._position)
+
+    def patch(self, offset: int, data: Data) -> None:
+        self._file.seek(offset)
+        if self._file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._file.seek(self._position)
+
+    def clone(self, source: BinaryIO, count: int) -> bool:
+        """Share blocks with `source` (btrfs, xfs, bcachefs); False where that cannot be done."""
+        if sys.platform != "linux" or not count:
+            return False
+        import fcntl
+
+        try:
+            if os.fstat(source.fileno()).st_size != count:
+                return False
+            request = struct.pack("=qQQQ", source.fileno(), 0, count, self._position)
+            fcntl.ioctl(self._file.fileno(), _FICLONERANGE, request)
+        except (OSError, io.UnsupportedOperation):
+            return False
+        self.skip(count)
+        return True
+
+
+@contextmanager
+def output_file(
+    path: Path,
+    *,
+    force: bool = False,
+    inputs: Iterable[Path] = (),
+    needed: int = 0,
+    mode: int = 0o755,
+) -> Iterator[OutputFile]:
+    """Write a file that takes its place at `path` once the body is done.
+
+    Until then it has a temporary name in the same directory; on any exception, Ctrl-C or SIGTERM
+    it is removed, and what was at `path` before stays untouched.
+
+    Args:
+        force: replace a file that is at `path`.
+        inputs: files that `path` must not be.
+        needed: bytes that the file will take at most, checked before anything is written.
+        mode: permissions, less the umask.
+
+    Raises:
+        InputError: `path` cannot or must not be written, or its disk has too little space.
+    """
+    _check_path(path, force, inputs)
+    _check_space(path, needed)
+    temporary = path.parent / f".llamapack-{secrets.token_hex(6)}.partial"
+    with _terminable():
+        try:
+            # The mode goes through the umask here; a later chmod would not.
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, mode)
+            with os.fdopen(descriptor, "r+b", buffering=0) as file:
+                assert isinstance(file, io.FileIO)
+                _check_limit(file, path, needed)
+                yield OutputFile(file)
+                os.fsync(file.fileno())
+            _publish(temporary, path, force)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+_BINARY: int = getattr(os, "O_BINARY", 0)  # Windows
+
+
+def _check_path(path: Path, force: bool, inputs: Iterable[Path]) -> None:
+    if path.is_dir():
+        raise InputError(f"{path} is a directory", "Name a file with `-o NAME.llamafile`.")
+    if not path.parent.is_dir():
+        raise InputError(
+            f"{path.parent} is not a directory", f"Make it with `mkdir -p {path.parent}`."
+        )
+    if not path.exists():
+        return
+    for given in inputs:
+        if given.exists() and path.samefile(given):
+            raise InputError(f"{path} is the output and an input", "Choose another name with `-o`.")
+    if not path.is_file():
+        raise InputError(f"{path} is not a regular file", "Choose another name with `-o`.")
+    if not force:
+        raise _exists(path)
+
+
+def _exists(path: Path) -> InputError:
+    return InputError(f"{path} exists already", "Add `--force` to replace it, or choose `-o`.")
+
+
+def _check_space(path: Path, needed: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise InputError(
+            f"no space for {path}: it needs {needed:,} bytes, its disk has {free:,}",
+            "Free some, or write to another disk with `-o`.",
+        )
+
+
+def _check_limit(file: io.FileIO, path: Path, needed: int) -> None:
+    """Find out about limits on file size (FAT32, `ulimit -f`) before gigabytes were written."""
+    if needed > _FAT32_LIMIT:
+        try:
+            file.truncate(needed)
+        except OSError as problem:
+            if problem.errno != errno.EFBIG:
+                return  # Some file systems cannot do this; then writing will show.
+            raise InputError(
+                f"{path} would have {needed:,} bytes, more than its file system allows",
+                "Write to another disk with `-o` (FAT32 ends at 4 GiB), or raise `ulimit -f`.",
+            ) from None
+        file.truncate(0)
+
+
+def _publish(temporary: Path, path: Path, force: bool) -> None:
+    if force:
+        temporary.replace(path)
+    else:
+        try:
+            # Unlike a rename this never replaces a file that came into being meanwhile.
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            raise _exists(path) from None
+        except OSError:
+            temporary.rename(path)  # a file system without hard links
+    if sys.platform != "win32":
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        with suppress(OSError):  # not every file system can, and the file itself is safe
+            os.fsync(descriptor)
+        os.close(descriptor)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the body as Ctrl-C does, so that it cleans up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    signals = [signal.SIGTERM] + ([signal.SIGHUP] if sys.platform != "win32" else [])
+    # A signal that the parent ignores (nohup) stays ignored.
+    previous = {s: signal.getsignal(s) for s in signals if signal.getsignal(s) != signal.SIG_IGN}
+    for number in previous:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

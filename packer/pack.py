@@ -1,0 +1,99 @@
+"""Puts a bundle together: front, engines, weights, small members, manifest, directory.
+
+Reads like docs/bundle-format.md, top to bottom. Knows neither file system nor command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from packer import manifest
+from packer.copy import Destination
+from packer.engine_archive import PackedEngine
+from packer.manifest import Model
+from packer.progress import Advance
+from packer.sources import Source
+from packer.zip_writer import Record, ZipWriter
+from runtime.bundle import ARGS, MANIFEST, TEMPLATE
+
+ALIGNMENT = 65536
+"""Bytes; weights begin on multiples of it. No system has larger pages or mapping units."""
+
+_OVERHEAD = 1 << 20  # bytes that headers, directory, manifest and small members take at most
+_PER_MEMBER = 4096  # likewise, for each member
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that goes into one bundle."""
+
+    name: str
+    front: bytes
+    """Head and stubs; a multiple of 64 KiB."""
+    engines: Sequence[PackedEngine]
+    weights: Mapping[str, Source]
+    """By member name, in the order in which they are to lie."""
+    models: Sequence[Model]
+    chat_template: bytes | None
+    """Jinja text in UTF-8."""
+    args: str
+    """Text of `.args`."""
+    epoch: int
+    """Time stamp of every member, seconds since 1970 UTC."""
+
+    @property
+    def work(self) -> int:
+        """Bytes of weights to copy."""
+        return sum(source.size for source in self.weights.values())
+
+    @property
+    def size_limit(self) -> int:
+        """Bytes that the bundle will not exceed."""
+        engines = sum(packed.engine.compressed_size for packed in self.engines)
+        members = sum(packed.engine.files + 1 for packed in self.engines)
+        small = len(self.chat_template or b"") + len(self.args) * 4
+        padding = len(self.weights) * (ALIGNMENT * 2 + _PER_MEMBER)
+        fixed = len(self.front) + small + _OVERHEAD + members * _PER_MEMBER
+        return self.work + engines + padding + fixed
+
+
+def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]:
+    """Write the bundle.
+
+    Args:
+        advance: told about the weights' bytes as they are copied.
+
+    Returns:
+        A record of every member, in the order of the file.
+    """
+    destination.write(plan.front)
+    archive = ZipWriter(destination, plan.epoch)
+    for packed in plan.engines:
+        add_engine(archive, packed)
+    for name, source in plan.weights.items():
+        with source.open() as file:
+            archive.add_stored(
+                name, file, source.size, alignment=ALIGNMENT, sparse=source.sparse, advance=advance
+            )
+    if plan.chat_template is not None:
+        archive.add_bytes(TEMPLATE, plan.chat_template, deflate=True)
+    archive.add_bytes(ARGS, plan.args.encode(), deflate=False)
+    engines = {packed.engine: packed.release for packed in plan.engines}
+    written = manifest.make(plan.name, engines, plan.models, archive.records)
+    archive.add_bytes(MANIFEST, written, deflate=True)
+    archive.close()
+    return archive.records
+
+
+def add_engine(archive: ZipWriter, packed: PackedEngine) -> None:
+    """Add the members of one engine, in their deflated form."""
+    for member, content in packed.members():
+        archive.add_packed(
+            member.name,
+            packed.archive.raw(member),
+            member.compressed_size,
+            method=member.method,
+            content=content,
+            mode=member.mode & 0o777,
+        )

@@ -1,0 +1,79 @@
+"""Checks a bundle against its manifest and the CRCs of its directory, member by member."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from packer import manifest
+from packer.digest import Digest, Hasher
+from packer.progress import Advance
+from runtime.bundle import MANIFEST, Bundle
+from runtime.errors import InputError
+from runtime.zip_directory import Member
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one member."""
+
+    member: str
+    kind: str
+    """`damaged`, `missing` (in the manifest only) or `unlisted` (in the archive only)."""
+    detail: str
+
+
+def verify(bundle: Bundle, advance: Advance) -> Iterator[Problem]:
+    """Hash every member and yield what is wrong.
+
+    A file without manifest is checked against its CRCs alone.
+
+    Args:
+        advance: told about bytes of content as they are hashed.
+
+    Raises:
+        InputError: the manifest is of a later format.
+    """
+    listed = None
+    checked = dict(bundle.members)
+    try:
+        stated = bundle.manifest
+    except InputError as problem:
+        yield Problem(checked.pop(MANIFEST).name, "damaged", problem.message)
+    else:
+        listed = None if stated is None else manifest.expected(stated, str(bundle.path))
+    for name, member in checked.items():
+        if name.endswith("/"):
+            continue
+        expected = listed.pop(name, None) if listed is not None else None
+        if listed is not None and expected is None and name != MANIFEST:
+            yield Problem(name, "unlisted", "the manifest does not know it")
+        try:
+            found = _digest(bundle, member, advance)
+        except InputError as problem:
+            yield Problem(name, "damaged", problem.message)
+            continue
+        if expected is not None and (found.size, found.sha256) != expected:
+            size, sha256 = expected
+            yield Problem(
+                name,
+                "damaged",
+                f"expected {size:,} bytes of SHA-256 {sha256}, "
+                f"actual {found.size:,} bytes of {found.sha256}",
+            )
+        elif found.crc32 != member.crc32:
+            yield Problem(
+                name,
+                "damaged",
+                f"expected CRC-32 {member.crc32:08x}, actual {found.crc32:08x}",
+            )
+    for name in listed or ():
+        yield Problem(name, "missing", "the manifest lists it, the archive does not hold it")
+
+
+def _digest(bundle: Bundle, member: Member, advance: Advance) -> Digest:
+    with Hasher() as hasher:
+        for piece in bundle.stream(member):
+            hasher.update(piece)
+            advance(len(piece))
+        return hasher.digest()
