@@ -98,10 +98,11 @@ def clean(*, everything: bool) -> int:
     Raises:
         InputError: an engine is being built.
     """
-    places = [build_cache.root() / "build", layout.zig_cache(), build_cache.root() / "logs"]
+    places = [build_cache.root() / "build", build_cache.root() / "logs"]
+    places += [layout.zig_cache(), layout.npm_cache()]
     places += [p for d in _stores() for p in d.glob(".unfinished-*")]
     if everything:
-        places += [*_stores(), layout.npm_cache()]
+        places += _stores()
     else:
         places += [engine.path for engine in engines() if not engine.current]
     with ExitStack() as locks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,11 +53,18 @@ def npm_cache() -> Path:
 
 
 @contextmanager
-def unfinished(parent: Path) -> Iterator[Path]:
-    """A temporary folder in `parent` for work that `Path.rename` moves out when it is complete."""
+def unfinished(parent: Path, *, large: bool = False) -> Iterator[Path]:
+    """A temporary folder in `parent` for work that `Path.rename` moves out when it is complete.
+
+    Args:
+        large: what remains in it is removed in the background; the program ends only after that.
+    """
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if large:
+            threading.Thread(target=shutil.rmtree, args=(folder, True)).start()
+        else:
+            shutil.rmtree(folder, ignore_errors=True)

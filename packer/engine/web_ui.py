@@ -50,7 +50,8 @@ def ready(pins: Pins, llama_cpp: Path, sources: Path) -> Path:
     with locked(layout.lock("web-ui")):
         if not place.is_dir():
             note("building the web UI (one or two minutes)")
-            with layout.unfinished(layout.web_ui()) as folder:
+            # Some disks take minutes to remove npm's 40,000 files; the compiler need not wait.
+            with layout.unfinished(layout.web_ui(), large=True) as folder:
                 dist = build(pins, llama_cpp, sources, folder / "ui")
                 compress(dist)
                 dist.rename(place)
