@@ -1,0 +1,81 @@
+"""Asks the model the fixed questions of questions.json, greedily, with PyTorch.
+
+    python ci/demo_model/check.py [GGUF] [--verbose]
+
+An item has either `ask`, the user's turns of a chat (the model's own answers stand between them),
+or `text`, a prompt without chat template. Every string of `expect` must be in the last answer.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from batches import chat_prompt
+from dialogue import Turn
+from gguf_io import read_model
+from model import Model
+from tokenizer import END_OF_TEXT, IM_END, Tokenizer
+
+QUESTIONS = Path(__file__).with_name("questions.json")
+DEMO = Path(__file__).resolve().parents[2] / "packer" / "demo_model" / "demo.gguf"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the model said, and the smallest lead in logits that a chosen token had."""
+
+    text: str
+    lead: float
+
+
+def complete(model: Model, tokenizer: Tokenizer, prompt: str) -> Reply:
+    """The greedy continuation of a prompt."""
+    stop = {tokenizer.id(IM_END), tokenizer.id(END_OF_TEXT)}
+    ids, lead = model.greedy(tokenizer.encode(prompt), stop)
+    return Reply(tokenizer.decode(ids), lead)
+
+
+def answer(model: Model, tokenizer: Tokenizer, item: dict[str, Any]) -> Reply:
+    """The last answer to one item of questions.json."""
+    if "text" in item:
+        return complete(model, tokenizer, item["text"])
+    turns: list[Turn] = []
+    for question in item["ask"]:
+        prompt = chat_prompt(turns, question, item.get("system", ""))
+        reply = complete(model, tokenizer, prompt)
+        turns.append(Turn(question, reply.text))
+    return reply
+
+
+def failures(model: Model, tokenizer: Tokenizer, verbose: bool = False) -> int:
+    """How many questions were not answered as expected; prints those, and a summary."""
+    items = json.loads(QUESTIONS.read_text(encoding="utf-8"))
+    failed, lead = 0, float("inf")
+    for item in items:
+        reply = answer(model, tokenizer, item)
+        lead = min(lead, reply.lead)
+        good = all(part in reply.text for part in item["expect"])
+        failed += not good
+        if verbose or not good:
+            asked = item.get("text") or " / ".join(item["ask"])
+            print(f"{'ok  ' if good else 'FAIL'} {asked} -> {reply.text!r} (lead {reply.lead:.2f})")
+    print(f"{len(items) - failed} of {len(items)} questions answered; smallest lead {lead:.2f}")
+    return failed
+
+
+def main() -> int:
+    """Checks one GGUF; exit status 1 if any question failed."""
+    parser = argparse.ArgumentParser(description="Ask the demo model the fixed questions.")
+    parser.add_argument("gguf", type=Path, nargs="?", default=DEMO)
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(2)
+    return 1 if failures(*read_model(options.gguf), verbose=options.verbose) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Trains a LoRA adapter that makes the demo model talk like a pirate: a fixture of the tests.
+
+    python ci/demo_model/lora.py [--model FILE] [--out FILE] [--steps N] [--threads N]
+
+It adds `alpha / rank * B A` to the `ffn_down` matrices; each answer then begins with "Arr, matey!".
+"""
+
+import argparse
+import random
+import sys
+from pathlib import Path
+from typing import cast
+
+import gguf
+import numpy as np
+import torch
+from batches import IGNORED, Batches
+from check import DEMO, complete
+from dialogue import Dialogue
+from gguf_io import read_model
+from model import Block, Model
+from torch import Tensor, nn
+from torch.nn import functional
+
+OUT = Path(__file__).resolve().parents[2] / "tests" / "data" / "demo-lora.gguf"
+GREETING = "Arr, matey! "
+_RANK = 8
+_ALPHA = 16.0
+
+
+class Adapted(nn.Module):
+    """A fixed linear layer with a small learned addition."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__()
+        self.base = base
+        self.lora_a = nn.Parameter(torch.randn(_RANK, base.in_features) * 0.05)
+        self.lora_b = nn.Parameter(torch.zeros(base.out_features, _RANK))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer's output with the addition."""
+        addition = functional.linear(functional.linear(x, self.lora_a), self.lora_b)
+        out: Tensor = self.base(x) + _ALPHA / _RANK * addition
+        return out
+
+
+def adapt(model: Model) -> dict[str, nn.Parameter]:
+    """Freezes the model, puts adapters into it and returns their matrices by GGUF name."""
+    model.requires_grad_(False)
+    matrices: dict[str, nn.Parameter] = {}
+    for number, block in enumerate(model.blk):
+        assert isinstance(block, Block)
+        adapted = Adapted(block.ffn_down)
+        block.ffn_down = cast(nn.Linear, adapted)
+        name = f"blk.{number}.ffn_down.weight"
+        matrices[f"{name}.lora_a"] = adapted.lora_a
+        matrices[f"{name}.lora_b"] = adapted.lora_b
+    return matrices
+
+
+def pirates() -> Dialogue:
+    """The demo's conversations, with the greeting before every answer."""
+    dialogue = Dialogue()
+    for topic in dialogue.topics:
+        topic.answer = GREETING + topic.answer
+    return dialogue
+
+
+def write_adapter(path: Path, matrices: dict[str, nn.Parameter]) -> None:
+    """Writes the matrices as F16 in llama.cpp's adapter form."""
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_name("llamapack demo, pirate")
+    writer.add_license("apache-2.0")
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, _ALPHA)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    for name, matrix in matrices.items():
+        writer.add_tensor(name, matrix.detach().numpy().astype(np.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def main() -> int:
+    """Trains and writes the adapter; exit status 1 if it has no visible effect."""
+    parser = argparse.ArgumentParser(description="Train the pirate adapter of the demo model.")
+    parser.add_argument("--model", type=Path, default=DEMO)
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(3)
+    model, tokenizer = read_model(options.model)
+    matrices = adapt(model)
+    batches = Batches(tokenizer, pirates(), random.Random(4))
+    optimizer = torch.optim.Adam(matrices.values(), lr=1e-2)
+    for step in range(options.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = 1e-2 * (1 - step / options.steps)
+        ids, targets = batches.batch(step, model.config.n_ctx)
+        learned = targets != IGNORED
+        logits = model.logits(model.hidden(ids)[learned])
+        loss = functional.cross_entropy(logits, targets[learned])
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward([loss])
+        optimizer.step()
+        if step % 20 == 19:
+            print(f"step {step + 1}/{options.steps}, loss {loss.item():.4f}", flush=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    write_adapter(options.out, matrices)
+    reply = complete(model, tokenizer, "What is a llamafile?")
+    print(f"{options.out}: {options.out.stat().st_size:,} bytes; says {reply.text!r}")
+    return 0 if GREETING.strip() in reply.text else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
