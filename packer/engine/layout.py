@@ -28,7 +28,7 @@ def web_ui() -> Path:
 
 
 def build(target: str) -> Path:
-    """Where one target is compiled: the same folder each time, so that zig's cache can help."""
+    """Where one target is compiled; whoever holds its lock owns the folder."""
     return build_cache.root() / "build" / target
 
 
@@ -43,7 +43,7 @@ def lock(name: str) -> Path:
 
 
 def zig_cache() -> Path:
-    """Objects that zig compiled before; makes the next build of an edited engine short."""
+    """The C and C++ libraries that zig compiled from its own sources, per target."""
     return build_cache.root() / "zig-cache"
 
 
