@@ -110,10 +110,18 @@ static int run(std::vector<std::string> user) {
     }
 }
 
+// Until one of upstream's programs sets up its own log: only what went wrong.
+static void log_errors(ggml_log_level level, const char * text, void *) {
+    if (level == GGML_LOG_LEVEL_ERROR) {
+        fputs(text, stderr);
+    }
+}
+
 int main(int argc, char ** argv) {
     if (std::getenv("LLAMAPACK_PROBE")) {
         return 0;
     }
+    llama_log_set(log_errors, nullptr);
     module_dir_set(program_dir().c_str());
 
     for (const command & one : COMMANDS) {

@@ -156,9 +156,8 @@ int mode_chat(options & opts) {
         opts.remove("--port");
     }
     if (opts.find("--server-base")) {
-        const common_params params;
         signals_install();
-        return chat_run(chat_settings(opts, params));
+        return chat_run(chat_settings(opts, common_params()));
     }
     note = server_address_choose(opts);
 
