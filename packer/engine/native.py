@@ -10,6 +10,7 @@ from pathlib import Path
 from runtime.errors import InputError
 
 _PACKER = Path(__file__).resolve().parent.parent
+_SUFFIXES = (".c", ".cjs", ".cmake", ".cpp", ".h", ".toml", ".txt")
 
 
 def directory() -> Path:
@@ -28,12 +29,14 @@ def directory() -> Path:
 
 
 def files(native: Path) -> Iterator[Path]:
-    """The files that go into an engine, sorted; the stub and the documentation do not."""
+    """The files that go into an engine, sorted: by their suffixes, and without the stub's.
+
+    A build sees only these (`snapshot`), so a file of another kind cannot get into an engine
+    without being listed here, and a stray `a.out` makes no engine stale.
+    """
     for path in sorted(native.rglob("*")):
         parts = path.relative_to(native).parts
-        if parts[0] == "stub" or any(p.startswith(".") or p == "__pycache__" for p in parts):
-            continue
-        if path.is_file() and path.suffix != ".md" and not path.name.endswith("~"):
+        if parts[0] != "stub" and path.suffix in _SUFFIXES and not path.name.startswith("."):
             yield path
 
 

@@ -25,7 +25,7 @@ def test_a_changed_source_changes_the_key(small_native: Path, name: str) -> None
     assert engine_key(small_native) != before
 
 
-@pytest.mark.parametrize("name", ["stub/stub.c", "README.md", "engine/.main.cpp.swp", "x.c~"])
+@pytest.mark.parametrize("name", ["stub/stub.c", "README.md", "engine/.x.cpp", "x.c~", "a.out"])
 def test_what_is_not_compiled_does_not_change_the_key(small_native: Path, name: str) -> None:
     before = engine_key(small_native)
     with (small_native / name).open("a") as file:
