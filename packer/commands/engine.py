@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 from packer.console import note
@@ -46,6 +48,8 @@ def _count(text: str) -> int:
 
 
 def _build(args: argparse.Namespace) -> None:
+    # Told to end, as by `timeout` or a CI runner, it must not leave compilers behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if args.targets:
         rows = [targets.named(name) for name in args.targets]
     else:

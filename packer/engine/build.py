@@ -56,7 +56,7 @@ def build(target: Target, jobs: int | None = None) -> Path:
         folder = layout.build(target.name)
         try:
             place = _built(target, folder, jobs or os.cpu_count() or 1)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             shutil.rmtree(folder, ignore_errors=True)
             raise
         # After a failure the folder stays, to be looked at; the next build begins by removing it.

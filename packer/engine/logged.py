@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -67,6 +70,7 @@ def run(
                 stderr=subprocess.STDOUT,
                 encoding="utf-8",
                 errors="replace",
+                start_new_session=True,
             )
         except OSError as problem:
             raise InputError(f"{doing}: {words[0]}: {problem.strerror}") from None
@@ -80,8 +84,16 @@ def run(
                     on_line(line)
             except BaseException:
                 # Ctrl-C, or a full disk under the log: leave no compiler running behind.
-                process.terminate()
+                _stop(process)
                 raise
     if process.returncode:
         reason = first.line[:_LONGEST] or f"status {process.returncode}"
         raise InputError(f"{doing} failed: {reason}", f"everything it printed is in `{log}`")
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End a program and those that it started; they are a session of their own for this."""
+    if sys.platform == "win32":
+        process.terminate()
+    else:
+        os.killpg(process.pid, signal.SIGTERM)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from packer.cli import main
 from packer.engine import cache, toolchain
 from packer.engine.build import build
 from packer.engine.targets import TARGETS, named
@@ -151,6 +152,25 @@ def test_clean_waits_for_nobody(cache_root: Path) -> None:
         cache.clean(everything=True)
     builder.join(60)
     assert builder.exitcode == 0
+
+
+def test_a_builder_told_to_end_leaves_no_compiler(small_native: Path, cache_root: Path) -> None:
+    with (small_native / "CMakeLists.txt").open("a") as file:
+        file.write("add_custom_target(slow COMMAND ${CMAKE_COMMAND} -E sleep 61)\n")
+        file.write("add_dependencies(llamapack-engine-files slow)\n")
+    fork = multiprocessing.get_context("fork")
+    builder = fork.Process(target=main, args=(["engine", "build", "linux-x86_64"],))
+    builder.start()
+    log = cache_root / "logs" / "linux-x86_64.log"
+    while not (log.exists() and "ninja" in log.read_text().rpartition("$ ")[2]):
+        assert builder.is_alive()
+        time.sleep(0.01)
+    builder.terminate()
+    builder.join(20)
+    assert builder.exitcode == 143
+    assert not (cache_root / "build" / "linux-x86_64").exists()
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert str(cache_root) not in processes.stdout
 
 
 def test_a_damaged_engine_folder_is_not_an_engine(cache_root: Path) -> None:
