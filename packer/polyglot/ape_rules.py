@@ -1,11 +1,13 @@
 """The rules that a file must keep for the APE loader to start it.
 
-Source: cosmopolitan's `ape/specification.md` and `ape/loader.c`, and the traps listed in the comments.
+Source: cosmopolitan's `ape/specification.md` and `ape/loader.c`; what these do not say but a musl
+program, arm64 or the kernel needs has its reason in its message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from packer.polyglot import elf
 
@@ -60,7 +62,7 @@ def _check_page_size(program: elf.Program, page: int) -> Iterator[str]:
             for j in range(i + 1, len(loads))
             if _overlap(_pages(s, page), _pages(loads[j], page))
         )
-    for i, (s, t) in enumerate(zip(loads, loads[1:], strict=False)):
+    for i, (s, t) in enumerate(pairwise(loads)):
         # Its test is unsigned: a second segment further on in file or memory is never merged.
         file_gap = -(-(s.offset + s.filesz) // page) - t.offset // page
         memory_gap = -(-(s.vaddr + s.memsz) // page) - t.vaddr // page
@@ -68,27 +70,34 @@ def _check_page_size(program: elf.Program, page: int) -> Iterator[str]:
             yield f"segments {i} and {i + 1} with pages of {page}: would be merged"
 
 
+_FORBIDDEN = {
+    elf.PT_INTERP: "PT_INTERP",
+    elf.PT_DYNAMIC: "PT_DYNAMIC",
+    elf.PT_PHDR: "PT_PHDR, which makes musl crash under the loader",
+}
+
+
+def _check_segment(segment: elf.Segment) -> Iterator[str]:
+    if segment.filesz > segment.memsz:
+        yield "p_filesz exceeds p_memsz"
+    if segment.align < 0x10000:
+        yield "p_align is below 64 KiB"
+    if segment.flags & elf.PF_X and segment.flags & elf.PF_W:
+        yield "may be written and executed"
+
+
 def _check_program(program: elf.Program, head: bytes) -> Iterator[str]:
-    kinds = {s.type for s in program.segments}
     if program.type not in (2, 3):
         yield "e_type is neither ET_EXEC nor ET_DYN"
     if program.flags != elf.KEEP_ARGV0:
         yield "e_flags does not ask for the caller's argv[0]"
     if len(program.segments) > SEGMENTS_MAX:
         yield f"more than {SEGMENTS_MAX} program headers"
-    if elf.PT_INTERP in kinds:
-        yield "PT_INTERP"
-    if elf.PT_DYNAMIC in kinds:
-        yield "PT_DYNAMIC"
-    if elf.PT_PHDR in kinds:
-        yield "PT_PHDR, which makes musl crash under the loader"
+    for s in program.segments:
+        if s.type in _FORBIDDEN:
+            yield _FORBIDDEN[s.type]
     for i, s in enumerate(program.loads):
-        if s.filesz > s.memsz:
-            yield f"segment {i}: p_filesz exceeds p_memsz"
-        if s.align < 0x10000:
-            yield f"segment {i}: p_align is below 64 KiB"
-        if s.flags & elf.PF_X and s.flags & elf.PF_W:
-            yield f"segment {i}: may be written and executed"
+        yield from (f"segment {i}: {rule}" for rule in _check_segment(s))
     code = [s for s in program.loads if s.flags & elf.PF_X]
     if not any(s.vaddr <= program.entry < s.vaddr + s.memsz for s in code):
         yield "e_entry is in no executable segment"

@@ -111,8 +111,8 @@ def embed(
         extra: segments of the larger file itself; they come first.
 
     Returns:
-        the new header and the bytes of its table. PT_PHDR is left out, because it would describe the
-        old table, and musl computes its load address from it.
+        the new header and the bytes of its table. PT_PHDR is left out: it would describe the old
+        table, and musl computes its load address from it.
     """
     moved = [
         dataclasses.replace(s, offset=s.offset + at)

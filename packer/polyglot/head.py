@@ -15,6 +15,17 @@ TABLES_END = 4096
 """FreeBSD wants program headers in the first page, and one small segment then covers them all."""
 
 
+def _cover(program: elf.Program) -> elf.Segment:
+    """The segment that maps the program headers: the kernel wants them mapped.
+
+    It lies far below the program's own segments: the APE loader merges what touches.
+    """
+    address = min(s.vaddr for s in program.loads) - 16 * BLOCK
+    return elf.Segment(
+        elf.PT_LOAD, elf.PF_R, 0, address, address, TABLES_END, TABLES_END, align=BLOCK
+    )
+
+
 def build_head(stubs: Mapping[str, bytes]) -> bytes:
     """Lay out script, ELF headers and stubs.
 
@@ -34,20 +45,15 @@ def build_head(stubs: Mapping[str, bytes]) -> bytes:
         placed.append(Placed(target, offset, data))
         offset += len(data)
 
-    # Headers have a fixed length as text only once table offsets are known: so tables end at a fixed
-    # place, and do not follow the script.
+    # The script names the tables' places, and its length depends on their digits: so the tables end
+    # at a fixed place instead of following it.
     headers: dict[str, bytes] = {}
     tables = b""
     for stub in reversed(placed):
         program = elf.parse(stub.data, stub.data)
         count = 1 + sum(s.type not in (elf.PT_NULL, elf.PT_PHDR) for s in program.segments)
         table_at = TABLES_END - len(tables) - count * elf.SEGMENT_SIZE
-        lowest = min(s.vaddr for s in program.loads)
-        # Far below the stub's own segments: the APE loader merges what touches.
-        cover = elf.Segment(
-            elf.PT_LOAD, elf.PF_R, 0, lowest - 16 * BLOCK, lowest - 16 * BLOCK, TABLES_END, TABLES_END, BLOCK
-        )
-        new, table = elf.embed(program, at=stub.offset, table_at=table_at, extra=[cover])
+        new, table = elf.embed(program, at=stub.offset, table_at=table_at, extra=[_cover(program)])
         headers[stub.target] = new.header()
         tables = table + tables
 

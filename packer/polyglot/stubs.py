@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from packer import build_cache
+from packer.engine import native
 from packer.polyglot import elf
 
 STUB_TARGETS = ("linux-x86_64", "linux-aarch64")
@@ -17,23 +18,23 @@ _ZIG_TARGETS = {"linux-x86_64": "x86_64-linux-musl", "linux-aarch64": "aarch64-l
 
 _FLAGS = (
     "-std=c11", "-Os", "-s", "-D_GNU_SOURCE", "-static", "-no-pie", "-fno-sanitize=all",
-    "-ffunction-sections", "-fdata-sections", "-fno-asynchronous-unwind-tables", "-Wl,--gc-sections",
+    "-ffunction-sections", "-fdata-sections", "-fno-asynchronous-unwind-tables",
+    "-Wl,--gc-sections",
     # One segment to write to, and 64 KiB apart: the APE loader's rules, and arm64's larger pages.
     "-Wl,-z,norelro", "-Wl,-z,max-page-size=65536", "-Wl,--build-id=none",
 )  # fmt: skip
 
 
-def native_dir() -> Path:
-    """The folder with the C sources."""
-    return Path(__file__).resolve().parents[2] / "native"
-
-
 def _sources() -> list[Path]:
-    return sorted((native_dir() / "stub").glob("*.c")) + sorted((native_dir() / "bundle").glob("*.c"))
+    return sorted((native.directory() / "stub").glob("*.c")) + sorted(
+        (native.directory() / "bundle").glob("*.c")
+    )
 
 
 def _headers() -> list[Path]:
-    return sorted((native_dir() / "stub").glob("*.h")) + sorted((native_dir() / "bundle").glob("*.h"))
+    return sorted((native.directory() / "stub").glob("*.h")) + sorted(
+        (native.directory() / "bundle").glob("*.h")
+    )
 
 
 def _key(target: str, zig_version: str) -> str:
@@ -69,7 +70,7 @@ def build_stub(target: str, zig: Path, out_dir: Path) -> Path:
             subprocess.run(
                 [
                     zig, "cc", "-target", _ZIG_TARGETS[target], *_FLAGS,
-                    f"-ffile-prefix-map={native_dir()}=native", *_sources(), "-o", program,
+                    f"-ffile-prefix-map={native.directory()}=native", *_sources(), "-o", program,
                 ],
                 check=True,
             )  # fmt: skip
