@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from packer import __version__, commands
 from packer.console import Exit, reported
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line: one sub-command per module in `packer.commands.VERBS`."""
+def parser(names: Iterable[str] = commands.VERBS) -> argparse.ArgumentParser:
+    """The command line with the sub-commands of these names; by default with all."""
     top = argparse.ArgumentParser(
         prog="llamapack",
         description="Packs a portable llama.cpp runtime and GGUF weights into one file that runs.",
     )
     top.add_argument("--version", action="version", version=f"llamapack {__version__}")
     verbs = top.add_subparsers(metavar="COMMAND", required=True)
-    for verb in commands.VERBS:
-        verb.register(verbs)
+    for name in names:
+        commands.load(name).register(verbs)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 wrong usage."""
-    args = parser().parse_args(sys.argv[1:] if argv is None else argv)
+    words = sys.argv[1:] if argv is None else argv
+    known = words[:1] if words and words[0] in commands.VERBS else commands.VERBS
+    args = parser(known).parse_args(words)
     try:
         with reported():
             args.run(args)

@@ -91,7 +91,10 @@ def run(args: argparse.Namespace) -> None:
     print(output)
     if not args.quiet:
         start = str(output) if output.parent != Path() else f"./{output}"
-        note(f"{output}: {size / 1e6:,.1f} MB for {', '.join(engines)}; start it with `{shlex.quote(start)}`")
+        note(
+            f"{output}: {size / 1e6:,.1f} MB for {', '.join(engines)}; "
+            f"start it with `{shlex.quote(start)}`"
+        )
 
 
 def _own_args(args: argparse.Namespace) -> str:
