@@ -1,0 +1,126 @@
+"""The head: its layout, and the APE loader's rules."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packer.polyglot import ape_rules, elf, script
+from packer.polyglot.head import HEAD_SIZE, build_head
+from packer.polyglot.stubs import STUB_TARGETS, build_stub
+
+MACHINES = {elf.EM_X86_64: "linux-x86_64", elf.EM_AARCH64: "linux-aarch64"}
+
+
+def printed_programs(head: bytes) -> list[elf.Program]:
+    return [elf.parse(header, head) for header in ape_rules.printed(head)]
+
+
+def test_regions(head: bytes, stubs: dict[str, bytes]) -> None:
+    assert len(head) % 65536 == 0
+    assert head.startswith(b"jartsr='\n")
+    for number, target in enumerate(sorted(stubs)):
+        start = HEAD_SIZE + number * 65536
+        assert head[start : start + len(stubs[target])] == stubs[target]
+
+
+def test_stubs_are_small(stubs: dict[str, bytes]) -> None:
+    assert {target: len(data) // 65536 for target, data in stubs.items()} == dict.fromkeys(stubs, 0)
+
+
+def test_nothing_that_a_shell_chokes_on_before_exit(head: bytes) -> None:
+    parsed = head[: head.index(b"\nexit 1\n")]
+    assert all(byte in b"\n\t" or 0x20 <= byte < 0x7F for byte in parsed)
+
+
+def test_head_does_not_depend_on_the_order_of_stubs(head: bytes, stubs: dict[str, bytes]) -> None:
+    assert build_head(dict(reversed(stubs.items()))) == head
+
+
+def test_head_for_one_target(stubs: dict[str, bytes]) -> None:
+    head = build_head({"linux-aarch64": stubs["linux-aarch64"]})
+    assert len(head) == 2 * 65536
+    assert ape_rules.check(head) == []
+    assert b"x86_64" not in head[:4096]
+
+
+def test_stubs_build_to_the_same_bytes(
+    zig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stubs: dict[str, bytes]
+) -> None:
+    monkeypatch.setenv("LLAMAPACK_BUILD_CACHE", str(tmp_path / "other-cache"))
+    target = STUB_TARGETS[0]
+    assert build_stub(target, zig, tmp_path / "out").read_bytes() == stubs[target]
+
+
+def test_ape_rules_hold(head: bytes) -> None:
+    assert ape_rules.check(head[:HEAD_SIZE]) == []
+
+
+def test_printed_headers_describe_the_stubs(head: bytes, stubs: dict[str, bytes]) -> None:
+    programs = printed_programs(head)
+    assert {MACHINES[p.machine] for p in programs} == set(stubs)
+    for program in programs:
+        stub = ELFFile(io.BytesIO(stubs[MACHINES[program.machine]]))
+        want = {
+            s["p_vaddr"]: (s.data(), s["p_memsz"], s["p_flags"])
+            for s in stub.iter_segments("PT_LOAD")
+        }
+        cover, *rest = program.loads
+        assert (cover.offset, cover.flags) == (0, elf.PF_R)
+        got = {s.vaddr: (head[s.offset : s.offset + s.filesz], s.memsz, s.flags) for s in rest}
+        assert got == want
+        assert program.entry == stub["e_entry"]
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"align": 4096}, "p_align is below 64 KiB"),
+        ({"flags": 7}, "may be written and executed"),
+        ({"memsz": 1}, "p_filesz exceeds p_memsz"),
+        ({"type": elf.PT_INTERP}, "PT_INTERP"),
+        ({"type": elf.PT_DYNAMIC}, "PT_DYNAMIC"),
+        ({"type": elf.PT_PHDR}, "PT_PHDR"),
+        ({"vaddr": 0x1000001}, "not congruent"),
+        ({"vaddr": 0x7F000000}, "overlaps the loader"),
+        ({"flags": 4, "offset": 0x1000, "vaddr": 0xF01000}, "would be merged"),
+    ],
+)
+def test_each_broken_rule_is_named(head: bytes, change: dict[str, int], rule: str) -> None:
+    program = printed_programs(head)[0]
+    at = program.phoff + elf.SEGMENT_SIZE  # the first segment of the stub itself
+    segment = dataclasses.replace(program.segments[1], **change)
+    broken = head[:at] + segment.pack() + head[at + elf.SEGMENT_SIZE :]
+    assert any(rule in line for line in ape_rules.check(broken[:HEAD_SIZE]))
+
+
+def test_rules_about_the_file() -> None:
+    assert ape_rules.check(b"MZ" + bytes(9000)) == ["no APE magic", "no ELF header"]
+
+
+@given(st.binary(min_size=64, max_size=64))
+def test_printf_survives_every_byte(header: bytes) -> None:
+    assert list(ape_rules.printed(script.printf(header).encode())) == [header]
+
+
+@given(st.binary(max_size=2000))
+def test_cksum_is_that_of_posix(data: bytes) -> None:
+    if not shutil.which("cksum"):
+        pytest.skip("this machine has no cksum")
+    done = subprocess.run(["cksum"], input=data, capture_output=True, check=True)
+    assert script.cksum(data) == done.stdout.decode().strip()
+
+
+def test_the_name_of_a_stub_is_the_hash_of_what_is_extracted(head: bytes) -> None:
+    for number in (1, 2):
+        name = hashlib.sha256(head[number * 65536 : (number + 1) * 65536]).hexdigest()[:32]
+        assert f"o={number} n=1 h={name}".encode() in head[:4096]
