@@ -161,6 +161,9 @@ static bool chat_client_pause(int ms) {
 }
 
 chat_error chat_client_connect(const chat_client & client, int connect_s, chat_props & props) {
+    if (client.server_base.compare(0, 8, "https://") == 0) {
+        return {"no TLS in this program: reach the server by http://, through a tunnel or a proxy"};
+    }
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(connect_s);
     chat_reply reply    = chat_client_request(client, "/props", "", nullptr);
     while ((reply.status == 0 && !reply.stopped && std::chrono::steady_clock::now() < deadline) || reply.status == 503) {

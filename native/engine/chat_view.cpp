@@ -19,7 +19,8 @@ void chat_view_say(const chat_view & view, const std::string & text) {
 
 void chat_view_note(const chat_view & view, const std::string & text) {
     if (view.tty) {
-        chat_view_write(view.color ? STYLE_DIM + utf8_printable(text) + STYLE_RESET + "\n" : utf8_printable(text) + "\n");
+        const bool styled = view.color && !text.empty();
+        chat_view_write((styled ? STYLE_DIM : "") + utf8_printable(text) + (styled ? STYLE_RESET : "") + "\n");
     }
 }
 

@@ -33,6 +33,9 @@ bool terminal_can_edit() {
 }
 
 void terminal_open() {
+    if (fcntl(STDIN_FILENO, F_GETFD) < 0) {
+        open("/dev/null", O_RDONLY); // started without input: the number must not go to the pipe below
+    }
     if (wake_fds[0] < 0 && pipe(wake_fds) == 0) {
         for (int fd : wake_fds) {
             fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
