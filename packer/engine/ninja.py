@@ -13,6 +13,9 @@ from packer.progress import Advance, progress
 STATUS = "[%f/%t] "
 """What `NINJA_STATUS` must be for `shown` to understand the lines."""
 
+_SHORT = 3
+"""Counts up to this many steps are not worth a display."""
+
 _STEP = re.compile(r"\[(\d+)/(\d+)\] ")
 
 
@@ -25,18 +28,21 @@ def step(line: str) -> tuple[int, int] | None:
 @contextmanager
 def shown(label: str) -> Iterator[Callable[[str], None]]:
     """Give a function that is to be called with each line that ninja prints."""
-    done, advance = 0, None
+    done, whole = 0, 0
+    advance: Advance | None = None
     with ExitStack() as bar:
 
         def on_line(line: str) -> None:
-            nonlocal done, advance
+            nonlocal done, whole, advance
             if not (numbers := step(line)):
                 return
             finished, total = numbers
-            if advance is None:
-                advance = _opened(bar, label, total)
-            # ninja may print steps of a nested build too; what counts never goes back.
-            if finished > done:
+            # Before the build proper, ninja may count the few steps that bring its own plan up to
+            # date; such a short count gives way to a longer one, and is not shown after it.
+            if total > whole and total > _SHORT:
+                bar.close()
+                done, whole, advance = 0, total, _opened(bar, label, total)
+            if advance and total == whole and finished > done:
                 advance(finished - done)
                 done = finished
 

@@ -40,6 +40,6 @@ def test_a_terminal_gets_a_bar_of_steps(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(ninja, "progress", progress)
     monkeypatch.setattr(ninja.sys.stderr, "isatty", lambda: True, raising=False)
     with ninja.shown("x") as on_line:
-        for line in ("[1/9] a", "noise", "[4/9] b", "[2/3] nested", "[9/9] c"):
+        for line in ("[1/2] plan", "[1/9] a", "noise", "[4/9] b", "[2/3] nested", "[9/9] c"):
             on_line(line)
     assert seen == [("x", 9, "step"), 1, 3, 5]
