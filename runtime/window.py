@@ -84,7 +84,7 @@ class Window:
                 for done in range(count):  # noqa: B007 - counts what was read before the exception
                     offset += _LENGTH.size + unpack(buffer, offset)[0]
                 done = count
-            except struct.error:
+            except (struct.error, OverflowError):
                 pass
             count -= done
             self._offset = offset

@@ -131,7 +131,8 @@ def _directory_at(
         if found:
             count, length, offset, record = found
             counted = -1
-    if offset + length > record:
+    # An empty directory has no magic to tell it by, only its place.
+    if offset + length > record or (not length and offset != record):
         return None
     if length > _DIRECTORY_LIMIT:
         raise InputError(f"{name} is damaged: its ZIP directory claims {length:,} bytes", _TIP)
