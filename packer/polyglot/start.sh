@@ -43,7 +43,7 @@ for p in 1 2; do
 			[ "$c" != "$y" ] || [ -d "$HOME" ] || continue
 			(umask 77 && mkdir -p "$c/stubs") 2>/dev/null || continue
 			case $c in */llamapack-"$u") [ -L "$c" ] && continue ;; esac
-			[ -O "$c" ] && chmod 700 "$c" 2>/dev/null || continue
+			[ -O "$c" ] && chmod go-w "$c" 2>/dev/null || continue
 			t=$c/stubs/.$h.$$
 			until (umask 77 && mkdir "$t") 2>/dev/null; do
 				t=${t}x

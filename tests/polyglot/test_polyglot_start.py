@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -144,17 +144,20 @@ def test_without_a_usable_home(place: Place, glibc: str, home: str | None) -> No
     assert (temporary / f"llamapack-{os.geteuid()}" / "engines").is_dir()
 
 
-def test_directories_without_programs_are_passed_over(place: Place, glibc: str) -> None:
+@pytest.mark.parametrize("options", ["noexec", "ro", "size=200k"])
+def test_directories_that_cannot_hold_programs_are_passed_over(
+    place: Place, glibc: str, options: str
+) -> None:
     done = private_mounts(
         place,
-        """mount -t tmpfs -o noexec,mode=700 none "$HOME"
-        mount -t tmpfs -o noexec,mode=1777 none /tmp.x 2>/dev/null || true
-        TMPDIR=$HOME sh "$1"; s=$?
-        TMPDIR=$HOME sh "$1" >/dev/null; exit $s""",
+        f"""mount -t tmpfs -o mode=1777 none /var/tmp; mkdir -p "$HOME/.cache"
+        mount -t tmpfs -o mode=700,{options} none "$HOME/.cache"
+        export TMPDIR=/var/tmp
+        sh "$1" >/dev/null || test $? = 7
+        ls -A "$HOME/.cache/llamapack/engines" >&2 2>/dev/null || true
+        exec sh "$1" """,
     )
-    assert (done.returncode, done.stderr) == (7, "")
-    assert done.stdout.startswith(f"engine {glibc}\n")
-    shutil.rmtree(f"/tmp/llamapack-{os.geteuid()}", ignore_errors=True)
+    expect(done, place.bundle, glibc, str(place.bundle))
 
 
 def test_stub_starts_from_memory_where_no_directory_will_do(place: Place, stub: Path) -> None:
@@ -207,6 +210,23 @@ def test_leftovers_go_when_they_are_old(place: Place) -> None:
     assert (old.exists(), new.exists(), stub.exists()) == (False, True, False)
 
 
+def test_killed_while_it_extracts(
+    place: Place, head: bytes, engines: dict[str, dict[str, bytes]], glibc: str
+) -> None:
+    target = "linux-x86_64" if glibc == "glibc" else "linux-x86_64-static"
+    engines[target]["libx.so"] = bytes(64 << 20)
+    rewrite(place, head, {target: engines[target]})
+    run = subprocess.Popen(["sh", place.bundle], env=place.env, stdout=subprocess.DEVNULL)
+    deadline = time.time() + 60
+    while not list(place.cache.glob("engines/.*/*")) and time.time() < deadline:
+        time.sleep(0.001)
+    run.kill()
+    run.wait()
+    assert len(list(place.cache.glob("engines/.*"))) == 1
+    assert not list(place.cache.glob("engines/linux*"))
+    expect(place.run("sh", place.bundle), place.bundle, glibc, str(place.bundle))
+
+
 @pytest.mark.parametrize("name", ["llamapack-engine", "libx.so"])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_damaged_cache_is_mended(place: Place, glibc: str, name: str, damage: str) -> None:
@@ -223,6 +243,16 @@ def test_damaged_cache_is_mended(place: Place, glibc: str, name: str, damage: st
 # ---- what others plant ----
 
 
+@pytest.fixture
+def shared_cache() -> Iterator[None]:
+    """The next directory in turn, /tmp/llamapack-UID, goes away unless it was there before."""
+    cache = Path(f"/tmp/llamapack-{os.geteuid()}")
+    before = cache.exists()
+    yield
+    if not before:
+        shutil.rmtree(cache)
+
+
 def plant(cache: Path, owner: int, stub_name: str) -> None:
     """A cache as an attacker would prepare it, with programs that say so."""
     (cache / "stubs").mkdir(parents=True)
@@ -236,6 +266,7 @@ def plant(cache: Path, owner: int, stub_name: str) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
 @pytest.mark.parametrize("way", ["directory", "link"])
+@pytest.mark.usefixtures("shared_cache")
 def test_a_planted_cache_is_not_used(place: Place, glibc: str, way: str) -> None:
     place.run("sh", place.bundle)
     [name] = [p.name for p in (place.cache / "stubs").iterdir()]
@@ -249,10 +280,11 @@ def test_a_planted_cache_is_not_used(place: Place, glibc: str, way: str) -> None
         plant(temporary / "elsewhere", 12345, name)
         cache.symlink_to("elsewhere")
         os.chown(cache, 12345, 12345, follow_symlinks=False)
-    done = place.run("sh", place.bundle, HOME=None, TMPDIR=str(temporary))
-    expect(done, place.bundle, glibc, str(place.bundle))
+    expect(
+        place.run("sh", place.bundle, HOME=None, TMPDIR=str(temporary)),
+        place.bundle, glibc, str(place.bundle),
+    )  # fmt: skip
     assert not (cache / "engines").exists()
-    shutil.rmtree(f"/tmp/llamapack-{os.geteuid()}", ignore_errors=True)
 
 
 def test_a_cache_that_others_may_write_to_is_not_used_by_the_stub(place: Place, stub: Path) -> None:
@@ -305,6 +337,17 @@ def test_no_engine_for_this_machine(
 ) -> None:
     rewrite(place, head, {"linux-aarch64-static": engines["linux-aarch64-static"]})
     refused(place.run("sh", place.bundle), "linux-aarch64-static", str(place.bundle))
+
+
+def test_a_cpu_that_the_static_engine_cannot_use(
+    place: Place, stub: Path, head: bytes, engines: dict[str, dict[str, bytes]]
+) -> None:
+    needs("qemu-x86_64-static")
+    rewrite(place, head, {"linux-x86_64-static": engines["linux-x86_64-static"]})
+    done = place.run(
+        "qemu-x86_64-static", "-cpu", "Nehalem", stub, LLAMAPACK_BUNDLE=str(place.bundle)
+    )
+    refused(done, "linux-x86_64-static", "AVX2")
 
 
 def fake_uname(place: Place, answer: str) -> str:
