@@ -1,5 +1,7 @@
 #include "inflate.h"
 
+#include "huffman.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,23 +9,6 @@ enum {
     WINDOW_SIZE = 32768,
     CHUNK_SIZE  = 65536, // of output between two calls of the sink
     MATCH_MAX   = 258,
-    CODE_BITS   = 15,    // longest code of a literal, length or distance
-    TABLE_BITS  = 10,    // codes up to here decode with one lookup
-    LITERALS    = 288,
-    DISTANCES   = 32,
-};
-
-// What a decoded symbol means, in one word: bits 0-3 length of its code, 4-7 number of extra bits
-// that follow it, 8-9 kind, 16-31 value. 0: no such code.
-typedef uint32_t entry_t;
-
-enum { KIND_LITERAL, KIND_MATCH, KIND_END, KIND_INVALID };
-
-struct code {
-    entry_t  table[1 << TABLE_BITS];  // by the next bits of input; 0 for longer codes
-    uint16_t count[CODE_BITS + 1];    // number of codes of each length
-    uint16_t symbols[LITERALS];       // in the order of their codes
-    entry_t  meanings[LITERALS];      // per symbol, without the code's length
 };
 
 struct inflate {
@@ -38,8 +23,8 @@ struct inflate {
     size_t          used;   // bytes in `output`
     size_t          sent;   // of these, how many the sink has had
     uint64_t        total;  // bytes put out in all
-    struct code     literals;
-    struct code     distances;
+    struct huffman  literals;
+    struct huffman  distances;
     uint8_t         output[WINDOW_SIZE + CHUNK_SIZE + MATCH_MAX];
 };
 
@@ -121,86 +106,10 @@ static inline void copy_match(struct inflate * s, size_t distance, size_t length
 
 /* ------------------------------------------- codes ------------------------------------------- */
 
-// RFC 1951, section 3.2.5: what each literal or length symbol means.
-static entry_t literal_meaning(unsigned symbol) {
-    static const uint16_t base[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
-                                      31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-    if (symbol < 256) {
-        return (entry_t) symbol << 16 | KIND_LITERAL << 8;
-    }
-    if (symbol == 256) {
-        return KIND_END << 8;
-    }
-    if (symbol > 285) {
-        return KIND_INVALID << 8;
-    }
-    unsigned index = symbol - 257;
-    unsigned extra = index < 8 || index == 28 ? 0 : (index - 4) / 4;
-    return (entry_t) base[index] << 16 | KIND_MATCH << 8 | extra << 4;
-}
-
-static entry_t distance_meaning(unsigned symbol) {
-    if (symbol > 29) {
-        return KIND_INVALID << 8;
-    }
-    unsigned extra = symbol < 4 ? 0 : symbol / 2 - 1;
-    unsigned base  = symbol < 4 ? symbol + 1 : ((2 + symbol % 2) << extra) + 1;
-    return (entry_t) base << 16 | KIND_MATCH << 8 | extra << 4;
-}
-
-static unsigned reverse(unsigned code, unsigned length) {
-    unsigned result = 0;
-    while (length--) {
-        result = result << 1 | (code & 1);
-        code >>= 1;
-    }
-    return result;
-}
-
-// Builds the canonical code (section 3.2.2) with these lengths. Refused: more codes than fit, and
-// codes that leave bit patterns unused, except for one code of one bit or none at all, which
-// encoders write where only one distance or none occurs.
-static enum inflate_status build_code(
-    struct code * code, const uint8_t * lengths, unsigned size, entry_t (*meaning)(unsigned)) {
-    unsigned first[CODE_BITS + 2] = {0}, index[CODE_BITS + 2] = {0};
-    int      left = 1;
-    memset(code->table, 0, sizeof(code->table));
-    memset(code->count, 0, sizeof(code->count));
-    for (unsigned i = 0; i < size; i++) {
-        code->count[lengths[i]]++;
-    }
-    unsigned used  = size - code->count[0];
-    code->count[0] = 0;
-    for (unsigned n = 1; n <= CODE_BITS; n++) {
-        left = 2 * left - code->count[n];
-        if (left < 0) {
-            return INFLATE_DATA;
-        }
-        first[n + 1] = (first[n] + code->count[n]) << 1;
-        index[n + 1] = index[n] + code->count[n];
-    }
-    if (left > 0 && !(used == 0 || (used == 1 && code->count[1] == 1 && meaning))) {
-        return INFLATE_DATA;
-    }
-    for (unsigned i = 0; i < size; i++) {
-        unsigned length = lengths[i];
-        if (length == 0) {
-            continue;
-        }
-        code->symbols[index[length]++] = (uint16_t) i;
-        code->meanings[i]              = meaning ? meaning(i) : (entry_t) i << 16;
-        unsigned bits                  = reverse(first[length]++, length);
-        for (; length <= TABLE_BITS && bits < 1 << TABLE_BITS; bits += 1u << length) {
-            code->table[bits] = code->meanings[i] | length;
-        }
-    }
-    return INFLATE_OK;
-}
-
-// Decodes a code longer than TABLE_BITS bit by bit; 0 if there is none.
-static entry_t decode_slowly(const struct inflate * s, const struct code * code) {
+// Decodes a code longer than HUFFMAN_TABLE_BITS bit by bit; 0 if there is none.
+static huffman_entry decode_slowly(const struct inflate * s, const struct huffman * code) {
     unsigned value = 0, first = 0, index = 0;
-    for (unsigned n = 1; n <= CODE_BITS; n++) {
+    for (unsigned n = 1; n <= HUFFMAN_CODE_BITS; n++) {
         value |= s->bits >> (n - 1) & 1;
         if (value - first < code->count[n]) {
             return code->meanings[code->symbols[index + value - first]] | n;
@@ -213,8 +122,8 @@ static entry_t decode_slowly(const struct inflate * s, const struct code * code)
 }
 
 // Decodes the next symbol and takes its code from the input; 0 if there is none.
-static inline entry_t decode(struct inflate * s, const struct code * code) {
-    entry_t entry = code->table[s->bits & ((1 << TABLE_BITS) - 1)];
+static inline huffman_entry decode(struct inflate * s, const struct huffman * code) {
+    huffman_entry entry = code->table[s->bits & ((1 << HUFFMAN_TABLE_BITS) - 1)];
     if (!entry) {
         entry = decode_slowly(s, code);
     }
@@ -258,20 +167,20 @@ static enum inflate_status inflate_stored(struct inflate * s) {
 
 // Section 3.2.6.
 static void set_fixed_codes(struct inflate * s) {
-    uint8_t lengths[LITERALS];
+    uint8_t lengths[HUFFMAN_LITERALS];
     memset(lengths, 8, 144);
     memset(lengths + 144, 9, 112);
     memset(lengths + 256, 7, 24);
     memset(lengths + 280, 8, 8);
-    build_code(&s->literals, lengths, LITERALS, literal_meaning);
-    memset(lengths, 5, DISTANCES);
-    build_code(&s->distances, lengths, DISTANCES, distance_meaning);
+    huffman_build(&s->literals, lengths, HUFFMAN_LITERALS, huffman_literal);
+    memset(lengths, 5, HUFFMAN_DISTANCES);
+    huffman_build(&s->distances, lengths, HUFFMAN_DISTANCES, huffman_distance);
 }
 
 // Reads the two codes of a dynamic block, section 3.2.7.
 static enum inflate_status read_dynamic_codes(struct inflate * s) {
     static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
-    uint8_t              lengths[LITERALS + DISTANCES] = {0};
+    uint8_t              lengths[HUFFMAN_LITERALS + HUFFMAN_DISTANCES] = {0};
     enum inflate_status  status;
     int32_t              literals = take(s, 5), distances = take(s, 5), codes = take(s, 4);
     if (literals < 0 || distances < 0 || codes < 0 || literals > 29 || distances > 29) {
@@ -289,7 +198,7 @@ static enum inflate_status read_dynamic_codes(struct inflate * s) {
         }
         lengths[order[i]] = (uint8_t) length;
     }
-    if (build_code(&s->literals, lengths, 19, NULL) != INFLATE_OK) {
+    if (huffman_build(&s->literals, lengths, 19, NULL) != 0) {
         return INFLATE_DATA;
     }
     memset(lengths, 0, sizeof(lengths));
@@ -297,9 +206,9 @@ static enum inflate_status read_dynamic_codes(struct inflate * s) {
         if ((status = refill(s)) != INFLATE_OK) {
             return status;
         }
-        entry_t entry  = decode(s, &s->literals);
-        int     symbol = (int) (entry >> 16), previous = 0;
-        int32_t repeat = 1;
+        huffman_entry entry  = decode(s, &s->literals);
+        int           symbol = (int) (entry >> 16), previous = 0;
+        int32_t       repeat = 1;
         if (!entry) {
             return INFLATE_DATA;
         }
@@ -324,10 +233,13 @@ static enum inflate_status read_dynamic_codes(struct inflate * s) {
         i += repeat;
     }
     if (lengths[256] == 0 ||
-        build_code(&s->distances, lengths + literals, (unsigned) distances, distance_meaning) != INFLATE_OK) {
+        huffman_build(&s->distances, lengths + literals, (unsigned) distances, huffman_distance) != 0) {
         return INFLATE_DATA;
     }
-    return build_code(&s->literals, lengths, (unsigned) literals, literal_meaning);
+    if (huffman_build(&s->literals, lengths, (unsigned) literals, huffman_literal) != 0) {
+        return INFLATE_DATA;
+    }
+    return INFLATE_OK;
 }
 
 static enum inflate_status inflate_coded(struct inflate * s) {
@@ -337,22 +249,22 @@ static enum inflate_status inflate_coded(struct inflate * s) {
         if ((status = refill(s)) != INFLATE_OK || (status = flush_if_full(s)) != INFLATE_OK) {
             return status;
         }
-        entry_t entry = decode(s, &s->literals);
-        if (entry == 0 || (entry >> 8 & 3) == KIND_INVALID) {
+        huffman_entry entry = decode(s, &s->literals);
+        if (entry == 0 || (entry >> 8 & 3) == HUFFMAN_INVALID) {
             return INFLATE_DATA;
         }
-        if ((entry >> 8 & 3) == KIND_LITERAL) {
+        if ((entry >> 8 & 3) == HUFFMAN_LITERAL) {
             s->output[s->used++] = (uint8_t) (entry >> 16);
             s->total++;
             continue;
         }
-        if ((entry >> 8 & 3) == KIND_END) {
+        if ((entry >> 8 & 3) == HUFFMAN_END) {
             return INFLATE_OK;
         }
-        int32_t extra  = take(s, entry >> 4 & 15);
-        size_t  length = (entry >> 16) + (size_t) extra;
-        entry_t far    = decode(s, &s->distances);
-        if (extra < 0 || far == 0 || (far >> 8 & 3) == KIND_INVALID) {
+        int32_t       extra  = take(s, entry >> 4 & 15);
+        size_t        length = (entry >> 16) + (size_t) extra;
+        huffman_entry far    = decode(s, &s->distances);
+        if (extra < 0 || far == 0 || (far >> 8 & 3) == HUFFMAN_INVALID) {
             return INFLATE_DATA;
         }
         extra           = take(s, far >> 4 & 15);

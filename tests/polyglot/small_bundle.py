@@ -1,0 +1,137 @@
+"""Small bundles with stand-in engines, and ways to start them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+INTERPRETER = Path("/lib64/ld-linux-x86-64.so.2")
+
+_ENGINES = {
+    "linux-x86_64": ("x86_64-linux-gnu.2.17", ['-DNAME="glibc"']),
+    "linux-x86_64-refuses": ("x86_64-linux-gnu.2.17", ['-DNAME="refuses"', "-DREFUSES"]),
+    "linux-x86_64-static": ("x86_64-linux-musl", ['-DNAME="static"', "-static"]),
+    "linux-aarch64-static": ("aarch64-linux-musl", ['-DNAME="arm"', "-static"]),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Programs:
+    """Compiles the stand-ins, each once."""
+
+    zig: Path
+    folder: Path
+
+    @functools.cache  # noqa: B019 - there is one per session
+    def engine(self, name: str) -> bytes:
+        target, flags = _ENGINES[name]
+        program = self.folder / name
+        source = HERE / "fake_engine.c"
+        self.compile(target, "-O1", "-s", *flags, str(source), "-o", str(program))
+        return program.read_bytes()
+
+    @functools.cache  # noqa: B019
+    def loader(self, target: str) -> Path:
+        program = self.folder / f"loader-{target}"
+        # Where the stock loader lies.
+        place = "-Wl,--image-base=0x7f000000"
+        self.compile(
+            target,
+            "-O1",
+            "-s",
+            "-static",
+            "-no-pie",
+            place,
+            str(HERE / "loader.c"),
+            "-o",
+            str(program),
+        )
+        return program
+
+    def compile(self, target: str, *arguments: str) -> None:
+        subprocess.run([self.zig, "cc", "-target", target, *arguments], check=True)
+
+
+def write_bundle(path: Path, head: bytes, engines: Mapping[str, Mapping[str, bytes]]) -> Path:
+    """A bundle without weights: what the start needs."""
+    path.write_bytes(head)
+    path.chmod(0o755)
+    with zipfile.ZipFile(path, "a") as archive:
+        for target, files in engines.items():
+            sums = "".join(
+                f"{hashlib.sha256(data).hexdigest()}  {name}\n"
+                for name, data in sorted(files.items())
+            )
+            archive.writestr(f"engines/{target}/SHA256SUMS", sums)
+            for name, data in files.items():
+                archive.writestr(f"engines/{target}/{name}", data, compress_type=8)
+    return path
+
+
+@dataclasses.dataclass
+class Place:
+    """A bundle and a home of its own."""
+
+    bundle: Path
+    home: Path
+    env: dict[str, str]
+
+    @property
+    def cache(self) -> Path:
+        return self.home / ".cache" / "llamapack"
+
+    def run(self, *command: str | Path, **env: str | None) -> subprocess.CompletedProcess[str]:
+        """Run a command; variables set to None are unset."""
+        merged = {**self.env, **env}
+        return subprocess.run(
+            [str(word) for word in command],
+            env={k: v for k, v in merged.items() if v is not None},
+            capture_output=True, text=True, check=False, cwd=self.home, timeout=120,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+
+def expect(done: subprocess.CompletedProcess[str], bundle: Path, engine: str, *argv: str) -> None:
+    arguments = "".join(f"argument {word}\n" for word in argv)
+    want = f"engine {engine}\nbundle {bundle}\n{arguments}"
+    assert (done.returncode, done.stdout, done.stderr) == (7, want, "")
+
+
+def refused(done: subprocess.CompletedProcess[str], *texts: str) -> None:
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert [line.split()[0] for line in lines] == ["ERROR", "TIP"]
+    for text in texts:
+        assert text in lines[0]
+
+
+def private_mounts(place: Place, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script where it may mount what it likes; $1 is the bundle."""
+    needs("unshare")
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not permit private mounts")
+    return place.run("unshare", "-rm", "sh", "-ec", script, "sh", place.bundle)
+
+
+def fake_uname(place: Place, answer: str) -> str:
+    folder = place.home / "bin"
+    folder.mkdir()
+    (folder / "uname").write_text(f"#!/bin/sh\necho '{answer}'\n")
+    (folder / "uname").chmod(0o755)
+    return f"{folder}:{place.env['PATH']}"
+
+
+def needs(*programs: str) -> None:
+    """Skip, naming what this machine lacks."""
+    for program in programs:
+        if not shutil.which(program):
+            pytest.skip(f"this machine has no {program}")
