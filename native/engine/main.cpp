@@ -2,7 +2,6 @@
 
 #include "bundle.h"
 #include "help.h"
-#include "members.h"
 #include "model.h"
 #include "modes.h"
 #include "module_dir.h"
@@ -101,7 +100,6 @@ static int run(std::vector<std::string> user) {
     if (!opts.find("--server-base")) {
         model_choose(opts, from);
     }
-    members_resolve(opts, from);
 
     switch (opts.mode) {
         case run_mode::cli:    return mode_cli(opts);

@@ -49,22 +49,23 @@ static const file_option * file_option_find(const std::string & name) {
     return it == std::end(FILE_OPTIONS) ? nullptr : it;
 }
 
-// The member that `text` names, or "".
-static std::string member_named(const std::string & text, const bundle & from) {
+// The member that `text` names, or "". What the bundle's own arguments name is the bundle's, whatever
+// lies in the current directory; what the user names is the user's file where there is one.
+static std::string member_named(const std::string & text, bool is_default, const bundle & from) {
     if (text.rfind(ZIP_ROOT, 0) == 0) {
         const std::string name = text.substr(ZIP_ROOT.size());
         return from.has(name) ? name : "";
     }
     std::error_code error;
-    return from.has(text) && !fs::exists(fs::u8path(text), error) ? text : "";
+    return from.has(text) && (is_default || !fs::exists(fs::u8path(text), error)) ? text : "";
 }
 
-static std::string resolve_one(const std::string & text, opened_by how, bundle & from) {
-    std::string name = member_named(text, from);
+static std::string resolve_one(const std::string & text, bool is_default, opened_by how, bundle & from) {
+    std::string name = member_named(text, is_default, from);
     std::string scale;
     const size_t colon = text.rfind(':');
     if (name.empty() && colon != std::string::npos) { // NAME:SCALE
-        name  = member_named(text.substr(0, colon), from);
+        name  = member_named(text.substr(0, colon), is_default, from);
         scale = text.substr(colon);
     }
     if (name.empty()) {
@@ -95,7 +96,7 @@ void members_resolve(options & opts, bundle & from) {
             size_t      start = 0;
             while (start <= value.size()) { // upstream takes comma-separated lists of files
                 const size_t comma = std::min(value.find(',', start), value.size());
-                resolved += (start > 0 ? "," : "") + resolve_one(value.substr(start, comma - start), file->how, from);
+                resolved += (start > 0 ? "," : "") + resolve_one(value.substr(start, comma - start), option.is_default, file->how, from);
                 start = comma + 1;
             }
             value = resolved;

@@ -2,6 +2,7 @@
 
 #include "ggml.h"
 #include "gguf.h"
+#include "members.h"
 #include "user_error.h"
 
 #include <algorithm>
@@ -76,7 +77,7 @@ static std::string model_name(const std::string & path) {
 
 void model_choose(options & opts, bundle & from) {
     const given_option * model = opts.find("--model");
-    if (model && !model->is_default && !from.has(model->values.back()) && model->values.back().rfind("/zip/", 0) != 0) {
+    if (model && !model->is_default && model->values.back().rfind("/zip/", 0) != 0 && is_file(model->values.back())) {
         opts.given.erase(std::remove_if(opts.given.begin(), opts.given.end(), [](const given_option & option) {
             return option.is_default && std::any_of(std::begin(MODEL_BOUND), std::end(MODEL_BOUND),
                 [&](const char * name) { return options_same(option.name, name); });
@@ -86,11 +87,9 @@ void model_choose(options & opts, bundle & from) {
     } else if (!model) {
         throw user_error("no weights: this file holds none and -m names none", "start it with -m FILE.gguf");
     }
+    members_resolve(opts, from);
 
-    std::string path = opts.value("--model");
-    if (from.has(path) && !is_file(path)) {
-        path = "/zip/" + path;
-    }
+    const std::string path = opts.value("--model");
     if (!is_file(path)) {
         throw user_error(path + ": no such file", "-m takes the path of a .gguf or of another bundle");
     }

@@ -12,6 +12,7 @@
 void model_open_bundle(std::vector<std::string> & user, bundle & from);
 
 // Completes the options: weights out of the bundle when none are named, nothing of the bundle's
-// model with weights of the user's, context size, a readable name for the API.
+// model with weights of the user's, names of members made into paths, context size, a readable name
+// for the API.
 // Throws user_error when there are no weights or they cannot be used.
 void model_choose(options & opts, bundle & from);

@@ -10,17 +10,28 @@ static constexpr int PORT_DEFAULT = 8080;
 static constexpr int PORTS_TRIED  = 100;
 
 static bool port_free(const std::string & host, int port) {
-    httplib::Server probe;
-    // httplib lets several servers share a port where the system allows it; a taken port must show.
-    probe.set_socket_options([](auto socket) {
-        int yes = 1;
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags    = AI_PASSIVE;
+    addrinfo * found = nullptr;
+    if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) {
+        return true; // no address: the server says what is wrong with it
+    }
+    const auto sock = socket(found->ai_family, SOCK_STREAM, 0);
+    int        yes  = 1;
 #ifdef _WIN32
-        setsockopt(socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *) &yes, sizeof(yes));
+    setsockopt(sock, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *) &yes, sizeof(yes));
 #else
-        setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 #endif
-    });
-    return probe.bind_to_port(host, port);
+    const bool is_free = bind(sock, found->ai_addr, (socklen_t) found->ai_addrlen) == 0;
+    freeaddrinfo(found);
+#ifdef _WIN32
+    closesocket(sock);
+#else
+    close(sock);
+#endif
+    return is_free;
 }
 
 static std::string host_of(const options & opts) {
