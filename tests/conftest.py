@@ -97,8 +97,9 @@ class CommandLine:
             "LLAMAPACK_BUILD_CACHE": str(folder / "cache"),
         }
 
-    def command(self, *words: str | Path) -> list[str]:
-        return [sys.executable, "-c", _PROGRAM, str(self.engine), *map(str, words)]
+    def command(self, *words: str | Path, first: str = "") -> list[str]:
+        """The process's words; `first` is Python that it runs before anything else."""
+        return [sys.executable, "-c", first + _PROGRAM, str(self.engine), *map(str, words)]
 
     def __call__(
         self, *words: str | Path, cwd: Path | None = None, **environment: str

@@ -1,0 +1,133 @@
+"""`llamapack inspect` from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import CommandLine, Refused, write_gguf
+
+
+def inspected(llamapack: CommandLine, path: Path) -> dict[str, object]:
+    done = llamapack("inspect", path, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    facts = json.loads(done.stdout)
+    assert isinstance(facts, dict)
+    return facts
+
+
+def test_bundle(bundle: Path, gguf: Path, llamapack: CommandLine) -> None:
+    facts = inspected(llamapack, bundle)
+    assert facts["kind"] == "bundle"
+    assert (facts["format"], facts["name"], facts["tool"]) == (1, "tiny", "llamapack 0.1.0")
+    assert facts["size"] == bundle.stat().st_size
+    assert facts["args"] == {"text": "-m\ntiny.gguf\n", "words": ["-m", "tiny.gguf"]}
+    assert facts["models"] == [
+        {
+            "architecture": "llama",
+            "chat_template": "gguf",
+            "context_length": 2048,
+            "file": "tiny.gguf",
+            "gguf_version": 3,
+            "kind": "model",
+            "license": "apache-2.0",
+            "name": "Tiny",
+            "parameters": 1024,
+            "quantization": "Q8_0",
+            "shards": 1,
+            "size": gguf.stat().st_size,
+            "tensors": 2,
+        }
+    ]
+    with zipfile.ZipFile(bundle) as archive:
+        assert [(m["name"], m["size"], m["compressed_size"]) for m in facts["members"]] == [
+            (i.filename, i.file_size, i.compress_size) for i in archive.infolist()
+        ]
+
+
+def test_text_names_what_a_person_asks_for(bundle: Path, llamapack: CommandLine) -> None:
+    text = llamapack("inspect", bundle).stdout
+    for fact in (
+        "llama", "1,024", "Q8_0", "2,048 tokens", "apache-2.0", "its own", "-m tiny.gguf",
+        "linux-x86_64", "llama.cpp v0.4.0", "tiny.gguf", "engines/linux-x86_64/llamapack-engine",
+    ):  # fmt: skip
+        assert fact in text
+
+
+def test_bare_gguf(gguf: Path, llamapack: CommandLine) -> None:
+    facts = inspected(llamapack, gguf)
+    assert facts["kind"] == "gguf"
+    assert "Q8_0" in llamapack("inspect", gguf).stdout
+
+
+def test_llamafile_of_another_tool(tmp_path: Path, gguf: Path, llamapack: CommandLine) -> None:
+    path = tmp_path / "other.llamafile"
+    path.write_bytes(b"MZqFpD='\n" + bytes(5000))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.write(gguf, "tiny.gguf")
+        archive.writestr(".args", "-m\ntiny.gguf\n...\n")
+        archive.writestr("usr/share/zoneinfo/UTC", b"x", zipfile.ZIP_DEFLATED)
+        archive.write(gguf, "packed.gguf", zipfile.ZIP_DEFLATED)
+    facts = inspected(llamapack, path)
+    assert (facts["kind"], facts["format"]) == ("zip", None)
+    assert facts["args"] == {"text": "-m\ntiny.gguf\n...\n", "words": ["-m", "tiny.gguf", "..."]}
+    assert [m.get("name") for m in facts["models"]] == ["Tiny", None]
+    assert "compressed" in facts["models"][1]["problem"]
+    assert "not made by llamapack" in llamapack("inspect", path).stdout
+
+
+def test_names_cannot_steer_the_terminal(tmp_path: Path, llamapack: CommandLine) -> None:
+    path = tmp_path / "evil.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("\x1b[2Jgone", b"")
+    assert "\x1b" not in llamapack("inspect", path).stdout
+    model = write_gguf(tmp_path / "evil.gguf", name="\x1b]0;evil\x07")
+    text = llamapack("inspect", model).stdout
+    assert "evil" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("data", [b"", b"text", b"GGUF", bytes(70000)])
+def test_refuses_other_files(
+    data: bytes, tmp_path: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    refused(llamapack("inspect", path))
+    refused(llamapack("inspect", path, "--json"))
+
+
+def test_refuses_directories_and_nothing(
+    tmp_path: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    assert "is a directory" in refused(llamapack("inspect", tmp_path))
+    assert "does not exist" in refused(llamapack("inspect", tmp_path / "absent"))
+
+
+def test_a_cut_off_bundle_is_refused(
+    bundle: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    os.truncate(bundle, bundle.stat().st_size - 30)
+    assert "not a bundle" in refused(llamapack("inspect", bundle))
+
+
+def test_ten_gigabytes_are_inspected_at_once(
+    tmp_path: Path, gguf: Path, llamapack: CommandLine
+) -> None:
+    from packer.inspection import inspect
+
+    os.truncate(gguf, 10_000_000_000)
+    path = tmp_path / "large.llamafile"
+    assert llamapack("pack", gguf, "-o", path).returncode == 0
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        facts = inspect(path)
+        times.append(time.perf_counter() - start)
+    assert facts["models"][0]["size"] == 10_000_000_000
+    assert min(times) < 0.05
