@@ -1,7 +1,8 @@
 """Builds upstream's own programs from the pinned source, as upstream would on this machine.
 
-They are what a bundle is compared with: its answers byte for byte, its speed as a ratio. Nothing of
-ours goes into them: no hooks, no modules, the machine's own compiler where it has one, `-march=native`.
+They are what a bundle is compared with: its answers byte for byte, its speed as a ratio. Nothing
+of ours goes into them: no hooks, no modules, `-march=native`, and the machine's own compiler where
+it has one.
 """
 
 from __future__ import annotations

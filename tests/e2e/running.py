@@ -1,0 +1,87 @@
+"""Starting real bundles of the demo model as users start them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+REPOSITORY = Path(__file__).parents[2]
+DEMO = REPOSITORY / "packer" / "demo_model" / "demo.gguf"
+QUESTION = "What is a llamafile?"
+CLI = ["--cli", "-p", QUESTION, "-n", "16", "--temp", "0"]
+
+
+def pack(*words: str | Path, output: Path) -> Path:
+    """Run `llamapack pack` as a user would."""
+    command = [sys.executable, "-m", "packer", "pack", *map(str, words), "-o", str(output), "-q"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+def run(
+    command: Sequence[str | Path], *, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end, with nothing to read; two minutes are enough for all of these."""
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def answer(bundle: Path, *words: str | Path, cwd: Path | None = None, **env: str) -> bytes:
+    """What a bundle prints on stdout for the one question of these tests."""
+    done = run(["sh", bundle, *CLI, *words], cwd=cwd, **env)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Server:
+    url: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def serving(bundle: Path, *words: str, cwd: Path | None = None) -> Iterator[Server]:
+    """A bundle started with --server, from the moment it answers until the body ends."""
+    port = free_port()
+    command = ["sh", str(bundle), "--server", "--nobrowser", "--port", str(port), *words]
+    log = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd)
+    server = Server(f"http://127.0.0.1:{port}", process)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            assert process.poll() is None, f"the server left with {process.returncode}"
+            assert time.monotonic() < deadline, "the server does not answer"
+            try:
+                with urlopen(f"{server.url}/health", timeout=2) as response:
+                    if response.status == 200:
+                        break
+            except (URLError, OSError):
+                time.sleep(0.1)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)

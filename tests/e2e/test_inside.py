@@ -1,0 +1,129 @@
+"""What lies inside a bundle is used from inside it: shards, adapters, weights beyond 4 GiB."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+
+import psutil
+import pytest
+from gguf_shards import split_gguf
+from running import CLI, DEMO, REPOSITORY, answer, pack, run, serving
+
+LORA = REPOSITORY / "tests" / "data" / "demo-lora.gguf"
+GIB = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def expected(demo_bundle: Path) -> bytes:
+    return answer(demo_bundle)
+
+
+def test_three_shards(expected: bytes, engines: object, tmp_path: Path) -> None:
+    shards = split_gguf(DEMO, tmp_path, 3)
+    bundle = pack(shards[0], output=tmp_path / "shards.llamafile")
+    names = [name for name in zipfile.ZipFile(bundle).namelist() if name.endswith(".gguf")]
+    assert len(names) == 3
+    for shard in shards:
+        shard.unlink()
+    assert answer(bundle, cwd=tmp_path) == expected
+
+
+def test_an_adapter_changes_the_answer(expected: bytes, engines: object, tmp_path: Path) -> None:
+    bundle = pack(DEMO, "--lora", LORA, output=tmp_path / "lora.llamafile")
+    with_adapter = answer(bundle)
+    assert with_adapter != expected
+    assert with_adapter == run(["sh", bundle, "-m", DEMO, "--lora", LORA, *CLI]).stdout
+
+
+def test_the_users_weights_win_over_the_bundles(
+    expected: bytes, engines: object, tmp_path: Path
+) -> None:
+    bundle = pack(DEMO, "--lora", LORA, output=tmp_path / "lora.llamafile")
+    assert answer(bundle, "-m", DEMO) == expected
+
+
+def test_weights_of_another_bundle(expected: bytes, demo_bundle: Path, tmp_path: Path) -> None:
+    bundle = pack(DEMO, "--lora", LORA, output=tmp_path / "lora.llamafile")
+    assert answer(bundle, "-m", demo_bundle) == expected
+    assert answer(demo_bundle, "-m", bundle) == answer(bundle)
+
+
+def test_members_by_both_names(expected: bytes, demo_bundle: Path, tmp_path: Path) -> None:
+    for name in ("demo.gguf", "/zip/demo.gguf"):
+        assert answer(demo_bundle, "-m", name, cwd=tmp_path) == expected
+
+
+def test_a_template_in_the_bundle(engines: object, tmp_path: Path) -> None:
+    template = tmp_path / "shout.jinja"
+    template.write_text("{% for m in messages %}[{{ m.content | upper }}]{% endfor %}")
+    bundle = pack(DEMO, "--chat-template", template, output=tmp_path / "template.llamafile")
+    template.unlink()
+    with serving(bundle) as server:
+        body = json.dumps({"messages": [{"role": "user", "content": "hello"}]})
+        done = run(["curl", "-s", f"{server.url}/apply-template", "-d", body])
+        assert json.loads(done.stdout)["prompt"] == "[HELLO]"
+
+
+def grown(bundle: Path, filler: int) -> Path:
+    """Put a sparse member of that many bytes in front of the weights, as an independent writer
+    of ZIP archives would: everything is appended, nothing is rewritten."""
+    weights = DEMO.read_bytes()
+    with bundle.open("r+b") as file:
+        file.seek(0, 2)
+        start = file.tell()
+        file.truncate(start + filler)
+    with zipfile.ZipFile(bundle, "a") as archive:
+        info = zipfile.ZipInfo("far.gguf")
+        # zipfile writes after the directory it has read; leave the hole there first.
+        archive.start_dir = start + filler
+        padding = -(start + filler + 30 + len("far.gguf") + 4) % 65536
+        info.extra = b"\x35\xd9" + padding.to_bytes(2, "little") + bytes(padding)
+        archive.writestr(info, weights)
+    return bundle
+
+
+def test_weights_beyond_4_gib(expected: bytes, engines: object, tmp_path: Path) -> None:
+    bundle = grown(pack(DEMO, output=tmp_path / "far.llamafile"), 5 * GIB)
+    info = zipfile.ZipFile(bundle).getinfo("far.gguf")
+    assert info.header_offset > 4 * GIB
+    assert answer(bundle, "-m", "/zip/far.gguf") == expected
+
+
+def cached_bytes(path: Path) -> int:
+    done = run(["fincore", "--bytes", "--noheadings", "--output", "RES", path])
+    assert done.returncode == 0, done.stderr.decode()
+    return int(done.stdout)
+
+
+def test_memory_holds_the_model_in_use_not_the_file(engines: object, tmp_path: Path) -> None:
+    other = tmp_path / "other.gguf"
+    # A second model of 300 MB that is real bytes on the disk: the demo with a long tail.
+    with other.open("wb") as file:
+        file.write(DEMO.read_bytes())
+        for _ in range(300):
+            file.write(bytes(1 << 20))
+    bundle = pack(DEMO, other, output=tmp_path / "two.llamafile")
+    subprocess.run(["sync", str(bundle)], check=True)
+    with bundle.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if cached_bytes(bundle) > 10 << 20:
+        pytest.skip("this machine keeps the file in its page cache whatever it is told")
+
+    with serving(bundle) as server:
+        time.sleep(0.5)
+        process = psutil.Process(server.process.pid)
+        resident = max(
+            one.memory_info().rss for one in [process, *process.children(recursive=True)]
+        )
+    assert cached_bytes(bundle) < 60 << 20
+    assert resident < 200 << 20
+
+
+def test_locked_memory_is_the_models_too(expected: bytes, demo_bundle: Path) -> None:
+    assert answer(demo_bundle, "--mlock") == expected
+    assert answer(demo_bundle, "--no-mmap") == expected

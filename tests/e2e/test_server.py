@@ -1,0 +1,114 @@
+"""The HTTP server, asked by programs that we did not write."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+from openai import OpenAI
+from running import QUESTION, Server, free_port, serving
+
+
+@pytest.fixture(scope="module")
+def server(demo_bundle: Path) -> Iterator[Server]:
+    with serving(demo_bundle) as started:
+        yield started
+
+
+def client(server: Server) -> OpenAI:
+    return OpenAI(base_url=f"{server.url}/v1", api_key="none", timeout=60)
+
+
+def greedy(server: Server) -> str:
+    done = client(server).chat.completions.create(
+        model="demo", messages=[{"role": "user", "content": QUESTION}], temperature=0
+    )
+    return done.choices[0].message.content or ""
+
+
+def test_models_are_listed(server: Server) -> None:
+    assert [model.id for model in client(server).models.list()] == ["demo"]
+
+
+def test_an_answer_streams(server: Server) -> None:
+    stream = client(server).chat.completions.create(
+        model="demo",
+        messages=[{"role": "user", "content": QUESTION}],
+        temperature=0,
+        stream=True,
+    )
+    pieces = [chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices]
+    assert len([piece for piece in pieces if piece]) > 3
+    assert "".join(pieces) == greedy(server)
+
+
+def test_the_published_curl_example(server: Server) -> None:
+    """Cards name models that are not there; the one that is there answers."""
+    body = {
+        "model": "gemma-27b-it",
+        "messages": [{"role": "user", "content": "Say this is a test!"}],
+        "temperature": 0.0,
+    }
+    done = subprocess.run(
+        ["curl", "-s", f"{server.url}/v1/chat/completions", "-H", "Content-Type: application/json",
+         "-d", json.dumps(body)],
+        capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["choices"][0]["message"]["content"]
+
+
+def test_raw_completions(server: Server) -> None:
+    done = client(server).completions.create(model="demo", prompt=QUESTION, max_tokens=8)
+    assert done.choices[0].text
+
+
+def test_embeddings(demo_bundle: Path) -> None:
+    with serving(demo_bundle, "--embeddings", "--pooling", "mean") as server:
+        made = client(server).embeddings.create(model="demo", input=["one", "two"])
+        assert [len(item.embedding) for item in made.data] == [256, 256]
+        assert made.data[0].embedding != made.data[1].embedding
+
+
+def test_an_api_key_is_asked_for(demo_bundle: Path) -> None:
+    with serving(demo_bundle, "--api-key", "secret") as server:
+        request = Request(f"{server.url}/v1/chat/completions", data=b"{}", method="POST")
+        with pytest.raises(OSError, match="401"):
+            urlopen(request, timeout=10)
+
+
+def test_the_default_context_is_the_trained_one_if_that_is_small(server: Server) -> None:
+    with urlopen(f"{server.url}/props", timeout=10) as response:
+        assert json.load(response)["default_generation_settings"]["n_ctx"] == 1024
+
+
+def test_a_taken_port_is_an_error_when_it_was_asked_for(demo_bundle: Path, server: Server) -> None:
+    port = server.url.rsplit(":", 1)[1]
+    command = ["sh", str(demo_bundle), "--server", "--nobrowser", "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert port in done.stderr
+
+
+def test_a_service_manager_can_stop_it(demo_bundle: Path) -> None:
+    with serving(demo_bundle) as server:
+        server.process.terminate()
+        assert server.process.wait(30) == 0
+
+
+def test_without_a_terminal_it_serves(demo_bundle: Path) -> None:
+    """A double click: nobody at a terminal, nothing piped in."""
+    port = free_port()
+    command = ["sh", str(demo_bundle), "--nobrowser", "--port", str(port)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stderr
+        assert f"http://127.0.0.1:{port}".encode() in process.stderr.readline()
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -1,0 +1,125 @@
+"""The same answer however the file is started, and the answer is upstream's, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from running import CLI, DEMO, answer, run
+
+from ci import upstream
+
+
+@pytest.fixture(scope="session")
+def expected() -> bytes:
+    """What upstream's own program prints for the bare GGUF."""
+    program = upstream.ready() / "llama-completion"
+    done = run([program, "-m", DEMO, "-no-cnv", *CLI[1:]])
+    assert done.returncode == 0, done.stderr.decode()
+    assert len(done.stdout) > 40
+    return done.stdout
+
+
+def test_without_any_shell_in_between(demo_bundle: Path, expected: bytes) -> None:
+    assert answer(demo_bundle) == expected
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "busybox", "mksh", "ksh", "yash"])
+def test_from_each_shell(demo_bundle: Path, expected: bytes, shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed here")
+    words = ["busybox", "sh"] if shell == "busybox" else [shell]
+    line = " ".join(f"'{word}'" for word in [str(demo_bundle), *CLI])
+    done = run([*words, "-c", line])
+    assert (done.stdout, done.returncode) == (expected, 0), done.stderr.decode()
+
+
+def test_path_with_spaces_and_quotes(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
+    folder = tmp_path / "two words; 'quoted' $HOME"
+    folder.mkdir()
+    copy = Path(shutil.copy(demo_bundle, folder / 'a "b" c.llamafile'))
+    assert answer(copy) == expected
+
+
+def test_through_path_and_symlink(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
+    (tmp_path / "talk").symlink_to(demo_bundle)
+    done = run(["bash", "-c", "talk " + " ".join(f"'{word}'" for word in CLI)],
+               PATH=f"{tmp_path}:{os.environ['PATH']}")  # fmt: skip
+    assert (done.stdout, done.returncode) == (expected, 0), done.stderr.decode()
+
+
+def test_home_that_cannot_be_written(
+    demo_bundle: Path, expected: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LLAMAPACK_CACHE")
+    # /proc takes no files, not even root's
+    assert answer(demo_bundle, HOME="/proc", XDG_CACHE_HOME="/proc/cache") == expected
+
+
+def test_temporary_folder_without_programs(
+    demo_bundle: Path, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LLAMAPACK_CACHE")
+    place = tmp_path / "noexec"
+    place.mkdir()
+    home = tmp_path / "home"
+    home.mkdir()
+    line = " ".join(f"'{word}'" for word in ["sh", str(demo_bundle), *CLI])
+    script = f"mount -t tmpfs -o noexec,mode=1777 none '{place}' && {line}"
+    if run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(place)]).returncode:
+        pytest.skip("this machine lets nobody mount anything in a namespace")
+    done = run(["unshare", "-rm", "sh", "-c", script],
+               HOME=str(home), TMPDIR=str(place), XDG_CACHE_HOME=str(place))  # fmt: skip
+    assert (done.stdout, done.returncode) == (expected, 0), done.stderr.decode()
+
+
+def test_two_at_once_on_a_cold_cache(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        started = [pool.submit(answer, demo_bundle, LLAMAPACK_CACHE=str(tmp_path)) for _ in "ab"]
+    assert [one.result() for one in started] == [expected, expected]
+
+
+def test_without_the_c_library(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
+    """Only busybox and the bundle: what Alpine and distroless images have."""
+    busybox = shutil.which("busybox")
+    assert busybox, "busybox-static is needed"
+    root = tmp_path / "root"
+    for folder in ("bin", "tmp", "proc", "dev"):
+        (root / folder).mkdir(parents=True)
+    shutil.copy(busybox, root / "bin" / "busybox")
+    for name in ("sh", "uname", "dd", "mkdir", "chmod", "mv", "rm", "id", "ls", "wc"):
+        (root / "bin" / name).symlink_to("busybox")
+    shutil.copy(demo_bundle, root / "demo.llamafile")
+    line = ["chroot", str(root), "/bin/sh", "/demo.llamafile", *CLI]
+    done = run(["unshare", "-r", *line], LLAMAPACK_CACHE="/tmp/cache", PATH="/bin")
+    if b"Operation not permitted" in done.stderr:
+        pytest.skip("this machine lets nobody make a namespace")
+    assert (done.stdout, done.returncode) == (expected, 0), done.stderr.decode()
+
+
+def test_a_module_in_the_current_folder_is_not_loaded(
+    demo_bundle: Path, expected: bytes, tmp_path: Path
+) -> None:
+    """A planted module would run its constructor on load."""
+    source = tmp_path / "evil.c"
+    source.write_text(
+        "#include <stdio.h>\n"
+        '__attribute__((constructor)) static void run(void) { fputs("PLANTED\\n", stderr); }\n'
+        "int ggml_backend_score(void) { return 1000000; }\n"
+    )
+    from packer.engine import native, pins, toolchain
+
+    zig = toolchain.find(pins.load(native.directory())).zig
+    module = tmp_path / "libggml-cpu-evil.so"
+    subprocess.run([zig, "cc", "-shared", "-fPIC", "-o", module, source], check=True)
+    # The module itself works: a program that loads it shows that.
+    check = run(["bash", "-c", f"LD_PRELOAD={module} true"])
+    assert b"PLANTED" in check.stderr
+
+    done = run(["sh", demo_bundle, *CLI], cwd=tmp_path)
+    assert (done.stdout, done.returncode) == (expected, 0)
+    assert b"PLANTED" not in done.stderr
