@@ -119,6 +119,7 @@ int main(int argc, char ** argv) {
     if (std::getenv("LLAMAPACK_PROBE")) {
         return 0;
     }
+    standard_streams_open();
     llama_log_set(log_errors, nullptr);
     module_dir_set(program_dir().c_str());
 

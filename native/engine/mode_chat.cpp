@@ -137,7 +137,7 @@ static chat_options chat_settings(const options & opts, const common_params & se
     settings.system_prompt = !params.system_prompt.empty() ? params.system_prompt : params.prompt;
     settings.multiline     = params.multiline_input;
     settings.simple_io     = params.simple_io;
-    settings.color         = params.use_color;
+    settings.color         = opts.value("--color") != "off"; // the chat itself asks the terminal
     settings.single_turn   = params.single_turn;
     settings.images        = params.image;
     settings.server_base   = params.server_base;
@@ -156,8 +156,10 @@ int mode_chat(options & opts) {
         opts.remove("--port");
     }
     if (opts.find("--server-base")) {
+        common_params params;
+        options_apply(opts, LLAMA_EXAMPLE_SERVER, params);
         signals_install();
-        return chat_run(chat_settings(opts, common_params()));
+        return chat_run(chat_settings(opts, params));
     }
     note = server_address_choose(opts);
 

@@ -10,6 +10,7 @@
 #    include <io.h>
 #    include <shellapi.h>
 #else
+#    include <fcntl.h>
 #    include <sys/stat.h>
 #    include <unistd.h>
 #    ifdef __APPLE__
@@ -54,6 +55,8 @@ std::vector<std::string> program_arguments(int, char **) {
     return words;
 }
 
+void standard_streams_open() {} // the C library does
+
 bool terminal_absent() {
     DWORD processes[2];
     // Alone in its console: started by a double click.
@@ -95,6 +98,15 @@ std::string program_dir() {
 
 std::vector<std::string> program_arguments(int argc, char ** argv) {
     return std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc);
+}
+
+void standard_streams_open() {
+    for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR)) {
+        if (fd > 2) {
+            close(fd);
+            return;
+        }
+    }
 }
 
 bool terminal_absent() {

@@ -10,6 +10,9 @@ std::string program_dir();
 // The user's words (UTF-8) without the program's name.
 std::vector<std::string> program_arguments(int argc, char ** argv);
 
+// Opens nothing on standard streams that are closed, so that no file of ours becomes one of them.
+void standard_streams_open();
+
 // True when nobody sits at a terminal and nothing is piped in: a double click on a desktop, a service.
 bool terminal_absent();
 
