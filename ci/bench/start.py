@@ -1,6 +1,6 @@
 """What the way through shell script and stub costs at each start after the first.
 
-Usage: python ci/bench/start.py [--rounds N]
+Usage: python -m ci.bench.start [--rounds N]
 
 A bundle's `--version` against the same of its engine in the cache, turn about: milliseconds until
 the first line has been read.
@@ -17,8 +17,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 MODEL = Path(__file__).parents[2] / "packer" / "demo_model" / "demo.gguf"
 

@@ -1,6 +1,6 @@
 """Tokens per second of a bundle's engine against upstream's own build on this machine.
 
-Usage: python ci/bench/tokens.py [--rounds N] [--threads N]
+Usage: python -m ci.bench.tokens [--rounds N] [--threads N]
 
 Both run upstream's llama-bench over one synthetic model of 400 million parameters (Q8_0), turn
 about; the ratios of the medians are printed as JSON. Run it on an idle machine.
@@ -13,15 +13,11 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-
-import synthetic_model
-
 from ci import upstream
+from ci.bench import synthetic_model
 from packer.engine import cache
 
 
