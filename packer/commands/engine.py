@@ -50,10 +50,7 @@ def _count(text: str) -> int:
 def _build(args: argparse.Namespace) -> None:
     # Told to end, as by `timeout` or a CI runner, it must not leave compilers behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    if args.targets:
-        rows = [targets.named(name) for name in args.targets]
-    else:
-        rows = targets.for_this_machine()
+    rows = [targets.named(name) for name in args.targets] or targets.for_this_machine()
     for row in rows:
         print(f"{row.name} {build(row, args.jobs)}")
 

@@ -47,6 +47,11 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    print(make(args))
+
+
+def make(args: argparse.Namespace) -> Path:
+    """Pack what the parsed arguments say; the path of the new file."""
     from packer import parts
     from packer.chat_templates import load
     from packer.default_args import default_args
@@ -88,13 +93,13 @@ def run(args: argparse.Namespace) -> None:
         advance = stack.enter_context(progress("packing", plan.work))
         pack(plan, destination, lambda n: None if args.quiet else advance(n))
         size = destination.position
-    print(output)
     if not args.quiet:
         start = str(output) if output.parent != Path() else f"./{output}"
         note(
             f"{output}: {size / 1e6:,.1f} MB for {', '.join(engines)}; "
             f"start it with `{shlex.quote(start)}`"
         )
+    return output
 
 
 def _own_args(args: argparse.Namespace) -> str:

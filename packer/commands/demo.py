@@ -1,0 +1,79 @@
+"""`llamapack demo`: packs the demo model, asks it a question, prints answer and file."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.console import note
+from runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+_MODEL = "demo.gguf"
+_QUESTION = "What is a llamafile?"
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser(
+        "demo", help="build what is missing, pack the demo model and ask it a question"
+    )
+    parser.add_argument("question", nargs="?", default=_QUESTION, help=f"default: {_QUESTION}")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("demo.llamafile"), help="default: demo.llamafile"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.engine import targets
+    from packer.engine.build import build
+
+    for target in targets.for_this_machine():
+        build(target)
+    _pack(args.output)
+    note(f"asking {args.output}: {args.question}")
+    print(_answer(args.output, args.question))
+    print(args.output)
+
+
+def _pack(output: Path) -> None:
+    """Pack the model as a user would. Only an earlier demo is ever replaced."""
+    from packer import cli
+    from packer.commands import pack
+
+    with as_file(files("packer").joinpath("demo_model", _MODEL)) as model:
+        words = ["pack", str(model), "-o", str(output), "--quiet"]
+        if _is_demo(output):
+            words.append("--force")
+        pack.make(cli.parser(["pack"]).parse_args(words))
+
+
+def _is_demo(path: Path) -> bool:
+    from runtime.bundle import Bundle
+
+    try:
+        with Bundle.open(path) as bundle:
+            return _MODEL in bundle.members
+    except InputError:
+        return False
+
+
+def _answer(bundle: Path, question: str) -> str:
+    done = subprocess.run(
+        ["sh", str(bundle.resolve()), "--chat", "--temp", "0"],
+        input=question + "\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0 or not done.stdout.strip():
+        raise InputError(
+            f"{bundle} does not answer: {done.stderr.strip() or f'status {done.returncode}'}",
+            f"start it by hand to see more: `sh {bundle} --chat -v`",
+        )
+    return done.stdout.strip()
