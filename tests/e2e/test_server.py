@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 from openai import OpenAI
-from running import QUESTION, Server, free_port, serving
+from running import QUESTION, Server, serving
 
 
 @pytest.fixture(scope="module")
@@ -99,16 +104,57 @@ def test_a_service_manager_can_stop_it(demo_bundle: Path) -> None:
         assert server.process.wait(30) == 0
 
 
-def test_without_a_terminal_it_serves(demo_bundle: Path) -> None:
-    """A double click: nobody at a terminal, nothing piped in."""
-    port = free_port()
-    command = ["sh", str(demo_bundle), "--nobrowser", "--port", str(port)]
+def started_without_a_terminal(bundle: Path, *words: str, **env: str) -> tuple[str, bool]:
+    """What a double click does: nobody at a terminal, nothing piped in. Returns the first line on
+    stderr, and whether a browser was asked to show the page."""
+    folder = Path(env["PATH"].split(":", maxsplit=1)[0])
+    shown = folder / "shown"
+    browser = folder / "xdg-open"
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{shown}.new" && mv "{shown}.new" "{shown}"\n')
+    browser.chmod(0o755)
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ["sh", str(bundle), *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=os.environ | env,
     )
     try:
         assert process.stderr
-        assert f"http://127.0.0.1:{port}".encode() in process.stderr.readline()
+        line = process.stderr.readline().decode()
+        url = re.search(r"http://\S+", line)
+        assert url, line
+        deadline = time.monotonic() + 60
+        while not shown.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+            with suppress(OSError), urlopen(f"{url[0]}/health", timeout=2) as response:
+                if response.status == 200 and "--nobrowser" in words:
+                    time.sleep(1)
+                    break
+        assert not shown.exists() or shown.read_text().strip() == url[0]
+        return line, shown.exists()
     finally:
         process.terminate()
-        process.wait(30)
+        process.communicate(timeout=30)
+
+
+def test_without_a_terminal_the_page_opens(demo_bundle: Path, tmp_path: Path) -> None:
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    assert started_without_a_terminal(demo_bundle, PATH=path, DISPLAY=":99")[1]
+
+
+def test_unless_it_must_not(demo_bundle: Path, tmp_path: Path) -> None:
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    words = ["--nobrowser"]
+    assert not started_without_a_terminal(demo_bundle, *words, PATH=path, DISPLAY=":99")[1]
+
+
+def test_the_next_port_is_taken_and_named(demo_bundle: Path, tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # somebody else's is as good
+            other.bind(("127.0.0.1", 8080))
+            other.listen()
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        line, _ = started_without_a_terminal(demo_bundle, "--nobrowser", PATH=path)
+    assert re.search(r"http://127\.0\.0\.1:80[89]\d \(port 8080 is taken\)", line), line
