@@ -1,6 +1,6 @@
 """Rates of `pack` against `cp`, and times of `inspect`, printed as JSON with ratios.
 
-Usage: python ci/bench/pack.py [--size BYTES] [--rounds N] [--folder DIR]
+Usage: python -m ci.bench.pack [--size BYTES] [--rounds N] [--folder DIR]
 
 Both write the same weights to the same disk, turn about, until the data are on it (fsync). Peak
 memory is that of the whole `llamapack` process. The engine is a stand-in of 60 MB in three files;
@@ -22,8 +22,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 PROGRAM = """
 import sys
