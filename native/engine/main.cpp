@@ -8,6 +8,7 @@
 #include "options.h"
 #include "program_path.h"
 #include "unsupported.h"
+#include "upstream.h"
 #include "user_error.h"
 #include "words.h"
 
@@ -125,7 +126,7 @@ int main(int argc, char ** argv) {
 
     for (const command & one : COMMANDS) {
         if (argc > 1 && strcmp(argv[1], one.name) == 0) {
-            return one.run(argc - 1, argv + 1);
+            return upstream_run(one.run, std::vector<std::string>(argv + 1, argv + argc));
         }
     }
     try {

@@ -1,15 +1,8 @@
 #include "modes.h"
 
-int llama_completion(int argc, char ** argv);
+#include "upstream.h"
 
-int upstream_run(int (*program)(int, char **), const std::vector<std::string> & argv) {
-    std::vector<char *> pointers;
-    for (const auto & one : argv) {
-        pointers.push_back(const_cast<char *>(one.c_str()));
-    }
-    pointers.push_back(nullptr);
-    return program((int) argv.size(), pointers.data());
-}
+int llama_completion(int argc, char ** argv);
 
 int mode_cli(const options & opts) {
     std::vector<std::string> argv = options_argv(opts, LLAMA_EXAMPLE_COMPLETION);

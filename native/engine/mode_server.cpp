@@ -2,6 +2,7 @@
 
 #include "browser.h"
 #include "server_address.h"
+#include "upstream.h"
 
 #include <cstdio>
 #include <thread>

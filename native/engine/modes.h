@@ -14,6 +14,3 @@ int mode_server(options & opts);
 
 // The terminal chat, with the HTTP server beside it in run_mode::chat_and_server.
 int mode_chat(options & opts);
-
-// Calls one of upstream's programs with these words; argv[0] is the program's name.
-int upstream_run(int (*program)(int, char **), const std::vector<std::string> & argv);

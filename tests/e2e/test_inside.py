@@ -70,20 +70,13 @@ def test_a_template_in_the_bundle(engines: object, tmp_path: Path) -> None:
 
 
 def grown(bundle: Path, filler: int) -> Path:
-    """Put a sparse member of that many bytes in front of the weights, as an independent writer
-    of ZIP archives would: everything is appended, nothing is rewritten."""
-    weights = DEMO.read_bytes()
-    with bundle.open("r+b") as file:
-        file.seek(0, 2)
-        start = file.tell()
-        file.truncate(start + filler)
+    """Append the weights once more, behind a hole of that many bytes, with Python's own writer."""
     with zipfile.ZipFile(bundle, "a") as archive:
+        archive.start_dir += filler
         info = zipfile.ZipInfo("far.gguf")
-        # zipfile writes after the directory it has read; leave the hole there first.
-        archive.start_dir = start + filler
-        padding = -(start + filler + 30 + len("far.gguf") + 4) % 65536
+        padding = -(archive.start_dir + 30 + len(info.filename) + 4) % 65536
         info.extra = b"\x35\xd9" + padding.to_bytes(2, "little") + bytes(padding)
-        archive.writestr(info, weights)
+        archive.writestr(info, DEMO.read_bytes())
     return bundle
 
 
