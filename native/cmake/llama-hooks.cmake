@@ -2,5 +2,9 @@
 # member of the bundle is mapped, locked and prefetched.
 set_source_files_properties("${LLAMA_SOURCE}/src/llama-mmap.cpp" DIRECTORY "${LLAMA_SOURCE}/src"
     PROPERTIES COMPILE_OPTIONS "-include;${CMAKE_CURRENT_SOURCE_DIR}/engine/hooks/member_mmap.h")
-target_sources(llama PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/engine/hooks/member_mmap.cpp")
-target_include_directories(llama PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/engine/hooks")
+set(hooks "${CMAKE_CURRENT_SOURCE_DIR}/engine/hooks")
+target_sources(llama PRIVATE
+    "${hooks}/mapped_members.cpp"
+    "${hooks}/member_mmap_posix.cpp"
+    "${hooks}/member_mmap_windows.cpp")
+target_include_directories(llama PRIVATE "${hooks}")
