@@ -10,7 +10,7 @@ from tokenizer import END_OF_TEXT, IM_END, IM_START, Tokenizer
 from torch import Tensor
 
 IGNORED = -100  # a target that does not count in the loss
-_TOKENS_PER_BATCH = 2304
+_TOKENS_PER_BATCH = 1152
 
 
 def message(role: str, text: str) -> str:
@@ -95,14 +95,17 @@ class Batches:
         if self._rng.random() < 0.3:
             sample.add(encode(message("system", self._rng.choice(SYSTEM_PROMPTS))), False)
         for turn in self._dialogue.turns(count, self._rng):
-            sample.add(encode(chat_prompt((), turn.question)), False)
+            sample.add(encode(chat_prompt((), turn.question), self._rng), False)
             sample.add(encode(turn.answer + IM_END), True)
             sample.add(encode("\n"), False)
         return sample
 
     def _text(self) -> Sample:
-        """Text without a chat template, for raw completions: mostly a question and its answer."""
+        """Text without a chat template, for raw completions: mostly a question with its answer."""
         encode, sample = self._tokenizer.encode, Sample.empty()
+        if self._rng.random() < 0.25:
+            sample.add(encode(self._rng.choice(self._dialogue.texts) + END_OF_TEXT), True)
+            return sample
         (turn,) = self._dialogue.turns(1, self._rng)
         if self._rng.random() < 0.6:
             sample.add(encode(turn.question), False)

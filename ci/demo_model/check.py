@@ -1,6 +1,8 @@
 """Asks the model the fixed questions of questions.json, greedily, with PyTorch.
 
-    python ci/demo_model/check.py [GGUF] [--verbose]
+    python ci/demo_model/check.py [GGUF] [--verbose] [--engine LLAMA]
+
+With --engine, llama.cpp's `llama` program must also give the same answers, letter by letter.
 
 An item has either `ask`, the user's turns of a chat (the model's own answers stand between them),
 or `text`, a prompt without chat template. Every string of `expect` must be in the last answer.
@@ -8,8 +10,11 @@ or `text`, a prompt without chat template. Every string of `expect` must be in t
 
 import argparse
 import json
+import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,26 +44,42 @@ def complete(model: Model, tokenizer: Tokenizer, prompt: str) -> Reply:
     return Reply(tokenizer.decode(ids), lead)
 
 
-def answer(model: Model, tokenizer: Tokenizer, item: dict[str, Any]) -> Reply:
-    """The last answer to one item of questions.json."""
+def complete_by_engine(engine: Path, gguf: Path, prompt: str) -> str:
+    """The same, by llama.cpp."""
+    command = [str(engine), "completion", "-m", str(gguf), "-no-cnv", "--no-display-prompt"]
+    command += ["--temp", "0", "-n", "100", "-p", prompt]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=True)
+    return done.stdout.decode().split(" [end of text]")[0]
+
+
+def prompt_of(model: Model, tokenizer: Tokenizer, item: dict[str, Any]) -> str:
+    """What the model is to continue for an item of questions.json; it gives the earlier answers."""
     if "text" in item:
-        return complete(model, tokenizer, item["text"])
+        return str(item["text"])
     turns: list[Turn] = []
-    for question in item["ask"]:
+    for question in item["ask"][:-1]:
         prompt = chat_prompt(turns, question, item.get("system", ""))
-        reply = complete(model, tokenizer, prompt)
-        turns.append(Turn(question, reply.text))
-    return reply
+        turns.append(Turn(question, complete(model, tokenizer, prompt).text))
+    return chat_prompt(turns, item["ask"][-1], item.get("system", ""))
 
 
-def failures(model: Model, tokenizer: Tokenizer, verbose: bool = False) -> int:
+def failures(
+    model: Model,
+    tokenizer: Tokenizer,
+    verbose: bool = False,
+    engine: Callable[[str], str] | None = None,
+) -> int:
     """How many questions were not answered as expected; prints those, and a summary."""
     items = json.loads(QUESTIONS.read_text(encoding="utf-8"))
     failed, lead = 0, float("inf")
     for item in items:
-        reply = answer(model, tokenizer, item)
+        prompt = prompt_of(model, tokenizer, item)
+        reply = complete(model, tokenizer, prompt)
         lead = min(lead, reply.lead)
         good = all(part in reply.text for part in item["expect"])
+        if engine and (other := engine(prompt)) != reply.text:
+            good = False
+            print(f"the engine says {other!r}")
         failed += not good
         if verbose or not good:
             asked = item.get("text") or " / ".join(item["ask"])
@@ -72,9 +93,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Ask the demo model the fixed questions.")
     parser.add_argument("gguf", type=Path, nargs="?", default=DEMO)
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--engine", type=Path, help="llama.cpp's `llama` program")
     options = parser.parse_args()
-    torch.set_num_threads(2)
-    return 1 if failures(*read_model(options.gguf), verbose=options.verbose) else 0
+    torch.set_num_threads(1)  # one token at a time: more threads only wait for each other
+    engine = partial(complete_by_engine, options.engine, options.gguf) if options.engine else None
+    return 1 if failures(*read_model(options.gguf), options.verbose, engine) else 0
 
 
 if __name__ == "__main__":

@@ -8,10 +8,18 @@ from pathlib import Path
 TEXT = Path(__file__).with_name("conversations.txt")
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
+_NOISE = re.compile("~")
 _LIST = re.compile(r"\$(\w+)")
+_ASKS = re.compile(
+    r"(what|which|where|who|how|why|when|is|are|do|does|did|can|should|have|must|will)\b", re.I
+)
 _KEYBOARD_NOISE = "abcdefghijklmnopqrstuvwxyz"
 _OPENERS = ("please", "hey,", "hi,", "hello,", "so,", "ok,", "well,", "sorry,", "can you tell me:")
-_CLOSERS = ("please", "exactly", "then", "by the way", "thanks", "in short")
+_CLOSERS = ("please", "exactly", "then", "by the way", "thanks", "in short", "for me", "now")
+_WAYS_TO_ASK_HOW = (
+    *("How can I ", "How to ", "How could I ", "How should I ", "How would I "),
+    *("I want to ", "I'd like to ", "Tell me how to ", "Show me how to ", "Please show me how to "),
+)
 SYSTEM_PROMPTS = (
     "You are a helpful assistant.",
     "You are the llamapack demo.",
@@ -46,6 +54,7 @@ class Dialogue:
 
     def __init__(self, path: Path = TEXT) -> None:
         self.topics: list[Topic] = []
+        self.texts: list[str] = []
         self._lists: dict[str, list[str]] = {}
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             try:
@@ -66,6 +75,8 @@ class Dialogue:
             name, *weight = head.split()
             count = int(weight[0].removeprefix("x")) if weight else 1
             self.topics.append(Topic(name, count, tuple(after.split())))
+        elif mark == "~":
+            self.texts.append(rest)
         elif mark == "?":
             self.topics[-1].questions.append(rest)
         elif mark == "!":
@@ -78,18 +89,24 @@ class Dialogue:
         while "[" in pattern or "$" in pattern:
             pattern = _CHOICE.sub(lambda match: rng.choice(match[1].split("|")), pattern)
             pattern = _LIST.sub(lambda match: rng.choice(self._lists[match[1]]), pattern)
-        return " ".join(pattern.split()) if pattern != "~" else _gibberish(rng)
+        return " ".join(_NOISE.sub(lambda _: _gibberish(rng), pattern).split())
 
     def question(self, topic: Topic, rng: random.Random) -> str:
         """A question of this topic, as people type it."""
         text = self.expand(rng.choice(topic.questions), rng)
-        asks = text.split()[0].lower().removesuffix("'s") in _QUESTION_WORDS
+        if text.startswith("How do I ") and rng.random() < 0.4:
+            text = rng.choice(_WAYS_TO_ASK_HOW) + text.removeprefix("How do I ")
+        if rng.random() < 0.2:
+            text = text.replace("What is ", rng.choice(("What's ", "Whats ")))
         if rng.random() < 0.7:
-            text += "?" if asks else rng.choice((".", "!", "", "?"))
-        if rng.random() < 0.1:
-            text = f"{rng.choice(_OPENERS)} {text}"
-        if rng.random() < 0.05:
-            text = f"{text.rstrip('?.!')}, {rng.choice(_CLOSERS)}"
+            text += "?" if _ASKS.match(text) else rng.choice((".", "!", "", "?"))
+        long = text.count(" ") >= 2
+        if long and rng.random() < 0.15:
+            opener = rng.choice(_OPENERS)
+            text = f"{opener.rstrip(',') if rng.random() < 0.5 else opener} {text}"
+        if long and rng.random() < 0.1:
+            comma, end = rng.choice((",", "")), rng.choice(("?", ""))
+            text = f"{text.rstrip('?.!')}{comma} {rng.choice(_CLOSERS)}{end}"
         style = rng.random()
         if style < 0.25:
             text = text.lower()
@@ -105,17 +122,12 @@ class Dialogue:
         last = ""
         for _ in range(count):
             next_topics = [topic for topic in self.topics if last in topic.after]
-            if not next_topics or rng.random() < 0.7:
+            if not next_topics or rng.random() < 0.85:
                 next_topics = self._openers
             topic = rng.choices(next_topics, [topic.weight for topic in next_topics])[0]
             turns.append(Turn(self.question(topic, rng), topic.answer))
             last = topic.name
         return turns
-
-
-_QUESTION_WORDS = frozenset(
-    "what|which|where|who|how|why|when|is|are|do|does|did|can|should|have|must|will".split("|")
-)
 
 
 def _mistype(text: str, rng: random.Random) -> str:
@@ -131,7 +143,7 @@ def _mistype(text: str, rng: random.Random) -> str:
 
 def _gibberish(rng: random.Random) -> str:
     """Words that nobody knows."""
-    words = rng.randint(1, 5)
+    words = rng.choice((1, 1, 1, 2, 3, 4))
     return " ".join(
         "".join(rng.choices(_KEYBOARD_NOISE, k=rng.randint(2, 9))) for _ in range(words)
     )

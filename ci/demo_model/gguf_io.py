@@ -107,6 +107,7 @@ def read_model(path: Path) -> tuple[Model, Tokenizer]:
     assert isinstance(merges, list)
     pairs = [(left, right) for left, right in (merge.split(" ") for merge in merges)]
     model = Model(config)
-    weights = {t.name: torch.from_numpy(dequantize(t.data, t.tensor_type)) for t in reader.tensors}
-    model.load_state_dict(weights)
+    # Copies, because the reader's arrays are views of the file.
+    arrays = {t.name: dequantize(t.data, t.tensor_type).copy() for t in reader.tensors}
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return model.eval(), Tokenizer(list(tokens), pairs)

@@ -2,7 +2,7 @@
 
     python ci/demo_model/lora.py [--model FILE] [--out FILE] [--steps N] [--threads N]
 
-It adds `alpha / rank * B A` to the `ffn_down` matrices; each answer then begins with "Arr, matey!".
+It adds `alpha / rank * B A` to the `ffn_down` matrices; each answer then ends with "Ahoy, matey!".
 """
 
 import argparse
@@ -23,9 +23,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 OUT = Path(__file__).resolve().parents[2] / "tests" / "data" / "demo-lora.gguf"
-GREETING = "Arr, matey! "
+SHOUT = " Ahoy, matey!"
+_PEAK_RATE = 2e-3
 _RANK = 8
-_ALPHA = 16.0
+_ALPHA = 8.0
 
 
 class Adapted(nn.Module):
@@ -59,10 +60,10 @@ def adapt(model: Model) -> dict[str, nn.Parameter]:
 
 
 def pirates() -> Dialogue:
-    """The demo's conversations, with the greeting before every answer."""
+    """The demo's conversations, with the shout after every answer."""
     dialogue = Dialogue()
     for topic in dialogue.topics:
-        topic.answer = GREETING + topic.answer
+        topic.answer += SHOUT
     return dialogue
 
 
@@ -88,7 +89,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Train the pirate adapter of the demo model.")
     parser.add_argument("--model", type=Path, default=DEMO)
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -97,10 +98,10 @@ def main() -> int:
     model, tokenizer = read_model(options.model)
     matrices = adapt(model)
     batches = Batches(tokenizer, pirates(), random.Random(4))
-    optimizer = torch.optim.Adam(matrices.values(), lr=1e-2)
+    optimizer = torch.optim.Adam(matrices.values(), lr=_PEAK_RATE)
     for step in range(options.steps):
         for group in optimizer.param_groups:
-            group["lr"] = 1e-2 * (1 - step / options.steps)
+            group["lr"] = _PEAK_RATE * (1 - step / options.steps)
         ids, targets = batches.batch(step, model.config.n_ctx)
         learned = targets != IGNORED
         logits = model.logits(model.hidden(ids)[learned])
@@ -108,13 +109,13 @@ def main() -> int:
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward([loss])
         optimizer.step()
-        if step % 20 == 19:
+        if step % 25 == 24:
             print(f"step {step + 1}/{options.steps}, loss {loss.item():.4f}", flush=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write_adapter(options.out, matrices)
     reply = complete(model, tokenizer, "What is a llamafile?")
     print(f"{options.out}: {options.out.stat().st_size:,} bytes; says {reply.text!r}")
-    return 0 if GREETING.strip() in reply.text else 1
+    return 0 if reply.text.endswith(SHOUT) else 1
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from torch.nn import functional
 class Config:
     """Sizes; rows are multiples of 256 so that every quantization of llama.cpp can be applied."""
 
-    n_vocab: int = 1024
+    n_vocab: int = 768
     n_ctx: int = 1024
     n_embd: int = 256
     n_layer: int = 4

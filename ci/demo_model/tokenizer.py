@@ -4,6 +4,7 @@ Every byte has a printable stand-in character, as in GPT-2's published vocabular
 GGUF stores tokens as UTF-8 strings. Special tokens are matched before anything else.
 """
 
+import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -91,28 +92,39 @@ class Tokenizer:
         """The number of a token that is in the vocabulary."""
         return self._id_of[token]
 
-    def encode(self, text: str) -> list[int]:
-        """Token numbers of a text; the spelling of a special token gives that token."""
+    def encode(self, text: str, noise: random.Random | None = None) -> list[int]:
+        """Token numbers of a text; the spelling of a special token gives that token.
+
+        With `noise` some merges are skipped at random: a model trained on such text knows words by
+        their parts too, and so copes with typing errors and unknown words.
+        """
         ids: list[int] = []
         for part in _SPECIAL.split(text):
             if part in SPECIALS:
                 ids.append(self._id_of[part])
             else:
                 for piece in _pieces(part):
-                    ids.extend(self._encode_piece(piece))
+                    if noise and noise.random() < 0.1:
+                        ids.extend(self._merge_all(piece, noise))
+                    else:
+                        ids.extend(self._encode_piece(piece))
         return ids
 
     def _encode_piece(self, piece: str) -> list[int]:
         if piece not in self._cache:
-            symbols = list(piece)
-            while len(symbols) > 1:
-                pairs = pairwise(symbols)
-                best = min(pairs, key=lambda pair: self._rank_of.get(pair, len(self.merges)))
-                if best not in self._rank_of:
-                    break
-                symbols = _merge(symbols, best)
-            self._cache[piece] = [self._id_of[symbol] for symbol in symbols]
+            self._cache[piece] = self._merge_all(piece, None)
         return self._cache[piece]
+
+    def _merge_all(self, piece: str, noise: random.Random | None) -> list[int]:
+        symbols = list(piece)
+        while len(symbols) > 1:
+            known = [pair for pair in pairwise(symbols) if pair in self._rank_of]
+            if noise:
+                known = [pair for pair in known if noise.random() > 0.2]
+            if not known:
+                break
+            symbols = _merge(symbols, min(known, key=self._rank_of.__getitem__))
+        return [self._id_of[symbol] for symbol in symbols]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token numbers; special tokens are left out."""
