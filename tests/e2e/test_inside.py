@@ -33,24 +33,25 @@ def test_three_shards(expected: bytes, engines: object, tmp_path: Path) -> None:
     assert answer(bundle, cwd=tmp_path) == expected
 
 
-def test_an_adapter_changes_the_answer(expected: bytes, engines: object, tmp_path: Path) -> None:
+def test_an_adapter_changes_the_answer(demo_bundle: Path, tmp_path: Path) -> None:
+    """The demo's adapter ends every answer like a pirate."""
     bundle = pack(DEMO, "--lora", LORA, output=tmp_path / "lora.llamafile")
-    with_adapter = answer(bundle)
-    assert with_adapter != expected
-    assert with_adapter == run(["sh", bundle, "-m", DEMO, "--lora", LORA, *CLI]).stdout
+    with_adapter = answer(bundle, "-n", "64")
+    assert b"Ahoy, matey!" in with_adapter
+    assert b"Ahoy" not in answer(demo_bundle, "-n", "64")
+    assert with_adapter == answer(demo_bundle, "-n", "64", "-m", DEMO, "--lora", LORA)
 
 
-def test_the_users_weights_win_over_the_bundles(
-    expected: bytes, engines: object, tmp_path: Path
-) -> None:
+def test_the_users_weights_win_over_the_bundles(engines: object, tmp_path: Path) -> None:
+    """And nothing that belongs to the bundle's own weights is used with them."""
     bundle = pack(DEMO, "--lora", LORA, output=tmp_path / "lora.llamafile")
-    assert answer(bundle, "-m", DEMO) == expected
+    assert b"Ahoy" not in answer(bundle, "-m", DEMO, "-n", "64")
 
 
-def test_weights_of_another_bundle(expected: bytes, demo_bundle: Path, tmp_path: Path) -> None:
+def test_weights_of_another_bundle(demo_bundle: Path, tmp_path: Path) -> None:
     bundle = pack(DEMO, "--lora", LORA, output=tmp_path / "lora.llamafile")
-    assert answer(bundle, "-m", demo_bundle) == expected
-    assert answer(demo_bundle, "-m", bundle) == answer(bundle)
+    assert b"Ahoy" not in answer(bundle, "-m", demo_bundle, "-n", "64")
+    assert b"Ahoy" in answer(demo_bundle, "-m", bundle, "-n", "64")
 
 
 def test_members_by_both_names(expected: bytes, demo_bundle: Path, tmp_path: Path) -> None:
