@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from gguf_shards import split_gguf
-from running import CLI, DEMO, REPOSITORY, answer, pack, run, serving
+from running import DEMO, REPOSITORY, answer, pack, run, serving
 
 LORA = REPOSITORY / "tests" / "data" / "demo-lora.gguf"
 GIB = 1 << 30
