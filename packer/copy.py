@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, Protocol
 
@@ -13,6 +13,7 @@ from runtime.errors import InputError
 
 BLOCK = 4 << 20  # bytes; large enough that Python's part of the work vanishes
 _BLOCKS = 6  # so many may be between reading and hashing
+_MAPPED = 64  # likewise for pieces of a mapped file, which take no memory until they are hashed
 
 
 class Destination(Protocol):
@@ -31,8 +32,12 @@ class Destination(Protocol):
     def patch(self, offset: int, data: Data, /) -> None:
         """Replace bytes that were written before."""
 
-    def clone(self, source: BinaryIO, count: int, /) -> bool:
-        """Append the first `count` bytes of `source` by sharing its blocks; False: not possible."""
+    def take(self, source: BinaryIO, count: int, /) -> Iterator[Data] | None:
+        """Append the first `count` bytes of `source` without passing them through this process.
+
+        Returns:
+            what was written, piece by piece while it is being written; None: not possible here.
+        """
 
 
 def copy(
@@ -56,12 +61,17 @@ def copy(
     Raises:
         InputError: the source ends before `size` bytes.
     """
-    cloned = destination.clone(source, size)
-    zeros = bytes(BLOCK) if sparse and not cloned else b""
+    pieces = None if sparse else destination.take(source, size)
+    if pieces is not None:
+        with Hasher(_MAPPED) as hasher:
+            for piece in pieces:
+                hasher.update(piece)
+                advance(len(piece))
+            return hasher.digest()
+
+    zeros = bytes(BLOCK) if sparse else b""
 
     def write(data: memoryview) -> None:
-        if cloned:
-            return
         if zeros and data == memoryview(zeros)[: len(data)]:
             destination.skip(len(data))
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import mmap
 import os
 import secrets
 import shutil
@@ -23,6 +24,7 @@ _FICLONERANGE = 0x4020940D  # linux/fs.h: _IOW(0x94, 13, struct file_clone_range
 # Bytes per call. For larger ones the page cache looks for large free regions, which on a virtual
 # machine the host must often provide first: 4 MiB took twice the processor time.
 _WRITE = 128 << 10
+_PIECE = 8 << 20  # bytes mapped at once
 _FAT32_LIMIT = (1 << 32) - 1  # bytes
 
 
@@ -54,21 +56,50 @@ class OutputFile:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._file.seek(self._position)
 
-    def clone(self, source: BinaryIO, count: int) -> bool:
-        """Share blocks with `source` (btrfs, xfs, bcachefs); False where that cannot be done."""
-        if sys.platform != "linux" or not count:
-            return False
-        import fcntl
-
+    def take(self, source: BinaryIO, count: int) -> Iterator[Data] | None:
+        """Let the kernel append `source`: by sharing its blocks where the file system can do that
+        (btrfs, xfs, bcachefs), else by copying (Linux). What comes back is this file, mapped."""
+        if sys.platform != "linux" or not count or self._position % mmap.ALLOCATIONGRANULARITY:
+            return None
         try:
             if os.fstat(source.fileno()).st_size != count:
-                return False
-            request = struct.pack("=qQQQ", source.fileno(), 0, count, self._position)
-            fcntl.ioctl(self._file.fileno(), _FICLONERANGE, request)
+                return None
+            done = self._clone(source, count) or self._copy(source, 0, min(count, _PIECE))
         except (OSError, io.UnsupportedOperation):
-            return False
+            return (
+                None  # Not on these file systems. A full disk shows again when bytes are written.
+            )
+        return self._taken(source, count, done) if done else None
+
+    def _clone(self, source: BinaryIO, count: int) -> int:
+        import fcntl
+
+        request = struct.pack("=qQQQ", source.fileno(), 0, count, self._position)
+        try:
+            fcntl.ioctl(self._file.fileno(), _FICLONERANGE, request)
+        except OSError:
+            return 0
+        return count
+
+    def _copy(self, source: BinaryIO, start: int, count: int) -> int:
+        """Copy bytes of `source` from `start` to the same place behind the present position."""
+        target = self._position + start
+        return os.copy_file_range(source.fileno(), self._file.fileno(), count, start, target)
+
+    def _taken(self, source: BinaryIO, count: int, done: int) -> Iterator[Data]:
+        for start in range(0, count, _PIECE):
+            length = min(_PIECE, count - start)
+            while done < start + length:
+                copied = self._copy(source, done, start + length - done)
+                if not copied:
+                    raise InputError("an input became shorter while it was read", "Try again.")
+                done += copied
+            yield mmap.mmap(
+                self._file.fileno(), length, offset=self._position + start, access=mmap.ACCESS_READ
+            )
+        # The disk has its turn while the last pieces are still being hashed.
+        os.fsync(self._file.fileno())
         self.skip(count)
-        return True
 
 
 @contextmanager

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import random
 import zlib
 from pathlib import Path
 
@@ -28,6 +29,20 @@ def test_copies_and_hashes(tmp_path: Path, size: int, sparse: bool) -> None:
     assert found == digest(data)
     assert (found.crc32, found.sha256) == (zlib.crc32(data), hashlib.sha256(data).hexdigest())
     assert sum(seen) == size
+
+
+@pytest.mark.parametrize("size", [1, 4096, 2 * BLOCK, 9 * BLOCK + 77])
+@pytest.mark.parametrize("front", [0, 65536, 65537])
+def test_copies_files_in_the_kernel_or_not(tmp_path: Path, size: int, front: int) -> None:
+    """Aligned contents are copied by the kernel, others by reading and writing."""
+    source = tmp_path / "source"
+    source.write_bytes(random.Random(size).randbytes(size))
+    with FileSource.of(source).open() as file, output_file(tmp_path / "copy") as destination:
+        destination.write(bytes(front))
+        found = copy(file, size, "source", destination, advance=lambda _: None, sparse=False)
+        destination.write(b"after")
+    assert (tmp_path / "copy").read_bytes() == bytes(front) + source.read_bytes() + b"after"
+    assert found == digest(source.read_bytes())
 
 
 def test_holes_stay_holes(tmp_path: Path) -> None:
