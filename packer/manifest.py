@@ -5,6 +5,7 @@ Format: docs/bundle-format.md, section Manifest.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,12 +32,17 @@ class Model:
 
 
 def make(
-    name: str, engines: Mapping[Engine, str], models: Sequence[Model], records: Iterable[Record]
+    name: str,
+    front: bytes,
+    engines: Mapping[Engine, str],
+    models: Sequence[Model],
+    records: Iterable[Record],
 ) -> bytes:
     """Write a manifest.
 
     Args:
         name: of the bundle.
+        front: head and stubs, all in front of the archive.
         engines: each with its llama.cpp release.
         records: of all members that were written before the manifest.
     """
@@ -51,6 +57,7 @@ def make(
             for engine, release in engines.items()
         },
         "format": FORMAT,
+        "front": {"sha256": hashlib.sha256(front).hexdigest(), "size": len(front)},
         "members": {
             record.name: {"sha256": record.digest.sha256, "size": record.digest.size}
             for record in records
@@ -88,6 +95,15 @@ def expected(manifest: Mapping[str, Any], where: str) -> dict[str, tuple[int, st
             f"the manifest of {where} lists no members as it should",
             "Download or copy the file again.",
         ) from None
+
+
+def expected_front(manifest: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Size in bytes and SHA-256 of what lies in front of the archive; None if it is not stated."""
+    front = manifest.get("front")
+    if not isinstance(front, dict):
+        return None
+    size, sha256 = front.get("size"), front.get("sha256")
+    return (size, sha256) if isinstance(size, int) and isinstance(sha256, str) else None
 
 
 def _model(model: Model) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]
         archive.add_bytes(TEMPLATE, plan.chat_template, deflate=True)
     archive.add_bytes(ARGS, plan.args.encode(), deflate=False)
     engines = {packed.engine: packed.release for packed in plan.engines}
-    written = manifest.make(plan.name, engines, plan.models, archive.records)
+    written = manifest.make(plan.name, plan.front, engines, plan.models, archive.records)
     archive.add_bytes(MANIFEST, written, deflate=True)
     archive.close()
     return archive.records

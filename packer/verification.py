@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,10 @@ from packer.progress import Advance
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import InputError
 from runtime.zip_directory import Member
+
+
+FRONT = "head and start stubs"
+"""What a problem in front of the archive names in place of a member."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,9 @@ def verify(bundle: Bundle, advance: Advance) -> Iterator[Problem]:
     except InputError as problem:
         yield Problem(checked.pop(MANIFEST).name, "damaged", problem.message)
     else:
-        listed = None if stated is None else manifest.expected(stated, str(bundle.path))
+        if stated is not None:
+            listed = manifest.expected(stated, str(bundle.path))
+            yield from _front(bundle, manifest.expected_front(stated))
     for name, member in checked.items():
         if name.endswith("/"):
             continue
@@ -69,6 +76,15 @@ def verify(bundle: Bundle, advance: Advance) -> Iterator[Problem]:
             )
     for name in listed or ():
         yield Problem(name, "missing", "the manifest lists it, the archive does not hold it")
+
+
+def _front(bundle: Bundle, expected: tuple[int, str] | None) -> Iterator[Problem]:
+    if expected is None:
+        return
+    size, sha256 = expected
+    actual = hashlib.sha256(bundle.front(size)).hexdigest()
+    if actual != sha256:
+        yield Problem(FRONT, "damaged", f"expected SHA-256 {sha256}, actual {actual}")
 
 
 def _digest(bundle: Bundle, member: Member, advance: Advance) -> Digest:

@@ -182,6 +182,11 @@ class Bundle:
             raise self._damaged(f"the CRC-32 of member {name} differs")
         return data
 
+    def front(self, size: int) -> bytes:
+        """The first `size` bytes of the file, at most 16 MiB: head and start stubs."""
+        self._file.seek(0)
+        return self._file.read(min(size, _SMALL))
+
     def stream(self, member: Member) -> Iterator[bytes]:
         """The contents of a member in pieces of at most a few MiB. Checks length, not CRC-32.
 

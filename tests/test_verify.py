@@ -60,6 +60,15 @@ def test_one_flipped_bit_is_found_in(member: str, bundle: Path, llamapack: Comma
     assert member in lines[0]
 
 
+@pytest.mark.parametrize("offset", [100, 70_000])
+def test_one_flipped_bit_in_front_of_the_archive(
+    offset: int, bundle: Path, llamapack: CommandLine
+) -> None:
+    """Shell script and start stubs: what runs first is no member."""
+    flip(bundle, offset)
+    assert problems(llamapack, bundle) == [("damaged", "head and start stubs")]
+
+
 def test_every_damaged_member_is_named(bundle: Path, llamapack: CommandLine) -> None:
     with Bundle.open(bundle) as opened:
         offsets = [opened.data_offset(opened.members[n]) + 3 for n in ("tiny.gguf", ".args")]
