@@ -13,7 +13,6 @@ from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import InputError
 from runtime.zip_directory import Member
 
-
 FRONT = "head and start stubs"
 """What a problem in front of the archive names in place of a member."""
 
