@@ -1,118 +1,12 @@
-"""Makers of small GGUF files and engines, and the command line as a process."""
+"""Small models and bundles, and the command line as a process."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
-from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, quants
-
-ENGINE_FILES = {
-    "libggml-base.so": b"\x7fELF base " * 4000,
-    "libggml-cpu-haswell.so": bytes(range(256)) * 300,
-    "llamapack-engine": b"#!/bin/sh\necho engine\n" * 500,
-}
-
-
-def write_gguf(
-    path: Path,
-    *,
-    name: str = "Tiny",
-    shard: tuple[int, int, int] | None = None,
-    tensors: Sequence[str] = ("token_embd.weight", "output.weight"),
-    kind: str = "model",
-    template: str | None = "{{ messages }}",
-    tokens: int = 300,
-    seed: int = 1,
-) -> Path:
-    """A small model; `shard` is (number from 0, count, tensors in all shards)."""
-    writer = GGUFWriter(path, "llama")
-    writer.add_name(name)
-    writer.add_type(kind)
-    writer.add_license("apache-2.0")
-    writer.add_context_length(2048)
-    writer.add_file_type(LlamaFileType.MOSTLY_Q8_0)
-    writer.add_token_list([f"<token-{n}>" for n in range(tokens)])
-    writer.add_token_scores([float(n) for n in range(tokens)])
-    if template is not None:
-        writer.add_chat_template(template)
-    if shard is not None:
-        writer.add_uint16("split.no", shard[0])
-        writer.add_uint16("split.count", shard[1])
-        writer.add_int32("split.tensors.count", shard[2])
-    random = np.random.default_rng(seed)
-    for tensor in tensors:
-        data = random.standard_normal((8, 64), dtype=np.float32)
-        packed = quants.quantize(data, GGMLQuantizationType.Q8_0)
-        writer.add_tensor(tensor, packed, raw_dtype=GGMLQuantizationType.Q8_0)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
-
-
-def write_engine(folder: Path, files: dict[str, bytes] | None = None) -> Path:
-    """A folder as `packer.engine.cache` makes them, with stand-ins for the programs."""
-    folder.mkdir(parents=True)
-    contents = ENGINE_FILES if files is None else files
-    for name, data in contents.items():
-        (folder / name).write_bytes(data)
-    sums = "".join(
-        f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in sorted(contents)
-    )
-    (folder / "SHA256SUMS").write_text(sums)
-    facts = {"id": hashlib.sha256(sums.encode()).hexdigest(), "llama.cpp": "v0.4.0"}
-    (folder / "engine.json").write_text(json.dumps(facts))
-    return folder
-
-
-# The command line in a process of its own, with engines and front from these tests: building real
-# ones takes minutes and is tested elsewhere.
-_PROGRAM = """
-import sys
-from pathlib import Path
-from packer import cli, parts
-engine = Path(sys.argv.pop(1))
-parts.engines = lambda targets: {"linux-x86_64": engine}
-parts.front = lambda targets: b"jartsr='\\n'\\n".ljust(65536, b"\\0") + b"stub".ljust(65536, b"\\0")
-raise SystemExit(cli.main())
-"""
-
-
-class CommandLine:
-    """Runs `llamapack` with a stand-in engine."""
-
-    def __init__(self, folder: Path) -> None:
-        self.engine = write_engine(folder / "engine")
-        self.environment = {
-            **{k: v for k, v in os.environ.items() if k != "SOURCE_DATE_EPOCH"},
-            "LLAMAPACK_BUILD_CACHE": str(folder / "cache"),
-        }
-
-    def command(self, *words: str | Path, first: str = "") -> list[str]:
-        """The process's words; `first` is Python that it runs before anything else."""
-        return [sys.executable, "-c", first + _PROGRAM, str(self.engine), *map(str, words)]
-
-    def __call__(
-        self, *words: str | Path, cwd: Path | None = None, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*words),
-            cwd=cwd,
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+from stand_ins import CommandLine, Refused, write_gguf
 
 
 @pytest.fixture
@@ -135,9 +29,6 @@ def bundle(tmp_path: Path, gguf: Path, llamapack: CommandLine) -> Path:
     done = llamapack("pack", gguf, "-o", path, "-q")
     assert done.returncode == 0, done.stderr
     return path
-
-
-Refused = Callable[[subprocess.CompletedProcess[str]], str]
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import write_gguf
 from gguf import GGUFReader, GGUFWriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from stand_ins import write_gguf
 
 from runtime.errors import InputError
 from runtime.gguf_header import ARRAY_KEPT, Array, Header, read_header, read_header_of

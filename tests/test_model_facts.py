@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import write_gguf
 from gguf import GGUFWriter
+from stand_ins import write_gguf
 
 from runtime.gguf_header import Header, Tensor, Value, read_header_of
 from runtime.model_facts import Shard, model_facts, shard

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import CommandLine, Refused, write_gguf
+from stand_ins import CommandLine, Refused, write_gguf
 
 _CASES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "not a GGUF": (lambda sound: b"PK\x03\x04" + sound, "is not a GGUF file"),

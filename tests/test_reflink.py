@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CommandLine, write_gguf
+from stand_ins import CommandLine, write_gguf
 
 
 @pytest.fixture
