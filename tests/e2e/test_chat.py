@@ -25,6 +25,13 @@ COMMANDS += ["/upload", "/push", "/pop", "/stack", "/dump", "/multi", "/exit"]
 Chat = Callable[..., "pexpect.spawn"]
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal that pexpect is, whatever these tests are started from."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
     with ChatServer() as server:
