@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,15 +26,18 @@ def demo_bundle(engines: dict[str, Path], tmp_path_factory: pytest.TempPathFacto
     return pack(DEMO, output=tmp_path_factory.mktemp("demo") / "demo.llamafile")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture(scope="session")
+def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache of unpacked engines for all these tests, apart from the user's own."""
     folder = tmp_path_factory.mktemp("cache")
     folder.chmod(0o700)
-    before = os.environ.get("LLAMAPACK_CACHE")
-    os.environ["LLAMAPACK_CACHE"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["LLAMAPACK_CACHE"]
-    else:
-        os.environ["LLAMAPACK_CACHE"] = before
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine_cache_in_use(engine_cache: Path) -> Iterator[None]:
+    """Before anything else of a module, and no longer than for it: other tests look at where the
+    cache is when nobody says so."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLAMAPACK_CACHE", str(engine_cache))
+        yield
