@@ -56,11 +56,13 @@ def test_through_path_and_symlink(demo_bundle: Path, expected: bytes, tmp_path: 
 
 
 def test_home_that_cannot_be_written(
-    demo_bundle: Path, expected: bytes, monkeypatch: pytest.MonkeyPatch
+    demo_bundle: Path, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LLAMAPACK_CACHE")
     # /proc takes no files, not even root's
-    assert answer(demo_bundle, HOME="/proc", XDG_CACHE_HOME="/proc/cache") == expected
+    env = {"HOME": "/proc", "XDG_CACHE_HOME": "/proc/cache", "TMPDIR": str(tmp_path)}
+    assert answer(demo_bundle, **env) == expected
+    assert list(tmp_path.glob("llamapack-*/engines/*/llamapack-engine"))
 
 
 def test_temporary_folder_without_programs(
