@@ -16,6 +16,7 @@ class Verb(Protocol):
 VERBS: tuple[str, ...] = (
     # Names of modules here; one per line, so that two of them can be added side by side.
     "demo",
+    "doctor",
     "engine",
     "inspect",
     "pack",

@@ -1,0 +1,54 @@
+"""`llamapack doctor`: what keeps a bundle from starting on this machine, and what mends it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.console import Exit
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+    from runtime.doctor.finding import Finding
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser(
+        "doctor",
+        help="say what would go wrong on this machine, and what mends it",
+        description="Looks at this machine and at a bundle. Exit status 1 if a start would fail.",
+    )
+    parser.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="bundle; without it the machine alone"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from runtime.doctor import examine
+    from runtime.doctor.machine import Machine
+
+    findings = list(examine(Machine.this(), args.file))
+    if args.json:
+        facts = [asdict(finding) for finding in findings]
+        print(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))
+    else:
+        for finding in findings:
+            print("\n".join(map(_printable, _lines(finding))))
+    if any(finding.state == "problem" for finding in findings):
+        raise Exit(1)
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    yield f"{finding.state.upper():7} {finding.check}: {finding.what}"
+    yield from (f"        TIP {line}" for line in finding.mend.splitlines())
+
+
+def _printable(text: str) -> str:
+    """What others wrote into names must not steer the terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,0 +1,58 @@
+"""Looks at a machine and at a bundle: what would go wrong at a start, and what mends it.
+
+A check is a function of a machine and a file (None: the machine alone) that yields findings; a new
+one is put into its file by subject and into `CHECKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from runtime.doctor import binfmt, bundle_file, cache, file_place, host, quarantine, shells
+from runtime.doctor.finding import Finding, note
+from runtime.doctor.machine import Machine
+from runtime.doctor.subject import Subject
+
+Check: TypeAlias = Callable[[Machine, Subject | None], Iterable[Finding]]
+
+CHECKS: tuple[Check, ...] = (
+    bundle_file.head,
+    bundle_file.directory,
+    bundle_file.engines,
+    bundle_file.weights,
+    bundle_file.executable,
+    quarantine.quarantine,
+    file_place.noexec,
+    file_place.windows_size,
+    file_place.fat32,
+    file_place.antivirus,
+    binfmt.hijackers,
+    binfmt.registration,
+    shells.old_zsh,
+    cache.cache_directories,
+    cache.old_engines,
+    host.processor,
+    host.c_library,
+    host.start_from_memory,
+)
+
+
+def examine(
+    machine: Machine, file: Path | None, checks: Iterable[Check] = CHECKS
+) -> Iterator[Finding]:
+    """Run the checks, those of the file first.
+
+    Raises:
+        InputError: the file does not exist or is a directory.
+        OSError: the file cannot be read.
+    """
+    subject = Subject.read(file) if file else None
+    for check in checks:
+        try:
+            yield from check(machine, subject)
+        except OSError as error:
+            # One place that may not be looked at must not hide what the other checks find.
+            name = getattr(check, "__name__", "check").replace("_", " ")
+            yield note(name, f"cannot be checked: {error}")

@@ -1,0 +1,133 @@
+"""Where engines are unpacked: is there a directory for them, and what has gathered there?"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from runtime.doctor.cache_places import Place, Trouble, places, trouble
+from runtime.doctor.finding import Finding, note, ok, problem
+from runtime.doctor.machine import Machine
+from runtime.doctor.subject import Subject
+
+ENGINE_BYTES = 40_000_000
+"""Bytes that an engine takes when unpacked, where no bundle tells."""
+
+_ENGINE_NAME = re.compile(r"(?P<target>.+)-(?P<id>[0-9a-f]{32})")
+
+
+def cache_directories(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
+    """Each candidate in its order: the first that can hold programs is used."""
+    if machine.system == "windows":
+        return
+    looked = [
+        (place, trouble(place, machine, _needed(place, machine, subject)))
+        for place in places(machine)
+    ]
+    used = next((place for place, why in looked if not why), None)
+    before = True
+    for place, why in looked:
+        if place is used:
+            before = False
+            yield ok("cache", f"{place.path} is where engines are unpacked")
+        elif not why:
+            yield ok("cache", f"{place.path} could hold engines, too")
+        elif before:
+            yield note("cache", f"{place.path} is passed over: {why.why}", *_lines(why))
+        else:
+            yield ok("cache", f"{place.path} could not hold engines ({why.why}), nor need it")
+    if used:
+        return
+    file = subject.shell if subject else "./m.llamafile"
+    chosen = machine.env.get("LLAMAPACK_CACHE")
+    yield problem(
+        "cache",
+        f"LLAMAPACK_CACHE is {chosen}, used instead of all others, and cannot hold engines"
+        if chosen
+        else "no directory can hold engines",
+        *("`unset LLAMAPACK_CACHE` lets a bundle choose",) * bool(chosen),
+        f"`LLAMAPACK_CACHE=/some/directory sh {file}` with a directory of yours on a file system "
+        "that allows programs",
+    )
+
+
+def old_engines(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
+    """Engines that this bundle, or the newest bundle started, does not use."""
+    if machine.system == "windows":
+        return
+    wanted = {engine.id[:32] for engine in subject.engines} if subject else set()
+    for place in places(machine):
+        engines = cached(place)
+        if not engines:
+            continue
+        newest = {_parts(engine)[0]: engine for engine in sorted(engines, key=_changed)}
+        old = [
+            engine
+            for engine in engines
+            if (_parts(engine)[1] not in wanted if wanted else engine not in newest.values())
+        ]
+        if old:
+            size = sum(map(_size, old))
+            words = " ".join(shlex.quote(str(path)) for path in old)
+            yield note(
+                "engines",
+                f"{place.path} holds {len(old)} unpacked engine{'s' * (len(old) > 1)} of "
+                f"{'other' if wanted else 'older'} bundles, {size / 1e6:.0f} MB",
+                f"`rm -r {words}`; a bundle that needs one unpacks it again",
+            )
+        else:
+            yield ok("engines", f"{place.path} holds no old engines")
+
+
+def cached(place: Place) -> list[Path]:
+    """The engines that lie unpacked in a place; none if it cannot be read."""
+    try:
+        return sorted(
+            path
+            for path in (place.path / "engines").iterdir()
+            if _ENGINE_NAME.fullmatch(path.name) and path.is_dir()
+        )
+    except OSError:
+        return []
+
+
+def has_cache(machine: Machine, subject: Subject | None) -> bool:
+    """Whether any directory can hold engines."""
+    return any(
+        not trouble(place, machine, _needed(place, machine, subject)) for place in places(machine)
+    )
+
+
+def _needed(place: Place, machine: Machine, subject: Subject | None) -> int:
+    """Bytes to be free: of the engines that may start here, the largest that is not there yet."""
+    present = {_parts(engine)[1] for engine in cached(place)}
+    if subject and subject.engines:
+        return max(
+            (
+                engine.size
+                for engine in subject.engines
+                if engine.target.removesuffix("-static") == machine.target
+                and engine.id[:32] not in present
+            ),
+            default=0,
+        )
+    return 0 if present else ENGINE_BYTES
+
+
+def _parts(engine: Path) -> tuple[str, str]:
+    found = _ENGINE_NAME.fullmatch(engine.name)
+    return (found["target"], found["id"]) if found else ("", "")
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime
+
+
+def _size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.iterdir())
+
+
+def _lines(why: Trouble) -> list[str]:
+    return [why.mend] if why.mend else []

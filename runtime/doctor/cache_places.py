@@ -1,0 +1,154 @@
+"""Which directories may hold engines, and why one may not: as docs/bundle-format.md has it.
+
+The same rules stand in `packer/polyglot/start.sh` and `native/stub/cache_dir.c`.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import stat
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.doctor.machine import Machine
+from runtime.doctor.mounts import mount_of
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory that could be the cache."""
+
+    path: Path
+    shared: bool = False
+    """Others may write beside it, as in /tmp."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a place is passed over."""
+
+    why: str
+    mend: str = ""
+
+
+def places(machine: Machine) -> list[Place]:
+    """The candidates, first choice first; only one where LLAMAPACK_CACHE is set."""
+    env = machine.env
+    if env.get("LLAMAPACK_CACHE"):
+        return [Place(Path(env["LLAMAPACK_CACHE"]))]
+    own, home = [], env.get("HOME")
+    if env.get("XDG_CACHE_HOME"):
+        own.append(Path(env["XDG_CACHE_HOME"], "llamapack"))
+    if home:
+        below = "Library/Caches" if machine.system == "macos" else ".cache"
+        own.append(Path(home, below, "llamapack"))
+    shared = [Path(env["TMPDIR"])] if env.get("TMPDIR") else []
+    shared += [machine.path(folder) for folder in ("/tmp", "/var/tmp", "/dev/shm")]
+    found = [Place(path) for path in own]
+    found += [Place(folder / f"llamapack-{machine.user}", shared=True) for folder in shared]
+    return list({place.path: place for place in reversed(found)}.values())[::-1]
+
+
+def trouble(place: Place, machine: Machine, needed: int) -> Trouble | None:
+    """Why programs cannot be kept there; None if they can.
+
+    Tries it with an empty script that it removes again: nothing else tells for sure.
+
+    Args:
+        needed: bytes that have to be free.
+    """
+    try:
+        found = _owner_trouble(place, machine.user)
+    except OSError as error:
+        return Trouble(error.strerror or str(error))
+    if found:
+        return found
+    folder = _existing(place, machine)
+    if isinstance(folder, Trouble):
+        return folder
+    forbidden = _try(folder, machine)
+    if forbidden:
+        return forbidden
+    free = shutil.disk_usage(folder).free
+    if free >= needed:
+        return None
+    return Trouble(
+        f"{free / 1e6:.0f} MB are free, and an engine needs {needed / 1e6:.0f} MB",
+        "free some space there, or set `LLAMAPACK_CACHE` to a directory on another disk",
+    )
+
+
+def _existing(place: Place, machine: Machine) -> Path | Trouble:
+    """The place itself, or the directory below which it would be made."""
+    folder, home = place.path, machine.env.get("HOME")
+    if home and folder.is_relative_to(home) and not Path(home).is_dir():
+        return Trouble(f"there is no home directory {home}")
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if place.shared and folder not in (place.path, place.path.parent):
+        return Trouble(f"there is no {place.path.parent}")
+    return folder
+
+
+def _owner_trouble(place: Place, user: int) -> Trouble | None:
+    path, name = place.path, shlex.quote(str(place.path))
+    try:
+        info = path.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(info.st_mode):
+        if place.shared or info.st_uid != user:
+            return Trouble("it is a symbolic link", f"`rm {name}`")
+        info = path.stat()
+    if not stat.S_ISDIR(info.st_mode):
+        return Trouble("it is not a directory", f"`rm {name}`")
+    if info.st_uid != user:
+        return Trouble(
+            f"it belongs to user {info.st_uid}, not to you ({user})",
+            f"`sudo chown -R {user} {name}`",
+        )
+    if info.st_mode & 0o022:
+        return Trouble("other users may write into it", f"`chmod go-w {name}`")
+    return None
+
+
+def _try(folder: Path, machine: Machine) -> Trouble | None:
+    """Put a program into an existing directory and run it."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".llamapack-doctor-", dir=folder) as temporary:
+            program = Path(temporary, "probe")
+            program.write_text("#!/bin/sh\n")
+            program.chmod(0o700)
+            return _run(program, folder, machine)
+    except OSError as error:
+        what = error.strerror or str(error)
+        return Trouble(f"nothing can be written to {folder} ({what})", _writable(folder, machine))
+
+
+def _run(program: Path, folder: Path, machine: Machine) -> Trouble | None:
+    try:
+        subprocess.run([program], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        # Only Linux' Python tells the flags of a mount by name.
+        noexec = getattr(os, "ST_NOEXEC", 0)
+        if os.statvfs(folder).f_flag & noexec:
+            return Trouble("programs may not run in it (mounted noexec)", _remount(folder, machine))
+        return Trouble(f"programs do not run in it ({getattr(error, 'strerror', '') or error})")
+    return None
+
+
+def _remount(folder: Path, machine: Machine) -> str:
+    mount = mount_of(machine, folder)
+    return f"`sudo mount -o remount,exec {shlex.quote(mount.point)}`" if mount else ""
+
+
+def _writable(folder: Path, machine: Machine) -> str:
+    mount = mount_of(machine, folder)
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return f"`sudo mount -o remount,rw {shlex.quote(mount.point)}`" if mount else ""
+    own = folder.stat().st_uid == machine.user
+    return f"`chmod u+w {shlex.quote(str(folder))}`" if own else ""

@@ -1,0 +1,70 @@
+"""The file that is looked at, read once for all checks."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.bundle import Bundle, Engine
+from runtime.doctor.head import SIZE, Kind, kind_of
+from runtime.errors import InputError
+from runtime.zip_directory import Member
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A bundle, another tool's llamafile, or what somebody takes for one."""
+
+    path: Path
+    size: int
+    """Bytes."""
+    head: bytes
+    """Its first bytes, up to 64 KiB."""
+    made_by: str = ""
+    """The tool that its manifest names; empty if it has no manifest."""
+    engines: tuple[Engine, ...] = ()
+    weights: tuple[Member, ...] = ()
+    trouble: InputError | None = None
+    """Why its archive cannot be read."""
+
+    @classmethod
+    def read(cls, path: Path) -> Subject:
+        """Read head and directory of the file at `path`.
+
+        Raises:
+            InputError: it does not exist or is no file.
+            OSError: it cannot be read.
+        """
+        if path.is_dir():
+            raise InputError(f"{path} is a directory, not a bundle", "Name the file inside it.")
+        try:
+            with path.open("rb") as file:
+                head = file.read(SIZE)
+                size = file.seek(0, 2)
+        except FileNotFoundError:
+            raise InputError(f"{path} does not exist", "Check the path of the bundle.") from None
+        try:
+            with Bundle.open(path) as bundle:
+                manifest = bundle.manifest or {}
+                return cls(
+                    path, size, head,
+                    str(manifest.get("tool", "")), tuple(bundle.engines), tuple(bundle.weights),
+                )  # fmt: skip
+        except InputError as trouble:
+            return cls(path, size, head, trouble=trouble)
+
+    @property
+    def kind(self) -> Kind:
+        return kind_of(self.head)
+
+    @property
+    def shell(self) -> str:
+        """Its path as a word of a shell command, never taken for an option or a name in PATH."""
+        return word(self.path)
+
+
+def word(path: Path) -> str:
+    """A path as one word of a shell command."""
+    text = str(path)
+    return shlex.quote(text if "/" in text or "\\" in text else f"./{text}")
