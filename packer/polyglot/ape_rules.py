@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from packer.polyglot import elf
+from packer.polyglot import elf, pe_rules
 
 MAGICS = (b"MZqFpD='", b"jartsr='", b"APEDBG='")
 SCANNED = 8192
@@ -102,8 +102,8 @@ def _check_program(program: elf.Program, head: bytes) -> Iterator[str]:
     if not any(s.vaddr <= program.entry < s.vaddr + s.memsz for s in code):
         yield "e_entry is in no executable segment"
     end = program.phoff + len(program.segments) * elf.SEGMENT_SIZE
-    if end > 4096:
-        yield "program headers lie past the first 4096 bytes"
+    if end > SCANNED:
+        yield f"program headers lie past the first {SCANNED} bytes"
     if not any(s.offset <= program.phoff and end <= s.offset + s.filesz for s in program.loads):
         yield "program headers lie in no PT_LOAD, which the kernel wants"
     for page in PAGE_SIZES:
@@ -111,14 +111,19 @@ def _check_program(program: elf.Program, head: bytes) -> Iterator[str]:
 
 
 def check(head: bytes) -> list[str]:
-    """List the rules that the file beginning with `head` breaks; empty if the loader will take it.
+    """List the rules that the file beginning with `head` breaks.
 
     Args:
-        head: the start of the file, with the program header tables in it.
+        head: the start of the file, with program header tables and NT headers in it.
+
+    Returns:
+        an empty list if the loader will take it, and so will Windows where the magic is `MZ`.
     """
     broken = []
     if head[:8] not in MAGICS:
         broken.append("no APE magic")
+    elif head[:2] == b"MZ":
+        broken += [f"Windows: {rule}" for rule in pe_rules.check(head)]
     seen: set[int] = set()
     for header in printed(head):
         if len(header) < elf.HEADER_SIZE or header[:4] != b"\x7fELF":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 
 BLOCK = 65536
@@ -13,8 +13,16 @@ BLOCK = 65536
 _UNAME = {
     "linux-x86_64": ("Linux x86_64", "Linux amd64"),
     "linux-aarch64": ("Linux aarch64", "Linux arm64"),
+    "macos-x86_64": ("Darwin x86_64",),
+    "macos-aarch64": ("Darwin arm64",),
+    "freebsd-x86_64": ("FreeBSD amd64",),
+    "freebsd-aarch64": ("FreeBSD arm64",),
+    "openbsd-x86_64": ("OpenBSD amd64",),
+    "openbsd-aarch64": ("OpenBSD arm64",),
+    "netbsd-x86_64": ("NetBSD amd64",),
+    "netbsd-aarch64": ("NetBSD aarch64",),
 }
-"""What `uname -sm` prints on the hosts of each stub's target."""
+"""What the script makes of `uname -sm` on the hosts of each stub's target."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +33,17 @@ class Placed:
     offset: int
     """Bytes from the start of the file, a multiple of `BLOCK`."""
     data: bytes
-    """The stub, zero-padded to a multiple of `BLOCK`: what the script extracts."""
+    """The stub, without padding: what the script extracts."""
 
     @property
     def name(self) -> str:
         """The file's name in `CACHE/stubs`."""
         return hashlib.sha256(self.data).hexdigest()[:32]
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of `BLOCK` bytes it takes up in the bundle."""
+        return -(-len(self.data) // BLOCK)
 
 
 def _cksum_table() -> list[int]:
@@ -52,10 +65,18 @@ def cksum(data: bytes) -> str:
     return f"{value ^ 0xFFFFFFFF} {size}"
 
 
-def _case(stub: Placed) -> str:
-    patterns = " | ".join(f"'{name}'" for name in _UNAME[stub.target])
-    start, count = stub.offset // BLOCK, len(stub.data) // BLOCK
-    return f"{patterns}) o={start} n={count} h={stub.name} k='{cksum(stub.data)}' ;;"
+def _cases(stubs: Sequence[Placed]) -> Iterator[str]:
+    targets = {stub.target for stub in stubs}
+    for stub in stubs:
+        names = _UNAME.get(stub.target, ())
+        if stub.target == "macos-x86_64" and "macos-aarch64" not in targets:
+            # Rosetta runs it.
+            names = (*names, *_UNAME["macos-aarch64"])
+        if names:
+            patterns = " | ".join(f"'{name}'" for name in names)
+            start = stub.offset // BLOCK
+            facts = f"o={start} n={stub.blocks} h={stub.name} k='{cksum(stub.data)}'"
+            yield f"{patterns}) {facts} ;;"
 
 
 def printf(header: bytes) -> str:
@@ -64,13 +85,16 @@ def printf(header: bytes) -> str:
     return f"printf '{text}'"
 
 
-def render(stubs: list[Placed], elf_headers: Mapping[str, bytes]) -> bytes:
+def render(
+    stubs: Sequence[Placed], elf_headers: Mapping[str, bytes], targets: Sequence[str]
+) -> bytes:
     """The script with its last newline, comments and indentation taken out.
 
     Args:
         stubs: the bundle's stubs.
         elf_headers: 64 bytes per architecture. They stand in comments: the APE loader looks for the
             text `printf '` only, and no shell has to run it.
+        targets: what the script says that the bundle can run on.
     """
     template = resources.files(__package__).joinpath("start.sh").read_text("ascii")
     lines = []
@@ -78,7 +102,7 @@ def render(stubs: list[Placed], elf_headers: Mapping[str, bytes]) -> bytes:
         if line == "# @ELF@":
             lines += [f"# {printf(header)}" for header in elf_headers.values()]
         elif line == "@CASES@":
-            lines += [_case(stub) for stub in stubs]
+            lines += _cases(stubs)
         elif line and not line.startswith("#"):
-            lines.append(line.replace("@TARGETS@", ", ".join(stub.target for stub in stubs)))
+            lines.append(line.replace("@TARGETS@", ", ".join(targets)))
     return ("\n".join(lines) + "\n").encode("ascii")

@@ -12,17 +12,29 @@ case $b in
 esac
 [ -r "$b" ] || die "cannot read the bundle \`$0\`" "Start it by its path: sh /path/to/file"
 m=$(uname -sm)
+y=.cache i="Set LLAMAPACK_CACHE to a directory of yours in which programs may run."
+case $m in
+'NetBSD evbarm') m="NetBSD $(uname -p)" ;;
+Darwin*)
+	y=Library/Caches
+	i="$i If macOS blocks them: xattr -d com.apple.quarantine '$b'"
+	# A shell that Rosetta runs does not know better.
+	[ "$(sysctl -n hw.optional.arm64 2>/dev/null)" = 1 ] && m='Darwin arm64'
+	;;
+esac
 case $m in
 @CASES@
+*_NT-*) die "Windows starts \`$b\` by itself, not through a shell" "Give it a name that ends in .exe and start that." ;;
 *) die "\`$b\` has no engine for $m; it has: @TARGETS@" "Get a bundle made for this machine." ;;
 esac
 export LLAMAPACK_BUNDLE="$b"
-l=${LLAMAPACK_CACHE-} x= y= u= w=
+l=${LLAMAPACK_CACHE-} x= u= w=
 if [ "$l" ]; then
+	y=
 	case $l in /*) ;; *) l=./$l ;; esac
 else
 	[ "${XDG_CACHE_HOME-}" ] && x=$XDG_CACHE_HOME/llamapack
-	[ "${HOME-}" ] && y=$HOME/.cache/llamapack
+	[ "${HOME-}" ] && y=$HOME/$y/llamapack || y=
 fi
 # Pass 1 looks for the stub, pass 2 puts it there. A leading @ marks directories that others write to.
 for p in 1 2; do
@@ -49,7 +61,9 @@ for p in 1 2; do
 				t=${t}x
 				case $t in *xxx) continue 2 ;; esac
 			done
-			dd if="$b" of="$t/s" bs=65536 skip=$o count=$n 2>/dev/null || { rm -rf "$t"; continue; }
+			# Blocks, then cut to the stub's size: a signature of macOS forbids bytes behind it.
+			dd if="$b" of="$t/s" bs=65536 skip=$o count=$n 2>/dev/null &&
+				dd if=/dev/null of="$t/s" bs="${k#* }" seek=1 2>/dev/null || { rm -rf "$t"; continue; }
 			# A host without cksum finds out by the stub not running.
 			case $(cksum 2>/dev/null <"$t/s") in "$k" | '') ;; *)
 				rm -rf "$t"
@@ -63,5 +77,5 @@ for p in 1 2; do
 		[ -O "$c" ] && [ -O "$s" ] && [ -x "$s" ] && exec "$s" "$@"
 	done
 done
-die "no directory can hold the programs of \`$b\`; tried:$w" "Set LLAMAPACK_CACHE to a directory of yours in which programs may run."
+die "no directory can hold the programs of \`$b\`; tried:$w" "$i"
 exit 1

@@ -1,0 +1,91 @@
+"""The rules that a file must keep for Windows to start it as a program.
+
+Source: Microsoft's "PE Format". That sections follow each other without gaps, right behind the
+headers, is not said there, but the kernel takes no other image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from packer.polyglot import pe
+
+SECTIONS_MAX = 96
+PAGE = 4096
+BASE_ALIGNMENT = 65536
+
+
+def _up(size: int, alignment: int) -> int:
+    return -(-size // alignment) * alignment
+
+
+def _power_of_two(number: int) -> bool:
+    return number > 0 and number & (number - 1) == 0
+
+
+def _check_header(image: pe.Image, place: int) -> Iterator[str]:
+    header = image.optional
+    if place % 8:
+        yield "e_lfanew is no multiple of 8"
+    if image.machine != pe.AMD64:
+        yield f"machine {image.machine:#x} is not x86-64"
+    if image.optional.image_base % BASE_ALIGNMENT:
+        yield "ImageBase is no multiple of 64 KiB"
+    if not (_power_of_two(header.file_alignment) and 512 <= header.file_alignment <= 65536):
+        yield f"FileAlignment is {header.file_alignment}"
+    if header.headers_size % max(header.file_alignment, 1):
+        yield "SizeOfHeaders is no multiple of FileAlignment"
+    if header.headers_size < place + len(image.pack()):
+        yield "SizeOfHeaders does not reach the headers' end"
+    if header.checksum:
+        yield "CheckSum is that of another file"
+    for number in (pe.CERTIFICATE, pe.DEBUG):
+        if image.directories[number : number + 1] not in ((), ((0, 0),)):
+            yield f"data directory {number} holds file offsets"
+
+
+def _check_sections(image: pe.Image) -> Iterator[str]:
+    header = image.optional
+    align = header.section_alignment
+    if not _power_of_two(align) or align < max(PAGE, header.file_alignment):
+        yield f"SectionAlignment is {align}"
+        return
+    if not 1 <= len(image.sections) <= SECTIONS_MAX:
+        yield f"{len(image.sections)} sections"
+    end = _up(header.headers_size, align)
+    for i, section in enumerate(image.sections):
+        where = f"section {i}"
+        if section.address != end:
+            yield f"{where}: is at {section.address:#x} in memory, not at {end:#x}"
+        if section.raw_size and section.raw_offset % max(header.file_alignment, 1):
+            yield f"{where}: its place in the file is no multiple of FileAlignment"
+        if section.raw_size and section.raw_offset < header.headers_size:
+            yield f"{where}: overlaps the headers"
+        if section.flags & pe.EXECUTE and section.flags & pe.WRITE:
+            yield f"{where}: may be written and executed"
+        end = section.address + _up(section.virtual_size or section.raw_size, align)
+    if header.image_size != end:
+        yield f"SizeOfImage is {header.image_size:#x}, not {end:#x}"
+    code = [s for s in image.sections if s.flags & pe.EXECUTE]
+    if not any(s.address <= header.entry < s.address + s.virtual_size for s in code):
+        yield "the entry point is in no executable section"
+    for i, (address, size) in enumerate(image.directories):
+        if size and not any(
+            s.address <= address and address + size <= s.address + _up(s.virtual_size, align)
+            for s in image.sections
+        ):
+            yield f"data directory {i} lies in no section"
+
+
+def check(head: bytes) -> list[str]:
+    """List the rules that the program beginning with `head` breaks; empty if Windows takes it.
+
+    Args:
+        head: the start of the file, with the NT headers in it.
+    """
+    try:
+        image = pe.parse(head)
+    except ValueError as problem:
+        return [str(problem)]
+    place = int.from_bytes(head[pe.LFANEW : pe.LFANEW + 4], "little")
+    return [*_check_header(image, place), *_check_sections(image)]
