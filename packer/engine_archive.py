@@ -24,7 +24,7 @@ from runtime.bundle import ENGINES, SUMS, Bundle, Engine
 from runtime.errors import InputError
 from runtime.zip_directory import Member
 
-EXECUTABLE = "llamapack-engine"
+EXECUTABLES = ("llamapack-engine", "llamapack-engine.exe")
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def parse_sums(text: str, folder: Path) -> dict[str, str]:
         if not separator or not hexadecimal or not name or "/" in name or name in sums:
             raise _damaged(folder, f"{SUMS} has the line {line!r}")
         sums[name] = digest
-    if EXECUTABLE not in sums:
-        raise _damaged(folder, f"{SUMS} does not list {EXECUTABLE}")
+    if not any(name in sums for name in EXECUTABLES):
+        raise _damaged(folder, f"{SUMS} does not list {EXECUTABLES[0]}")
     return sums
 
 
@@ -91,7 +91,7 @@ def _deflate(target: str, folder: Path, sums: dict[str, str], listing: bytes, pa
         archive = ZipWriter(destination, 0)
         for name in sorted(sums):
             source = FileSource.of(folder / name)
-            mode = 0o755 if name == EXECUTABLE else 0o644
+            mode = 0o755 if name in EXECUTABLES else 0o644
             with source.open() as file:
                 record = archive.add_deflated(
                     f"{ENGINES}{target}/{name}", file, source.size, mode=mode

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from packer import __version__
+from packer.front import Front
 from packer.zip_writer import Record
 from runtime.bundle import Engine
 from runtime.errors import InputError
@@ -33,7 +34,7 @@ class Model:
 
 def make(
     name: str,
-    front: bytes,
+    front: Front,
     engines: Mapping[Engine, str],
     models: Sequence[Model],
     records: Iterable[Record],
@@ -42,7 +43,7 @@ def make(
 
     Args:
         name: of the bundle.
-        front: head and stubs, all in front of the archive.
+        front: what stands in front of the archive.
         engines: each with its llama.cpp release.
         records: of all members that were written before the manifest.
     """
@@ -57,7 +58,11 @@ def make(
             for engine, release in engines.items()
         },
         "format": FORMAT,
-        "front": {"sha256": hashlib.sha256(front).hexdigest(), "size": len(front)},
+        "front": {
+            "program": front.program,
+            "sha256": hashlib.sha256(front.data).hexdigest(),
+            "size": len(front.data),
+        },
         "members": {
             record.name: {"sha256": record.digest.sha256, "size": record.digest.size}
             for record in records

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from packer import manifest
 from packer.copy import Destination
 from packer.engine_archive import PackedEngine
+from packer.front import Front
 from packer.manifest import Model
 from packer.progress import Advance
 from packer.sources import Source
@@ -29,8 +30,7 @@ class Plan:
     """Everything that goes into one bundle."""
 
     name: str
-    front: bytes
-    """Head and stubs; a multiple of 64 KiB."""
+    front: Front
     engines: Sequence[PackedEngine]
     weights: Mapping[str, Source]
     """By member name, in the order in which they are to lie."""
@@ -41,6 +41,12 @@ class Plan:
     """Text of `.args`."""
     epoch: int
     """Time stamp of every member, seconds since 1970 UTC."""
+
+    @property
+    def targets(self) -> list[str]:
+        """What it has engines for."""
+        inside = [packed.engine.target for packed in self.engines]
+        return inside or [self.front.program or ""]
 
     @property
     def work(self) -> int:
@@ -54,7 +60,7 @@ class Plan:
         members = sum(packed.engine.files + 1 for packed in self.engines)
         small = len(self.chat_template or b"") + len(self.args) * 4
         padding = len(self.weights) * (ALIGNMENT * 2 + _PER_MEMBER)
-        fixed = len(self.front) + small + _OVERHEAD + members * _PER_MEMBER
+        fixed = len(self.front.data) + small + _OVERHEAD + members * _PER_MEMBER
         return self.work + engines + padding + fixed
 
 
@@ -67,7 +73,7 @@ def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]
     Returns:
         A record of every member, in the order of the file.
     """
-    destination.write(plan.front)
+    destination.write(plan.front.data)
     archive = ZipWriter(destination, plan.epoch)
     for packed in plan.engines:
         add_engine(archive, packed)

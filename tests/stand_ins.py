@@ -78,10 +78,11 @@ def write_engine(folder: Path, files: dict[str, bytes] | None = None) -> Path:
 _PROGRAM = """
 import sys
 from pathlib import Path
-from packer import cli, parts
+from packer import cli, engines, front
 engine = Path(sys.argv.pop(1))
-parts.engines = lambda targets: {"linux-x86_64": engine}
-parts.front = lambda targets: b"jartsr='\\n'\\n".ljust(65536, b"\\0") + b"stub".ljust(65536, b"\\0")
+engines.chosen = lambda targets: {"linux-x86_64": engine}
+head = b"jartsr='\\n'\\n".ljust(65536, b"\\0")
+front.polyglot = lambda targets: front.Front(head + b"stub".ljust(65536, b"\\0"))
 raise SystemExit(cli.main())
 """
 

@@ -26,10 +26,10 @@ from pathlib import Path
 PROGRAM = """
 import sys
 from pathlib import Path
-from packer import cli, parts
+from packer import cli, engines, front
 engine = Path(sys.argv.pop(1))
-parts.engines = lambda targets: {"linux-x86_64": engine}
-parts.front = lambda targets: bytes(131072)
+engines.chosen = lambda targets: {"linux-x86_64": engine}
+front.polyglot = lambda targets: front.Front(bytes(131072))
 raise SystemExit(cli.main())
 """
 

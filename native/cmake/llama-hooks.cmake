@@ -8,3 +8,7 @@ target_sources(llama PRIVATE
     "${hooks}/member_mmap_posix.cpp"
     "${hooks}/member_mmap_windows.cpp")
 target_include_directories(llama PRIVATE "${hooks}")
+
+# Upstream's parser reads what it is given, not what Windows says the process was started with.
+set_source_files_properties("${LLAMA_SOURCE}/common/arg.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+    PROPERTIES COMPILE_OPTIONS "-include;${hooks}/given_argv.h")

@@ -67,11 +67,14 @@ static run_mode mode_default(const options & opts) {
     return terminal_absent() ? run_mode::server : run_mode::chat_and_server;
 }
 
-static int run(std::vector<std::string> user) {
-    bundle from;
-    if (const char * path = std::getenv("LLAMAPACK_BUNDLE")) {
-        from.open(path);
+static int run(const std::string & program, std::vector<std::string> user) {
+    bundle            from;
+    const std::string named = environment_get("LLAMAPACK_BUNDLE");
+    if (!named.empty()) {
+        from.open(named);
         environment_remove("LLAMAPACK_BUNDLE");
+    } else if (bundle::is_archive(program)) { // weights appended to this very program
+        from.open(program);
     }
     model_open_bundle(user, from);
 
@@ -122,7 +125,8 @@ int main(int argc, char ** argv) {
     }
     standard_streams_open();
     llama_log_set(log_errors, nullptr);
-    module_dir_set(program_dir().c_str());
+    const std::string program = program_file(argc, argv);
+    module_dir_set(program.substr(0, program.find_last_of("/\\") + 1).c_str());
 
     for (const command & one : COMMANDS) {
         if (argc > 1 && strcmp(argv[1], one.name) == 0) {
@@ -130,7 +134,7 @@ int main(int argc, char ** argv) {
         }
     }
     try {
-        return run(program_arguments(argc, argv));
+        return run(program, program_arguments(argc, argv));
     } catch (const user_error & error) {
         fprintf(stderr, "ERROR %s\n", error.what());
         if (!error.tip.empty()) {

@@ -1,5 +1,6 @@
 #include "members.h"
 
+#include "sidecar.h"
 #include "user_error.h"
 
 #include <algorithm>
@@ -72,7 +73,8 @@ static std::string resolve_one(const std::string & text, bool is_default, opened
         if (text.rfind(ZIP_ROOT, 0) == 0) {
             throw user_error(text + ": the bundle has no such member", "`llamapack inspect` lists the members");
         }
-        return text;
+        const std::string beside = is_default ? sidecar_file(from.path(), text) : "";
+        return beside.empty() ? text : beside;
     }
     switch (how) {
         case opened_by::ggml_fopen:  return ZIP_ROOT + name + scale;

@@ -3,6 +3,7 @@
 #include "ggml.h"
 #include "gguf.h"
 #include "members.h"
+#include "sidecar.h"
 #include "user_error.h"
 
 #include <algorithm>
@@ -48,6 +49,31 @@ void model_open_bundle(std::vector<std::string> & user, bundle & from) {
         }
         return;
     }
+    if (from.is_open() && from.weights().empty()) {
+        const std::string path = sidecar_bundle(from.path());
+        if (!path.empty() && bundle::is_archive(path)) {
+            from.open(path);
+        }
+    }
+}
+
+// Whether the bundle's own arguments name weights that neither it nor its folder has.
+static bool is_missing(const given_option & model, const bundle & from) {
+    const std::string & name = model.values.back();
+    return model.is_default && !from.has(name) && name.rfind("/zip/", 0) != 0 && sidecar_file(from.path(), name).empty();
+}
+
+static void model_choose_sidecar(options & opts, const bundle & from) {
+    const std::string path = from.is_open() ? sidecar_weights(from.path()) : "";
+    if (path.empty() && !from.is_open()) {
+        throw user_error("no weights: -m names none", "start it with -m FILE.gguf");
+    }
+    if (path.empty()) {
+        throw user_error(from.path() + ": holds no weights, and there are none beside it",
+                         "put its .llamafile or .gguf into the same folder, or start it with -m FILE");
+    }
+    opts.remove("--model");
+    opts.add("--model", path);
 }
 
 // The context size that the model was trained with, in tokens; 0 if its header does not say.
@@ -84,8 +110,8 @@ void model_choose(options & opts, bundle & from) {
         }), opts.given.end());
     } else if (!model && !from.weights().empty()) {
         opts.add("--model", "/zip/" + from.weights().front());
-    } else if (!model) {
-        throw user_error("no weights: this file holds none and -m names none", "start it with -m FILE.gguf");
+    } else if (!model || is_missing(*model, from)) {
+        model_choose_sidecar(opts, from);
     }
     members_resolve(opts, from);
 

@@ -23,6 +23,7 @@ def register(verbs: Subparsers) -> None:
 
     act = actions.add_parser("build", help="build engines that are missing or stale")
     act.add_argument("targets", nargs="*", metavar="TARGET", help="default: those for this machine")
+    act.add_argument("--all", action="store_true", help="for every system and architecture")
     act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
     act.set_defaults(run=_build)
 
@@ -50,9 +51,24 @@ def _count(text: str) -> int:
 def _build(args: argparse.Namespace) -> None:
     # Told to end, as by `timeout` or a CI runner, it must not leave compilers behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    rows = [targets.named(name) for name in args.targets] or targets.for_this_machine()
-    for row in rows:
-        print(f"{row.name} {build(row, args.jobs)}")
+    rows = [targets.named(name) for name in args.targets]
+    if args.all:
+        rows = list(targets.TARGETS.values())
+    failed = []
+    for row in rows or targets.for_this_machine():
+        try:
+            print(f"{row.name} {build(row, args.jobs)}", flush=True)
+        except InputError as problem:
+            if len(rows) <= 1:
+                raise
+            # Each takes minutes: what the others need is not wasted.
+            note(f"{row.name}: {problem.message}; going on with the others")
+            failed.append(row.name)
+    if failed:
+        raise InputError(
+            f"no engine could be built for {', '.join(failed)}",
+            f"`llamapack engine build {failed[0]}` says why",
+        )
 
 
 def _list(args: argparse.Namespace) -> None:

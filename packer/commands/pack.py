@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packer.console import note
+from packer.front import APE, ENDINGS, FORMATS, Front
+from packer.windows_exe import CHOICES
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from packer.commands import Subparsers
+    from packer.pack import Plan
 
 _ARGS_LIMIT = 1 << 20  # bytes
 
@@ -39,7 +44,20 @@ def register(verbs: Subparsers) -> None:
         "--lora", type=Path, action="append", default=[], metavar="FILE", help="adapter; repeatable"
     )
     parser.add_argument(
-        "--targets", metavar="T,T…", help="engines to pack; default: all that are built"
+        "--targets",
+        metavar="T,T…|all|host",
+        help="engines to pack, `host`: those for this machine; default: all that are built",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default=APE,
+        help="; ".join(f"{name}: {what}" for name, what in FORMATS.items()),
+    )
+    parser.add_argument(
+        "--windows",
+        choices=CHOICES,
+        help="the engines for Windows; " + "; ".join(f"{k}: {v}" for k, v in CHOICES.items()),
     )
     parser.add_argument("--force", action="store_true", help="replace the output if it exists")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the path only")
@@ -47,12 +65,12 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    print(make(args))
+    for path in make(args):
+        print(path)
 
 
-def make(args: argparse.Namespace) -> Path:
-    """Pack what the parsed arguments say; the path of the new file."""
-    from packer import parts
+def make(args: argparse.Namespace) -> list[Path]:
+    """Pack what the parsed arguments say; the paths of the new files."""
     from packer.chat_templates import load
     from packer.default_args import default_args
     from packer.engine_archive import packed_engine
@@ -60,6 +78,7 @@ def make(args: argparse.Namespace) -> Path:
     from packer.inputs import Inputs, bundle_stem
     from packer.output import output_file
     from packer.pack import Plan, pack
+    from packer.plans import planned
     from packer.progress import progress
 
     template = load(args.chat_template) if args.chat_template else None
@@ -68,18 +87,18 @@ def make(args: argparse.Namespace) -> Path:
     mmproj = inputs.add_file(args.mmproj) if args.mmproj else None
     loras = [inputs.add_file(path) for path in args.lora]
     stem = bundle_stem(args.models[0])
-    output = args.output or Path(f"{stem}.llamafile")
+    output = args.output or Path(f"{stem}{ENDINGS[args.format]}")
     text = default_args(
         first, mmproj=mmproj, loras=loras, template=template is not None, own=_own_args(args)
     )
-    engines = parts.engines(args.targets.split(",") if args.targets else None)
+    folders = _engines(args)
     with ExitStack() as stack:
         plan = Plan(
             name=args.name or stem,
-            front=parts.front(engines),
+            front=Front(b""),
             engines=[
                 stack.enter_context(packed_engine(target, folder))
-                for target, folder in engines.items()
+                for target, folder in folders.items()
             ],
             weights=inputs.sources,
             models=inputs.models,
@@ -87,19 +106,49 @@ def make(args: argparse.Namespace) -> Path:
             args=text,
             epoch=source_date_epoch(),
         )
-        destination = stack.enter_context(
-            output_file(output, force=args.force, inputs=inputs.paths, needed=plan.size_limit)
-        )
+        plans = planned(plan, folders, output, kind=args.format, windows=args.windows)
+        files = {
+            path: stack.enter_context(
+                output_file(path, force=args.force, inputs=inputs.paths, needed=one.size_limit)
+            )
+            for path, one in plans.items()
+        }
         advance = stack.enter_context(progress("packing", plan.work))
-        pack(plan, destination, lambda n: None if args.quiet else advance(n))
-        size = destination.position
+        for path, one in plans.items():
+            pack(one, files[path], lambda n: None if args.quiet else advance(n))
     if not args.quiet:
-        start = str(output) if output.parent != Path() else f"./{output}"
-        note(
-            f"{output}: {size / 1e6:,.1f} MB for {', '.join(engines)}; "
-            f"start it with `{shlex.quote(start)}`"
+        _report(plans)
+    return list(plans)
+
+
+def _engines(args: argparse.Namespace) -> dict[str, Path]:
+    from packer import front
+    from packer.engines import chosen
+
+    if args.windows and args.format != APE:
+        raise InputError(
+            f"`--windows` is for the polyglot, not for `--format {args.format}`",
+            "Leave one of the two out.",
         )
-    return output
+    folders = chosen(args.targets)
+    if args.format != APE and args.targets in (None, "all"):
+        wanted = front.fitting(args.format, folders)
+        return {target: folders[target] for target in wanted}
+    return folders
+
+
+def _report(plans: Mapping[Path, Plan]) -> None:
+    for path, plan in plans.items():
+        targets = ", ".join(plan.targets)
+        size = path.stat().st_size / 1e6
+        if plan.weights:
+            start = str(path) if path.parent != Path() else f"./{path}"
+            note(f"{path}: {size:,.1f} MB for {targets}; start it with `{shlex.quote(start)}`")
+        else:
+            note(
+                f"{path}: {size:,.1f} MB for {targets}, without weights, since Windows starts no "
+                f"file of 4 GiB; keep it beside {next(iter(plans)).name}"
+            )
 
 
 def _own_args(args: argparse.Namespace) -> str:

@@ -39,6 +39,6 @@ def key(target: Target, pins: Pins, sources: Path) -> str:
         "pins": asdict(pins),
         "settings": settings(target, pins),
         "sources": native.digests(sources),
-        "target": asdict(target),
+        "target": [target.name, target.zig, target.static],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

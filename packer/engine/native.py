@@ -10,7 +10,7 @@ from pathlib import Path
 from runtime.errors import InputError
 
 _PACKER = Path(__file__).resolve().parent.parent
-_SUFFIXES = (".c", ".cjs", ".cmake", ".cpp", ".h", ".toml", ".txt")
+_SUFFIXES = (".c", ".cjs", ".cmake", ".cpp", ".h", ".manifest", ".rc", ".toml", ".txt")
 
 
 def directory() -> Path:

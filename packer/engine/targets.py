@@ -20,15 +20,42 @@ class Target:
     arch: str
     static: bool
     """One executable without modules; else ggml's libraries and CPU variants lie beside it."""
-    executable: str = "llamapack-engine"
+    floor: str
+    """The oldest system that its engine and stub run on, for people."""
+
+    @property
+    def executable(self) -> str:
+        """File name of the program; modules lie beside it."""
+        return "llamapack-engine.exe" if self.os == "windows" else "llamapack-engine"
+
+    @property
+    def stub(self) -> str:
+        """Name of the start stub: the static engine shares that of its system."""
+        return self.name.removesuffix("-static")
 
 
-# glibc 2.17 (2013) is the oldest that zig offers; musl programs need nothing but the kernel.
+def _target(name: str, zig: str, floor: str) -> Target:
+    os, arch, *static = name.split("-")
+    return Target(name, zig, os, arch, bool(static), floor)
+
+
+# glibc 2.17 (2013), FreeBSD 14.0 and NetBSD 10.1 are the oldest that zig offers; of OpenBSD it has
+# one release, without version numbers in its symbols. musl programs need nothing but the kernel.
 _TABLE = (
-    Target("linux-x86_64", "x86_64-linux-gnu.2.17", "linux", "x86_64", static=False),
-    Target("linux-x86_64-static", "x86_64-linux-musl", "linux", "x86_64", static=True),
-    Target("linux-aarch64", "aarch64-linux-gnu.2.17", "linux", "aarch64", static=False),
-    Target("linux-aarch64-static", "aarch64-linux-musl", "linux", "aarch64", static=True),
+    _target("linux-x86_64", "x86_64-linux-gnu.2.17", "glibc 2.17"),
+    _target("linux-x86_64-static", "x86_64-linux-musl", "Linux 3.17"),
+    _target("linux-aarch64", "aarch64-linux-gnu.2.17", "glibc 2.17"),
+    _target("linux-aarch64-static", "aarch64-linux-musl", "Linux 3.17"),
+    _target("macos-x86_64", "x86_64-macos.13.0", "macOS 13.0"),
+    _target("macos-aarch64", "aarch64-macos.13.0", "macOS 13.0"),
+    _target("windows-x86_64", "x86_64-windows.win10-gnu", "Windows 10"),
+    _target("windows-aarch64", "aarch64-windows.win10-gnu", "Windows 10"),
+    _target("freebsd-x86_64", "x86_64-freebsd.14.0", "FreeBSD 14.0"),
+    _target("freebsd-aarch64", "aarch64-freebsd.14.0", "FreeBSD 14.0"),
+    _target("openbsd-x86_64", "x86_64-openbsd", "OpenBSD 7.8"),
+    _target("openbsd-aarch64", "aarch64-openbsd", "OpenBSD 7.8"),
+    _target("netbsd-x86_64", "x86_64-netbsd.10.1", "NetBSD 10.1"),
+    _target("netbsd-aarch64", "aarch64-netbsd.10.1", "NetBSD 10.1"),
 )
 
 TARGETS = {target.name: target for target in _TABLE}

@@ -1,0 +1,39 @@
+"""Which engines go into a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runtime.errors import InputError
+
+ALL, HOST = "all", "host"
+
+
+def chosen(targets: str | None) -> dict[str, Path]:
+    """Folders of finished engines, by target, sorted.
+
+    Args:
+        targets: what `--targets` says: names with commas between them, `host` for those that run on
+            this machine, `all` or None for all that are built.
+
+    Raises:
+        InputError: none is built, or not one that was asked for, or one is named that is none.
+    """
+    from packer.engine import cache
+    from packer.engine.targets import for_this_machine, named
+
+    found = cache.built()
+    if targets in (None, ALL):
+        wanted = sorted(found)
+    elif targets == HOST:
+        here = [target.name for target in for_this_machine()]
+        wanted = sorted(set(here) & set(found)) or here
+    else:
+        wanted = sorted({named(name.strip()).name for name in str(targets).split(",")})
+    missing = [target for target in wanted if target not in found]
+    if missing or not wanted:
+        raise InputError(
+            f"no engine is built for {', '.join(missing)}" if missing else "no engine is built",
+            f"Run `{' '.join(['llamapack engine build', *missing])}`.",
+        )
+    return {target: found[target] for target in wanted}

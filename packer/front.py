@@ -1,0 +1,117 @@
+"""What stands in front of the archive: the polyglot head with its stubs, or one native program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from runtime.errors import InputError
+
+APE, ELF, EXE, MACHO = "ape", "elf", "exe", "macho"
+FORMATS = {
+    APE: "polyglot for all its targets",
+    ELF: "native program for Linux or one BSD",
+    EXE: "native program for Windows",
+    MACHO: "native program for macOS",
+}
+ENDINGS = {APE: ".llamafile", ELF: ".elf", EXE: ".exe", MACHO: ".macho"}
+
+_SYSTEMS = {
+    ELF: ("linux", "freebsd", "openbsd", "netbsd"),
+    EXE: ("windows",),
+    MACHO: ("macos",),
+}
+_BLOCK = 65536
+"""Bytes; the archive begins on a multiple of it."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """The bytes from the start of the file to the archive."""
+
+    data: bytes
+    """A multiple of 64 KiB."""
+    program: str | None = None
+    """The target that the file is a native program of; None for a polyglot."""
+    is_engine: bool = False
+    """Whether that program is the engine itself, so that the archive need not hold it."""
+
+
+def polyglot(targets: Iterable[str]) -> Front:
+    """Head and stubs for these targets.
+
+    Raises:
+        InputError: zig is not installed.
+    """
+    from packer.polyglot.head import build_head
+
+    names = {_stub(target) for target in targets}
+    if "windows-aarch64" in names:
+        # A file is only one PE; this one starts the engine for Arm where the machine is one.
+        names = names - {"windows-aarch64"} | {"windows-x86_64"}
+    return Front(build_head(_stubs(names)))
+
+
+def native(kind: str, engines: Mapping[str, Path]) -> Front:
+    """A program that the system itself starts, with no shell in between.
+
+    It is the start stub of the engines' system. A static engine that is alone needs no stub: it is
+    itself the program, and unpacks nothing.
+
+    Args:
+        kind: `elf`, `exe` or `macho`.
+        engines: folders by target; all of one system and architecture, but for Windows, where the
+            x86-64 stub also starts an engine for Arm.
+
+    Raises:
+        InputError: these engines do not fit into one such program; or zig is not installed.
+    """
+    only = next(iter(engines), "")
+    if kind == ELF and list(engines) == [only] and only.endswith("-static"):
+        return Front(_padded((engines[only] / "llamapack-engine").read_bytes()), only, True)
+    names = {_stub(target) for target in engines}
+    if kind == EXE and "windows-x86_64" in names:
+        names.discard("windows-aarch64")
+    if len(names) != 1 or not min(names).startswith(_SYSTEMS[kind]):
+        raise InputError(
+            f"`--format {kind}` makes a {FORMATS[kind]}, not for {', '.join(engines) or 'nothing'}",
+            f"Name one of its targets, as in `--targets {_SYSTEMS[kind][0]}-x86_64`.",
+        )
+    (name,) = names
+    return Front(_padded(_stubs(names)[name]), name)
+
+
+def fitting(kind: str, targets: Iterable[str]) -> list[str]:
+    """Those of `targets` that a native program of this kind is made for if nobody says which.
+
+    For Linux that is one architecture: this machine's if it is among them.
+    """
+    from packer.engine.targets import for_this_machine
+
+    possible = [target for target in targets if target.startswith(_SYSTEMS[kind])]
+    if kind == EXE:
+        return possible
+    here = [target.name for target in for_this_machine()]
+    stub = next((_stub(t) for t in possible if t in here), next(map(_stub, possible), ""))
+    return [target for target in possible if _stub(target) == stub]
+
+
+def _stub(target: str) -> str:
+    """The name of the stub for a target: an engine without libc shares that of its system."""
+    return target.removesuffix("-static")
+
+
+def _padded(program: bytes) -> bytes:
+    return program + bytes(-len(program) % _BLOCK)
+
+
+def _stubs(names: Iterable[str]) -> dict[str, bytes]:
+    from packer.engine import native as sources
+    from packer.engine import pins, toolchain
+    from packer.polyglot.stubs import build_stub
+
+    zig = toolchain.find(pins.load(sources.directory())).zig
+    with TemporaryDirectory() as folder:
+        return {name: build_stub(name, zig, Path(folder)).read_bytes() for name in sorted(names)}

@@ -1,0 +1,69 @@
+"""Which files one packing makes: the bundle, and beside it a `NAME.exe` where Windows needs one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from packer import front, windows_exe
+from packer.front import APE, EXE
+from packer.pack import Plan
+from runtime.errors import InputError
+
+
+def planned(
+    whole: Plan, folders: Mapping[str, Path], output: Path, *, kind: str, windows: str | None
+) -> dict[Path, Plan]:
+    """Complete a plan by what stands in front of the archive, and divide it where it must be.
+
+    Args:
+        whole: the plan with all engines in it.
+        folders: of these engines, by target.
+        output: where the bundle goes.
+        kind: a key of `front.FORMATS`.
+        windows: a key of `windows_exe.CHOICES`; None: automatic.
+
+    Returns:
+        plans by the path of the file to write, the bundle's first.
+
+    Raises:
+        InputError: these engines do not go into a file of this kind.
+    """
+    if kind != APE:
+        return {output: _native(whole, folders, kind)}
+    inside, beside = windows_exe.divided(
+        windows or windows_exe.AUTO, whole.targets, whole.size_limit
+    )
+    if not inside:
+        raise InputError(
+            f"{output} would be left without engines: there are only those for Windows",
+            "Use `--windows auto` or `--format exe`, or name more with `--targets`.",
+        )
+    bundle = _with_engines(whole, inside)
+    plans = {output: replace(bundle, front=front.polyglot(inside))}
+    if beside:
+        engines_only = replace(_with_engines(whole, beside), weights={}, models=())
+        of_windows = {target: folders[target] for target in beside}
+        path = windows_exe.path_beside(output)
+        plans[path] = replace(engines_only, front=front.native(EXE, of_windows))
+    return plans
+
+
+def _native(whole: Plan, folders: Mapping[str, Path], kind: str) -> Plan:
+    first = front.native(kind, folders)
+    plan = replace(whole, front=first, engines=() if first.is_engine else whole.engines)
+    if kind == EXE and plan.size_limit >= windows_exe.LIMIT:
+        raise InputError(
+            f"{whole.name} would have {plan.size_limit:,} bytes, and Windows starts no file of "
+            f"{windows_exe.LIMIT:,} or more",
+            "Pack a polyglot: `--format ape` puts the engines into a small NAME.exe beside it.",
+        )
+    return plan
+
+
+def _with_engines(whole: Plan, targets: Iterable[str]) -> Plan:
+    wanted = set(targets)
+    return replace(
+        whole, engines=[packed for packed in whole.engines if packed.engine.target in wanted]
+    )
