@@ -115,14 +115,18 @@ def weights(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
         )
     if subject.weights or not subject.engines:
         return
-    beside = [subject.path.with_suffix(ending) for ending in (".llamafile", ".gguf")]
-    found = next((path for path in beside if path != subject.path and path.is_file()), None)
+    beside = [
+        path
+        for path in (subject.path.with_suffix(".llamafile"), subject.path.with_suffix(".gguf"))
+        if path != subject.path
+    ]
+    found = next(filter(Path.is_file, beside), None)
     if found:
         yield ok("weights", f"it has no weights, and {found} lies beside it")
     else:
         yield note(
             "weights",
-            f"it has no weights, and neither {beside[0].name} nor {beside[1].name} lies beside it",
+            f"it has no weights, and no {' or '.join(path.name for path in beside)} lies beside it",
             f"`{subject.shell} -m FILE` takes them from elsewhere",
         )
 
