@@ -3,27 +3,24 @@
 
 #include "../bundle/sha256.h"
 #include "../bundle/zip_extract.h"
+#include "text.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { SUMS_MAX = 1 << 20 };
 
-bool find_engine(const struct bundle * bundle, const char * target, const char * interpreter, struct engine * engine) {
-    struct stat   info;
-    struct sha256 hash;
-    uint8_t       digest[32];
-    char          name[NAME_MAX], hex[65];
-    const char *  reason;
-    size_t        size;
+bool find_engine(const struct bundle * bundle, const struct candidate * candidate, struct engine * engine) {
+    struct os_info info;
+    struct sha256  hash;
+    uint8_t        digest[32];
+    char           name[NAME_SIZE], hex[65];
+    const char *   reason;
+    size_t         size;
     memset(engine, 0, sizeof(*engine));
-    if (interpreter && stat(interpreter, &info) != 0) {
+    if (candidate->interpreter && os_look(candidate->interpreter, true, &info) != 0) {
         return false;
     }
-    snprintf(name, sizeof(name), "engines/%s/SHA256SUMS", target);
+    text_format(name, sizeof(name), "engines/%s/SHA256SUMS", candidate->target);
     const struct zip_member * member = zip_find(&bundle->dir, name);
     if (!member) {
         return false;
@@ -31,10 +28,12 @@ bool find_engine(const struct bundle * bundle, const char * target, const char *
     if (!(engine->sums = zip_extract_alloc(&bundle->dir, member, SUMS_MAX, &size, &reason))) {
         die("Fetch it again, or repack it.", "`%s` is damaged: its member %s: %s", bundle->path, name, reason);
     }
-    engine->target      = target;
-    engine->interpreter = interpreter;
-    if (interpreter) {
-        snprintf(engine->state, sizeof(engine->state), "%lld-%lld", (long long) info.st_size, (long long) info.st_mtime);
+    engine->target      = candidate->target;
+    engine->interpreter = candidate->interpreter;
+    if (engine->interpreter) {
+        text_format(
+            engine->state, sizeof(engine->state), "%llu-%llu", (unsigned long long) info.size,
+            (unsigned long long) info.modified);
     }
     sha256_init(&hash);
     sha256_update(&hash, engine->sums, size);
@@ -48,7 +47,7 @@ bool find_engine(const struct bundle * bundle, const char * target, const char *
 static const char * read_sum(const char * line, struct sum * sum) {
     size_t digits = strspn(line, "0123456789abcdef");
     size_t length = digits == 64 && memcmp(line + 64, "  ", 2) == 0 ? strcspn(line + 66, "\n") : 0;
-    if (length == 0 || length > NAME_MAX) {
+    if (length == 0 || length >= NAME_SIZE) {
         return NULL;
     }
     memcpy(sum->hex, line, 64);
@@ -58,11 +57,16 @@ static const char * read_sum(const char * line, struct sum * sum) {
     return line + 66 + length + (line[66 + length] == '\n');
 }
 
+// To Windows some more characters than '/' lead out of a directory.
+static bool is_plain_name(const char * name) {
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !strpbrk(name, "\\:");
+}
+
 bool next_file(const struct bundle * bundle, const struct engine * engine, const char ** cursor, struct sum * sum) {
-    char name[PATH_MAX];
+    char name[2 * NAME_SIZE];
     while (**cursor) {
         const char * next = read_sum(*cursor, sum);
-        if (!next || strcmp(sum->file, ".") == 0 || strcmp(sum->file, "..") == 0) {
+        if (!next || !is_plain_name(sum->file)) {
             die("Repack it.", "`%s` is damaged: its member engines/%s/SHA256SUMS has a wrong line", bundle->path,
                 engine->target);
         }
@@ -71,7 +75,7 @@ bool next_file(const struct bundle * bundle, const struct engine * engine, const
         if (strchr(sum->file, '/')) {
             continue;
         }
-        snprintf(name, sizeof(name), "engines/%s/%s", engine->target, sum->file);
+        text_format(name, sizeof(name), "engines/%s/%s", engine->target, sum->file);
         if (!(sum->member = zip_find(&bundle->dir, name))) {
             die("Fetch it again, or repack it.", "`%s` is damaged: it has no member %s", bundle->path, name);
         }
@@ -80,18 +84,22 @@ bool next_file(const struct bundle * bundle, const struct engine * engine, const
     return false;
 }
 
-void engine_path(char path[PATH_MAX], const struct cache_dir * dir, const struct engine * engine, const char * suffix) {
-    snprintf(path, PATH_MAX, "%s/engines/%s-%s%s", dir->path, engine->target, engine->id, suffix);
+bool engine_path(char path[PATH_SIZE], const struct cache_dir * dir, const struct engine * engine, const char * suffix) {
+    return text_format(path, PATH_SIZE, "%s/engines/%s-%s%s", dir->path, engine->target, engine->id, suffix);
+}
+
+bool program_path(char program[PATH_SIZE], const char * path) {
+    return text_format(program, PATH_SIZE, "%s/%s", path, os_engine_name);
 }
 
 bool is_cached(const struct bundle * bundle, const struct engine * engine, const char * path) {
-    const char * cursor = engine->sums;
-    struct sum   sum;
-    struct stat  info;
-    char         file[PATH_MAX];
+    const char *   cursor = engine->sums;
+    struct sum     sum;
+    struct os_info info;
+    char           file[PATH_SIZE];
     while (next_file(bundle, engine, &cursor, &sum)) {
-        if (snprintf(file, sizeof(file), "%s/%s", path, sum.file) >= PATH_MAX || lstat(file, &info) != 0 ||
-            !S_ISREG(info.st_mode) || info.st_uid != geteuid() || (uint64_t) info.st_size != sum.member->size) {
+        if (!text_format(file, sizeof(file), "%s/%s", path, sum.file) || os_look(file, false, &info) != 0 ||
+            !info.file || !info.mine || info.size != sum.member->size) {
             return false;
         }
     }

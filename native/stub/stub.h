@@ -1,44 +1,44 @@
 // The start stub: finds the bundle it came from, puts that bundle's engine into a private cache and
 // hands over to it. See docs/bundle-format.md, "Engines and the cache".
 //
-//   stub.c         what happens, in order
-//   find_bundle.c  which file is the bundle
-//   cache_dir.c    which directories may hold programs
-//   engine.c       one engine of the bundle, and whether the cache has it
-//   install.c      from the bundle into the cache, or into memory
-//   probe.c        does it start here at all
+//   stub.c           what happens, in order
+//   find_bundle.c    which file is the bundle
+//   target_choice.c  which engines could run on this host
+//   engine.c         one engine of the bundle, and whether the cache has it
+//   install.c        from the bundle into the cache
+//   verdict.c        what earlier probes have found
+//   cache_clean.c    what killed starts left behind
+//   text.c           texts for messages and paths
+//   os.h             what differs between systems: posix/ and windows/, and linux/ for what only it can
 #ifndef LLAMAPACK_STUB_H
 #define LLAMAPACK_STUB_H
 
 #include "../bundle/zip_directory.h"
-
-#include <limits.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <sys/types.h>
+#include "os.h"
+#include "target_choice.h"
 
 enum { CACHE_DIRS_MAX = 7, REASONS_SIZE = 1024 };
 
 /* stub.c */
 
-// Prints one ERROR line and, unless `tip` is NULL, one TIP line; ends with status 1.
+// Prints one ERROR line and one TIP line; ends with status 1.
 _Noreturn void die(const char * tip, const char * format, ...) __attribute__((format(printf, 2, 3)));
 
 /* find_bundle.c */
 
 struct bundle {
-    char                 path[PATH_MAX]; // absolute, symbolic links resolved
-    const char *         name;           // as the user typed it, where that is known
-    int                  fd;
+    char                 path[PATH_SIZE]; // absolute
+    const char *         name;            // as the user typed it, where that is known
+    os_file              file;
     struct zip_directory dir;
 };
 
 void find_bundle(struct bundle * bundle, const char * argv0);
 
-/* cache_dir.c */
+/* cache_dir.c in posix/ and windows/ */
 
 struct cache_dir {
-    char path[PATH_MAX];
+    char path[PATH_SIZE];
     bool shared; // lies where other users may create files: no symbolic links there
 };
 
@@ -51,6 +51,8 @@ const char * check_cache_dir(const struct cache_dir * dir);
 // Creates the directory and its `engines` if need be. Returns NULL, or why it cannot be used.
 const char * make_cache_dir(const struct cache_dir * dir);
 
+/* cache_clean.c */
+
 // Removes what killed starts left behind more than an hour ago.
 void clean_cache_dir(const struct cache_dir * dir);
 
@@ -61,7 +63,7 @@ void remove_dir(const char * path);
 
 struct engine {
     const char * target;      // such as "linux-x86_64-static"
-    const char * interpreter; // what loads it, NULL for a static one
+    const char * interpreter; // what loads it, NULL if that needs no check
     char         state[64];   // size and time of the interpreter: verdicts hold for these alone
     char         id[33];      // first 32 hex digits of the SHA-256 of `sums`
     char *       sums;        // the contents of its SHA256SUMS
@@ -70,44 +72,50 @@ struct engine {
 // One line of SHA256SUMS.
 struct sum {
     char                      hex[65];
-    char                      file[NAME_MAX + 1];
+    char                      file[NAME_SIZE];
     const struct zip_member * member;
 };
 
-// Finds the engine for `target`. False if the bundle or, for a dynamic one, the interpreter is missing.
-bool find_engine(const struct bundle * bundle, const char * target, const char * interpreter, struct engine * engine);
+// Finds the engine for a target. False if the bundle or the interpreter is missing.
+bool find_engine(const struct bundle * bundle, const struct candidate * candidate, struct engine * engine);
 
 // Steps through the files that make up the engine; `*cursor` starts as engine->sums.
 bool next_file(const struct bundle * bundle, const struct engine * engine, const char ** cursor, struct sum * sum);
 
-// Writes the path of the engine in a cache directory, followed by `suffix`.
-void engine_path(char path[PATH_MAX], const struct cache_dir * dir, const struct engine * engine, const char * suffix);
+// Writes the path of the engine in a cache directory, followed by `suffix`. False: it is too long.
+bool engine_path(char path[PATH_SIZE], const struct cache_dir * dir, const struct engine * engine, const char * suffix);
+
+// Writes the path of the engine's executable in its directory.
+bool program_path(char program[PATH_SIZE], const char * path);
 
 // Whether all files of the engine are there with the right sizes. `path` is the engine's directory.
 bool is_cached(const struct bundle * bundle, const struct engine * engine, const char * path);
 
 /* install.c */
 
-// Puts the engine into the cache directory. Returns NULL, or why this directory will not do; ends
+// Puts the engine into the cache directory and lets it run once. *verdict is WORKS, or FAILS with
+// *reason set, if NULL was returned; else the return value says why this directory will not do. Ends
 // the program if the bundle is damaged.
-const char * install_engine(const struct bundle * bundle, const struct cache_dir * dir, const struct engine * engine);
+const char * install_engine(
+    const struct bundle * bundle, const struct cache_dir * dir, const struct engine * engine,
+    enum verdict * verdict, const char ** reason);
 
-// Starts a static engine without any directory. Returns, with the reason, only if it fails.
-const char * start_from_memory(const struct bundle * bundle, const struct engine * engine, char ** argv);
+// Copies a file of the engine out of the bundle. Returns 0, or the error of a failed write; ends the
+// program if the contents are not what SHA256SUMS says.
+int extract_file(const struct bundle * bundle, const struct engine * engine, const struct sum * sum, os_file file);
 
-/* probe.c */
-
-enum verdict { WORKS, FAILS, FORBIDDEN, UNKNOWN };
-
-// Runs the engine in the directory `path` once, with LLAMAPACK_PROBE=1. FORBIDDEN: programs may not
-// run there.
-enum verdict probe_engine(const char * path);
+/* verdict.c */
 
 // What an earlier probe in this cache directory, on a host with the same interpreter, has found.
 enum verdict recall_verdict(const struct cache_dir * dir, const struct engine * engine);
 void         record_verdict(const struct cache_dir * dir, const struct engine * engine, enum verdict verdict);
 
-// Names what the engine needs of an x86-64 CPU and this one lacks, or returns NULL.
+/* linux/ */
+
+// Starts a static engine without any directory. Returns, with the reason, only if it fails.
+const char * start_from_memory(const struct bundle * bundle, const struct engine * engine, char ** argv);
+
+// Names what a static engine needs of an x86-64 CPU and this one lacks, or returns NULL.
 const char * missing_cpu_feature(void);
 
 #endif

@@ -2,47 +2,94 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from packer import build_cache
 from packer.engine import native
-from packer.polyglot import elf
+from packer.polyglot import elf, pe_link
 
-STUB_TARGETS = ("linux-x86_64", "linux-aarch64")
+# The oldest systems that zig has the interfaces of, and that the engines are built for.
+_ZIG_SYSTEMS = {
+    "linux": "linux-musl",
+    "macos": "macos.13.0",
+    "windows": "windows.win10-gnu",
+    "freebsd": "freebsd.14.0",
+    "netbsd": "netbsd.10.1",
+    "openbsd": "openbsd",
+}
+_MACHINES = ("x86_64", "aarch64")
 
-_ZIG_TARGETS = {"linux-x86_64": "x86_64-linux-musl", "linux-aarch64": "aarch64-linux-musl"}
+STUB_TARGETS = tuple(f"{system}-{machine}" for system in _ZIG_SYSTEMS for machine in _MACHINES)
+"""Every target that a bundle can start on."""
 
 _FLAGS = (
-    "-std=c11", "-Os", "-s", "-D_GNU_SOURCE", "-static", "-no-pie", "-fno-sanitize=all",
-    "-ffunction-sections", "-fdata-sections", "-fno-asynchronous-unwind-tables",
-    "-Wl,--gc-sections",
-    # One segment to write to, and 64 KiB apart: the APE loader's rules, and arm64's larger pages.
-    "-Wl,-z,norelro", "-Wl,-z,max-page-size=65536", "-Wl,--build-id=none",
+    "-std=c11", "-Oz", "-s", "-fno-sanitize=all", "-ffunction-sections", "-fdata-sections",
+    "-fno-asynchronous-unwind-tables", "-Wl,--gc-sections",
 )  # fmt: skip
+_ELF_FLAGS = ("-Wl,--build-id=none",)
+_SYSTEM_FLAGS = {
+    "linux": (
+        *_ELF_FLAGS, "-D_GNU_SOURCE", "-static", "-no-pie",
+        # One segment to write to, and 64 KiB apart: the APE loader's rules, and arm64's larger
+        # pages.
+        "-Wl,-z,norelro", "-Wl,-z,max-page-size=65536",
+    ),
+    "macos": ("-Wl,-dead_strip",),
+    "windows": ("-DUNICODE", "-D_UNICODE", "-ladvapi32"),
+    "freebsd": _ELF_FLAGS,
+    "netbsd": _ELF_FLAGS,
+    "openbsd": _ELF_FLAGS,
+}  # fmt: skip
+
+_FOLDERS = {"linux": ("posix", "linux"), "windows": ("windows",)}
+_COMPILED = (".c", ".rc")
+_INCLUDED = (".h", ".manifest")
 
 
-def _sources() -> list[Path]:
-    return sorted((native.directory() / "stub").glob("*.c")) + sorted(
-        (native.directory() / "bundle").glob("*.c")
-    )
+def _files(target: str, suffixes: tuple[str, ...]) -> list[Path]:
+    """The files with these suffixes that make up the stub of `target`, sorted."""
+    stub = native.directory() / "stub"
+    system = target.split("-", maxsplit=1)[0]
+    folders = [stub, *(stub / name for name in _FOLDERS.get(system, ("posix",)))]
+    folders.append(native.directory() / "bundle")
+    return [p for folder in folders for p in sorted(folder.iterdir()) if p.suffix in suffixes]
 
 
-def _headers() -> list[Path]:
-    return sorted((native.directory() / "stub").glob("*.h")) + sorted(
-        (native.directory() / "bundle").glob("*.h")
-    )
+def _flags(target: str) -> tuple[str, ...]:
+    system, machine = target.split("-")
+    return ("-target", f"{machine}-{_ZIG_SYSTEMS[system]}", *_FLAGS, *_SYSTEM_FLAGS[system])
 
 
 def _key(target: str, zig_version: str) -> str:
     """Identifies everything that the stub's bytes depend on."""
-    digest = hashlib.sha256("\0".join((target, zig_version, *_FLAGS)).encode())
-    for path in (*_sources(), *_headers(), Path(__file__), Path(elf.__file__)):
+    modules = (__file__, elf.__file__, pe_link.__file__)
+    digest = hashlib.sha256("\0".join((target, zig_version, *_flags(target))).encode())
+    files = _files(target, (*_COMPILED, *_INCLUDED))
+    for path in (*files, *map(Path, modules)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:32]
+
+
+def _compile(target: str, zig: Path, program: Path) -> None:
+    arguments = [
+        *_flags(target), f"-ffile-prefix-map={native.directory()}=native",
+        *_files(target, _COMPILED),
+    ]  # fmt: skip
+    if target.startswith("windows"):
+        pe_link.link(zig, arguments, program)
+    else:
+        # Only the name: that of a signed program is part of its signature.
+        command = [zig, "cc", *arguments, "-o", program.name]
+        subprocess.run(command, check=True, cwd=program.parent)
+    if target.startswith("linux"):
+        program.write_bytes(elf.hide_phdr(program.read_bytes()))
+    program.chmod(0o755)
 
 
 def build_stub(target: str, zig: Path, out_dir: Path) -> Path:
@@ -54,7 +101,8 @@ def build_stub(target: str, zig: Path, out_dir: Path) -> Path:
         out_dir: where to put it.
 
     Returns:
-        the path of a static ELF program that fits the rules of `ape_rules`.
+        the path of a program in the native format of its system; for Linux a static ELF program
+        that fits the rules of `ape_rules`.
 
     Raises:
         subprocess.CalledProcessError: if zig fails; its messages went to stderr.
@@ -67,15 +115,7 @@ def build_stub(target: str, zig: Path, out_dir: Path) -> Path:
         cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
             program = Path(scratch) / "stub"
-            subprocess.run(
-                [
-                    zig, "cc", "-target", _ZIG_TARGETS[target], *_FLAGS,
-                    f"-ffile-prefix-map={native.directory()}=native", *_sources(), "-o", program,
-                ],
-                check=True,
-            )  # fmt: skip
-            program.write_bytes(elf.hide_phdr(program.read_bytes()))
-            program.chmod(0o755)
+            _compile(target, zig, program)
             program.replace(cached)
     out_dir.mkdir(parents=True, exist_ok=True)
     result = out_dir / f"stub-{target}"
@@ -83,3 +123,37 @@ def build_stub(target: str, zig: Path, out_dir: Path) -> Path:
     scratch_result.write_bytes(cached.read_bytes())
     scratch_result.chmod(0o755)
     return scratch_result.replace(result)
+
+
+def build_stubs(
+    targets: Iterable[str], zig: Path, progress: Callable[[str], None] | None = None
+) -> dict[str, bytes]:
+    """Build the stubs of several targets, two at a time.
+
+    Args:
+        targets: some of `STUB_TARGETS`.
+        zig: the `zig` executable.
+        progress: called with each target as its stub is ready, from this thread.
+
+    Returns:
+        the stubs by target, in the order of `targets`.
+
+    Raises:
+        subprocess.CalledProcessError: if zig fails; its messages went to stderr.
+    """
+    names = list(targets)
+    built: dict[str, bytes] = {}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool,
+    ):
+        jobs = {pool.submit(build_stub, name, zig, Path(folder)): name for name in names}
+        try:
+            for job in concurrent.futures.as_completed(jobs):
+                built[jobs[job]] = job.result().read_bytes()
+                if progress:
+                    progress(jobs[job])
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return {name: built[name] for name in names}

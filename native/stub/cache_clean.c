@@ -1,0 +1,41 @@
+// Removes directories that are not wanted any more.
+#include "stub.h"
+
+#include "text.h"
+
+#include <string.h>
+
+enum { OLD_SECONDS = 3600 };
+
+static void remove_file(const char * path, const char * name) {
+    char file[PATH_SIZE];
+    if (text_format(file, sizeof(file), "%s/%s", path, name)) {
+        os_remove_file(file);
+    }
+}
+
+void remove_dir(const char * path) {
+    os_list(path, remove_file);
+    os_remove_file(path);
+}
+
+// Temporary directories of the script and of install.c are the only names that begin with a dot.
+static void remove_old(const char * path, const char * name) {
+    char           old[PATH_SIZE];
+    struct os_info info;
+    if (name[0] == '.' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+        text_format(old, sizeof(old), "%s/%s", path, name) && os_look(old, false, &info) == 0 && info.directory &&
+        info.modified < os_now() - OLD_SECONDS) {
+        remove_dir(old);
+    }
+}
+
+void clean_cache_dir(const struct cache_dir * dir) {
+    static const char * const names[] = {"engines", "stubs"};
+    char                      path[PATH_SIZE];
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (text_format(path, sizeof(path), "%s/%s", dir->path, names[i])) {
+            os_list(path, remove_old);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+// Which directories may hold programs? The order is that of docs/bundle-format.md.
+#include "../stub.h"
+
+#include "../text.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef __APPLE__
+#define HOME_CACHE "/Library/Caches/llamapack"
+#else
+#define HOME_CACHE "/.cache/llamapack"
+#endif
+
+// Adds PARENT/NAME if PARENT is set. Returns how many directories that made.
+static size_t add_dir(struct cache_dir * dir, bool shared, const char * parent, const char * name) {
+    dir->shared = shared;
+    // Leave room for the names below it.
+    return parent && text_format(dir->path, sizeof(dir->path) - 2 * NAME_SIZE, "%s%s", parent, name);
+}
+
+size_t list_cache_dirs(struct cache_dir dirs[CACHE_DIRS_MAX]) {
+    static const char * const shared[] = {NULL, "/tmp", "/var/tmp", "/dev/shm"};
+    const char *              only     = os_getenv("LLAMAPACK_CACHE");
+    size_t                    n        = 0;
+    char                      name[NAME_SIZE];
+    if (only) {
+        return add_dir(&dirs[0], false, only, "");
+    }
+    n += add_dir(&dirs[n], false, os_getenv("XDG_CACHE_HOME"), "/llamapack");
+    n += add_dir(&dirs[n], false, os_getenv("HOME"), HOME_CACHE);
+    text_format(name, sizeof(name), "/llamapack-%llu", (unsigned long long) geteuid());
+    for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++) {
+        n += add_dir(&dirs[n], true, i ? shared[i] : os_getenv("TMPDIR"), name);
+    }
+    return n;
+}
+
+const char * check_cache_dir(const struct cache_dir * dir) {
+    struct stat info;
+    if (lstat(dir->path, &info) != 0) {
+        return strerror(errno);
+    }
+    if (S_ISLNK(info.st_mode)) {
+        // A link of one's own to a larger disk is fine, but not where others could have made it.
+        if (dir->shared || info.st_uid != geteuid()) {
+            return "it is a symbolic link";
+        }
+        if (stat(dir->path, &info) != 0) {
+            return strerror(errno);
+        }
+    }
+    if (!S_ISDIR(info.st_mode)) {
+        return "it is not a directory";
+    }
+    if (info.st_uid != geteuid()) {
+        return "it belongs to another user";
+    }
+    return info.st_mode & 022 ? "other users may write into it" : NULL;
+}
+
+// Creates a directory and its missing parents, all with mode 0700.
+static int make_dirs(const char * path) {
+    char parent[PATH_SIZE];
+    int  error = os_make_dir(path);
+    text_format(parent, sizeof(parent), "%s", path);
+    char * slash = strrchr(parent, '/');
+    if (error != ENOENT || !slash || slash == parent) {
+        return error;
+    }
+    *slash = 0;
+    error  = make_dirs(parent);
+    return error ? error : os_make_dir(path);
+}
+
+const char * make_cache_dir(const struct cache_dir * dir) {
+    char         path[PATH_SIZE];
+    const char * home = os_getenv("HOME");
+    // A home that is not there (such as /nonexistent) is not to be invented, not even by root.
+    if (home && strncmp(dir->path, home, strlen(home)) == 0 && access(home, F_OK) != 0) {
+        return strerror(errno);
+    }
+    int error = dir->shared ? os_make_dir(dir->path) : make_dirs(dir->path);
+    if (error) {
+        return strerror(error);
+    }
+    const char * reason = check_cache_dir(dir);
+    if (reason) {
+        return reason;
+    }
+    text_format(path, sizeof(path), "%s/engines", dir->path);
+    return (error = os_make_dir(path)) ? strerror(error) : NULL;
+}

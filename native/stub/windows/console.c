@@ -1,0 +1,59 @@
+// Environment and messages.
+#include "console.h"
+
+#include "wide.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <windows.h>
+
+const char * os_getenv(const char * name) {
+    wchar_t key[NAME_SIZE];
+    wchar_t wide[WIDE_SIZE];
+    if (!wide_text(name, key, NAME_SIZE)) {
+        return NULL;
+    }
+    DWORD  length = GetEnvironmentVariableW(key, wide, WIDE_SIZE);
+    char * value  = length > 0 && length < WIDE_SIZE ? malloc(PATH_SIZE) : NULL;
+    return value && utf8_text(wide, value, PATH_SIZE) ? value : NULL;
+}
+
+void os_setenv(const char * name, const char * value) {
+    wchar_t key[NAME_SIZE], wide[WIDE_SIZE];
+    if (wide_text(name, key, NAME_SIZE) && (!value || wide_text(value, wide, WIDE_SIZE))) {
+        SetEnvironmentVariableW(key, value ? wide : NULL);
+    }
+}
+
+void os_complain(const char * text) {
+    wchar_t wide[2 * WIDE_SIZE];
+    DWORD   mode, n;
+    HANDLE  out = GetStdHandle(STD_ERROR_HANDLE);
+    // The console's own encoding is not to be changed behind its other users' backs.
+    if (GetConsoleMode(out, &mode) && wide_text(text, wide, 2 * WIDE_SIZE)) {
+        WriteConsoleW(out, wide, (DWORD) wcslen(wide), &n, NULL);
+    } else {
+        WriteFile(out, text, (DWORD) strlen(text), &n, NULL);
+    }
+}
+
+void wait_if_window_closes(void) {
+    DWORD processes[2], mode, n;
+    char  line[256];
+    // More than one process: the console belongs to a shell, and stays.
+    if (GetConsoleProcessList(processes, 2) != 1) {
+        return;
+    }
+    HANDLE in = CreateFileW(
+        L"CONIN$", GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
+    if (in != INVALID_HANDLE_VALUE && GetConsoleMode(in, &mode)) {
+        SetConsoleMode(in, ENABLE_PROCESSED_INPUT | ENABLE_LINE_INPUT | ENABLE_ECHO_INPUT);
+        os_complain("Press Enter to close this window.\n");
+        ReadFile(in, line, sizeof(line), &n, NULL);
+    }
+}
+
+void os_fail(void) {
+    wait_if_window_closes();
+    exit(1);
+}
