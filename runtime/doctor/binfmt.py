@@ -39,7 +39,7 @@ def hijackers(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     # An MZ head is the one that others take; a bundle without Windows has none.
     head, name = (subject.head, subject.path.name) if subject else (APE_WINDOWS, _NAME)
     takers = [handler for handler in handlers(machine) if handler.takes(head, name)]
-    whose = "it" if subject else "bundles that start on Windows, too"
+    whose = "it" if subject else "bundles with a Windows start"
     if not takers:
         yield ok("binfmt", f"no program registered in binfmt_misc takes {whose} for its own")
         return
@@ -151,7 +151,8 @@ def _for_good(machine: Machine, handler: Handler) -> Iterator[str]:
     if handler.name.startswith("WSLInterop"):
         yield (
             "for good: the lines `[interop]` and `enabled=false` in /etc/wsl.conf, then "
-            "`wsl.exe --shutdown`; Windows programs do not start from Linux then"
+            "`wsl.exe --shutdown`; Windows programs do not start from Linux then (some versions of "
+            "WSL are reported to keep the entry all the same)"
         )
     elif machine.path(f"/var/lib/binfmts/{handler.name}").exists():
         yield f"for good: `sudo update-binfmts --disable {shlex.quote(handler.name)}`"

@@ -1,0 +1,197 @@
+"""Directories that cannot hold engines, and what the machine offers instead."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from made_up import bundle, commands, found, in_private_mounts, machine, only, write
+
+from runtime.doctor import cache, host
+from runtime.doctor.machine import Machine
+
+
+def states(on: Machine, file: Path | None = None) -> list[tuple[str, str]]:
+    """State and path of each candidate; of the last sentence only the state."""
+    return [
+        (finding.state, finding.what.partition(" ")[0])
+        for finding in found(cache.cache_directories, on, file)
+    ]
+
+
+def test_the_order_of_the_format(tmp_path: Path) -> None:
+    xdg, temporary = tmp_path / "xdg", tmp_path / "temporary"
+    temporary.mkdir()
+    on = machine(tmp_path, XDG_CACHE_HOME=str(xdg), TMPDIR=str(temporary))
+    own = f"llamapack-{os.geteuid()}"
+    assert [path for _, path in states(on)] == [
+        str(path)
+        for path in (
+            xdg / "llamapack", tmp_path / "home/.cache/llamapack", temporary / own,
+            on.root / "tmp" / own, on.root / "var/tmp" / own, on.root / "dev/shm" / own,
+        )
+    ]  # fmt: skip
+    assert {state for state, _ in states(on)} == {"ok"}
+    assert "where engines are unpacked" in found(cache.cache_directories, on)[0].what
+    assert not xdg.exists(), "looking leaves nothing behind"
+    assert not list(tmp_path.rglob(".llamapack-doctor*"))
+    mac = dataclasses.replace(on, system="macos", env={"HOME": str(tmp_path / "home")})
+    assert states(mac)[0][1] == str(tmp_path / "home/Library/Caches/llamapack")
+    assert states(dataclasses.replace(on, system="windows")) == []
+
+
+def test_the_one_that_is_set_is_the_only_one(tmp_path: Path) -> None:
+    on = machine(tmp_path, LLAMAPACK_CACHE=str(tmp_path / "mine"))
+    assert states(on) == [("ok", str(tmp_path / "mine"))]
+    write(tmp_path / "mine")
+    note, problem = found(cache.cache_directories, on)
+    assert (note.state, problem.state) == ("note", "problem")
+    assert "not a directory" in note.what
+    assert commands(problem.mend)[0] == "unset LLAMAPACK_CACHE"
+
+
+def passed_over(on: Machine, why: str) -> list[str]:
+    """The mends of the first candidate, which has to be passed over for that reason."""
+    first, second, *_ = found(cache.cache_directories, on)
+    assert first.state == "note"
+    assert why in first.what
+    assert second.state == "ok"
+    assert "where engines are unpacked" in second.what
+    return commands(first.mend)
+
+
+def test_directories_that_are_not_ones_own(tmp_path: Path) -> None:
+    on = machine(tmp_path)
+    place = tmp_path / "home/.cache/llamapack"
+    place.mkdir(parents=True)
+    place.chmod(0o777)
+    assert passed_over(on, "other users may write") == [f"chmod go-w {place}"]
+    place.chmod(0o755)
+    assert states(on)[0][0] == "ok"
+    other = dataclasses.replace(on, user=on.user + 1)
+    assert passed_over(other, "belongs to user") == [f"sudo chown -R {on.user + 1} {place}"]
+    place.rmdir()
+    place.symlink_to(tmp_path)
+    assert passed_over(other, "symbolic link") == [f"rm {place}"]
+    assert states(on)[0][0] == "ok", "a link of one's own is fine"
+
+
+def test_links_in_shared_directories(tmp_path: Path) -> None:
+    on = dataclasses.replace(machine(tmp_path), env={})
+    (on.root / f"tmp/llamapack-{on.user}").symlink_to(tmp_path)
+    passed_over(on, "symbolic link")
+
+
+def test_homes_that_do_not_exist_are_not_made(tmp_path: Path) -> None:
+    passed_over(machine(tmp_path, HOME=str(tmp_path / "nonexistent")), "no home directory")
+    assert not (tmp_path / "nonexistent").exists()
+
+
+def test_too_little_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "ENGINE_BYTES", 1 << 60)
+    assert all(s == "note" for s, _ in states(machine(tmp_path))[:-1])
+    assert states(machine(tmp_path))[-1][0] == "problem"
+    assert states(machine(tmp_path), bundle(tmp_path / "m"))[0][0] == "ok", "its engine is small"
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [("noexec", "noexec"), ("ro", "Read-only"), ("size=1m", "1 MB are free")],
+)
+def test_real_mounts(options: str, why: str, tmp_path: Path) -> None:
+    place = tmp_path / "home/.cache"
+    place.mkdir(parents=True)
+    mount = f"mount -t tmpfs -o mode=700,{options} none {place} || exit 77\n"
+    report = json.loads(in_private_mounts(tmp_path, mount + "doctor || true"))
+    first, second, *_ = (f for f in report if f["check"] == "cache")
+    assert (first["state"], second["state"]) == ("note", "ok")
+    assert why in first["what"]
+    if "sudo" not in first["mend"]:
+        return
+    [mend] = commands(first["mend"])
+    report = json.loads(in_private_mounts(tmp_path, f"{mount}{mend}\ndoctor || true"))
+    first, *_ = (f for f in report if f["check"] == "cache")
+    assert first["state"] == "ok"
+
+
+def test_a_read_only_home_and_nothing_else(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    script = (
+        f"mount -t tmpfs -o ro none {home} || exit 77\nLLAMAPACK_CACHE={home}/x doctor && exit 1"
+    )
+    report = json.loads(in_private_mounts(tmp_path, f"{script}\ntrue"))
+    assert [f["state"] for f in report if f["check"] == "cache"] == ["note", "problem"]
+
+
+def unpacked(home: Path, engine_id: str, target: str = "linux-x86_64", size: int = 5) -> Path:
+    name = f"{target}-{engine_id[:32]}"
+    write(home / f".cache/llamapack/engines/{name}/llamapack-engine", "x" * size)
+    return home / f".cache/llamapack/engines/{name}"
+
+
+def test_old_engines(tmp_path: Path) -> None:
+    on, home = machine(tmp_path), tmp_path / "home"
+    assert found(cache.old_engines, on) == []
+    old = unpacked(home, "0" * 32, size=3_000_000)
+    os.utime(old, (1, 1))
+    assert only(cache.old_engines, on).state == "ok"
+    new = unpacked(home, "1" * 32)
+    unpacked(home, "2" * 32, "linux-x86_64-static")
+    finding = only(cache.old_engines, on)
+    assert finding.state == "note"
+    assert "3 MB" in finding.what
+    assert commands(finding.mend) == [f"rm -r {old}"]
+    file = bundle(tmp_path / "m.llamafile")
+    assert "3 unpacked engines" in only(cache.old_engines, on, file).what
+    data = b"engine for linux-x86_64"
+    sums = f"{hashlib.sha256(data).hexdigest()}  llamapack-engine\n"
+    own = unpacked(home, hashlib.sha256(sums.encode()).hexdigest())
+    [mend] = commands(only(cache.old_engines, on, file).mend)
+    assert str(new) in mend
+    assert str(own) not in mend
+
+
+@pytest.mark.parametrize("missing", ["avx2", "fma", "f16c", "bmi2"])
+def test_processors_without_avx2(missing: str, tmp_path: Path) -> None:
+    on = machine(tmp_path)
+    assert only(host.processor, on).state == "ok"
+    have = " ".join({"avx2", "fma", "f16c", "bmi2"} - {missing})
+    write(on.root / "proc/cpuinfo", f"flags\t\t: fpu {have}\n")
+    assert only(host.processor, on).state == "note"
+    static = bundle(tmp_path / "m", targets=["linux-x86_64-static"])
+    finding = only(host.processor, on, static)
+    assert finding.state == "problem"
+    assert missing.upper() in finding.what
+    (on.root / "lib64/ld-linux-x86-64.so.2").unlink()
+    assert only(host.processor, on).state == "problem"
+
+
+def test_systems_without_glibc(tmp_path: Path) -> None:
+    on = machine(tmp_path)
+    modules = bundle(tmp_path / "modules", targets=["linux-x86_64"])
+    assert only(host.c_library, on, modules).state == "ok"
+    (on.root / "lib64/ld-linux-x86-64.so.2").unlink()
+    assert only(host.c_library, on).state == "note"
+    assert only(host.c_library, on, bundle(tmp_path / "both")).state == "note"
+    finding = only(host.c_library, on, modules)
+    assert finding.state == "problem"
+    assert "--targets linux-x86_64-static" in finding.mend
+
+
+def test_start_from_memory(tmp_path: Path) -> None:
+    on = machine(tmp_path)
+    assert only(host.start_from_memory, on).state == "ok"
+    write(on.root / "proc/sys/vm/memfd_noexec", "2\n")
+    finding = only(host.start_from_memory, on)
+    assert finding.state == "note"
+    assert commands(finding.mend) == ["sudo sysctl vm.memfd_noexec=1"]
+    nowhere = dataclasses.replace(on, env={"LLAMAPACK_CACHE": "/proc/nowhere"})
+    assert only(host.start_from_memory, nowhere).state == "problem"
+    write(on.root / "proc/sys/vm/memfd_noexec", "1\n")
+    write(on.root / "proc/sys/kernel/osrelease", "3.10.0-1160.el7\n")
+    assert "3.10.0" in only(host.start_from_memory, on).what
