@@ -150,5 +150,6 @@ def _writable(folder: Path, machine: Machine) -> str:
     mount = mount_of(machine, folder)
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
         return f"`sudo mount -o remount,rw {shlex.quote(mount.point)}`" if mount else ""
-    own = folder.stat().st_uid == machine.user
-    return f"`chmod u+w {shlex.quote(str(folder))}`" if own else ""
+    info = folder.stat()
+    mine = info.st_uid == machine.user and not info.st_mode & stat.S_IWUSR
+    return f"`chmod u+w {shlex.quote(str(folder))}`" if mine else ""
