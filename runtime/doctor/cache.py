@@ -20,8 +20,6 @@ _ENGINE_NAME = re.compile(r"(?P<target>.+)-(?P<id>[0-9a-f]{32})")
 
 def cache_directories(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     """Each candidate in its order: the first that can hold programs is used."""
-    if machine.system == "windows":
-        return
     looked = [
         (place, trouble(place, machine, _needed(place, machine, subject)))
         for place in places(machine)
@@ -40,23 +38,32 @@ def cache_directories(machine: Machine, subject: Subject | None) -> Iterator[Fin
             yield ok("cache", f"{place.path} could not hold engines ({why.why}), nor need it")
     if used:
         return
-    file = subject.shell if subject else "./m.llamafile"
     chosen = machine.env.get("LLAMAPACK_CACHE")
     yield problem(
         "cache",
         f"LLAMAPACK_CACHE is {chosen}, used instead of all others, and cannot hold engines"
         if chosen
         else "no directory can hold engines",
-        *("`unset LLAMAPACK_CACHE` lets a bundle choose",) * bool(chosen),
-        f"`LLAMAPACK_CACHE=/some/directory sh {file}` with a directory of yours on a file system "
-        "that allows programs",
+        *_choices(machine, subject, bool(chosen)),
+    )
+
+
+def _choices(machine: Machine, subject: Subject | None, chosen: bool) -> Iterator[str]:
+    if machine.system == "windows":
+        if chosen:
+            yield "`Remove-Item Env:LLAMAPACK_CACHE` lets a bundle choose"
+        yield "`$Env:LLAMAPACK_CACHE = 'D:\\some\\directory'` with a directory of yours"
+        return
+    if chosen:
+        yield "`unset LLAMAPACK_CACHE` lets a bundle choose"
+    yield (
+        f"`LLAMAPACK_CACHE=/some/directory sh {subject.shell if subject else './m.llamafile'}` "
+        "with a directory of yours on a file system that allows programs"
     )
 
 
 def old_engines(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     """Engines that this bundle, or the newest bundle started, does not use."""
-    if machine.system == "windows":
-        return
     wanted = {engine.id[:32] for engine in subject.engines} if subject else set()
     for place in places(machine):
         engines = cached(place)

@@ -1,6 +1,6 @@
 """Which directories may hold engines, and why one may not: as docs/bundle-format.md has it.
 
-The same rules stand in `packer/polyglot/start.sh` and `native/stub/cache_dir.c`.
+The same rules stand in `packer/polyglot/start.sh` and `native/stub/*/cache_dir.c`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ def places(machine: Machine) -> list[Place]:
     env = machine.env
     if env.get("LLAMAPACK_CACHE"):
         return [Place(Path(env["LLAMAPACK_CACHE"]))]
+    if machine.system == "windows":
+        folders = ((env.get("LOCALAPPDATA"), False), (env.get("TEMP"), True))
+        return [Place(Path(folder, "llamapack"), shared) for folder, shared in folders if folder]
     own, home = [], env.get("HOME")
     if env.get("XDG_CACHE_HOME"):
         own.append(Path(env["XDG_CACHE_HOME"], "llamapack"))
@@ -62,7 +65,8 @@ def trouble(place: Place, machine: Machine, needed: int) -> Trouble | None:
         needed: bytes that have to be free.
     """
     try:
-        found = _owner_trouble(place, machine.user)
+        # Windows' directories have lists of rights instead, which are inherited.
+        found = None if machine.system == "windows" else _owner_trouble(place, machine.user)
     except OSError as error:
         return Trouble(error.strerror or str(error))
     if found:
@@ -123,7 +127,7 @@ def _try(folder: Path, machine: Machine) -> Trouble | None:
             program = Path(temporary, "probe")
             program.write_text("#!/bin/sh\n")
             program.chmod(0o700)
-            return _run(program, folder, machine)
+            return None if machine.system == "windows" else _run(program, folder, machine)
     except OSError as error:
         what = error.strerror or str(error)
         return Trouble(f"nothing can be written to {folder} ({what})", _writable(folder, machine))
@@ -147,6 +151,8 @@ def _remount(folder: Path, machine: Machine) -> str:
 
 
 def _writable(folder: Path, machine: Machine) -> str:
+    if machine.system == "windows":
+        return ""
     mount = mount_of(machine, folder)
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
         return f"`sudo mount -o remount,rw {shlex.quote(mount.point)}`" if mount else ""

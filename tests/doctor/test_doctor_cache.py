@@ -41,7 +41,19 @@ def test_the_order_of_the_format(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(".llamapack-doctor*"))
     mac = dataclasses.replace(on, system="macos", env={"HOME": str(tmp_path / "home")})
     assert states(mac)[0][1] == str(tmp_path / "home/Library/Caches/llamapack")
-    assert states(dataclasses.replace(on, system="windows")) == []
+
+
+def test_windows_has_other_places(tmp_path: Path) -> None:
+    on = machine(tmp_path, "windows-x86_64", LOCALAPPDATA=str(tmp_path), TEMP=str(tmp_path / "t"))
+    (tmp_path / "t").mkdir()
+    assert states(on) == [
+        ("ok", str(tmp_path / "llamapack")),
+        ("ok", str(tmp_path / "t/llamapack")),
+    ]
+    nowhere = dataclasses.replace(on, env={"LLAMAPACK_CACHE": "/proc/nowhere"})
+    note, problem = found(cache.cache_directories, nowhere)
+    assert (note.state, problem.state) == ("note", "problem")
+    assert commands(problem.mend)[0] == "Remove-Item Env:LLAMAPACK_CACHE"
 
 
 def test_the_one_that_is_set_is_the_only_one(tmp_path: Path) -> None:
