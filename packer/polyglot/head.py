@@ -12,11 +12,17 @@ UNIX_MAGIC = b"jartsr='\n'\n"
 """Makes the file an APE of the kind without Windows, and to a shell an empty assignment."""
 
 HEAD_SIZE = BLOCK
-TABLES_END = 8192
-"""Where the part ends in which the APE loader looks for `printf '`: script and ELF tables."""
 
-NT_HEADERS = 0x2020
-"""Behind what shells read. In what they do read, e_lfanew so becomes two blanks and two NULs."""
+NT_HEADERS = 0x0D78
+"""Where the script ends, and in files for Windows the NT headers begin.
+
+Windows checks the signatures of programs only if these headers end within the first page. In what
+shells read, e_lfanew becomes `x`, a carriage return and two NULs.
+"""
+PAGE = 4096
+"""Where the APE loader's ELF headers follow, which no shell reads."""
+TABLES_END = 8192
+"""Where ELF program header tables end, and the part in which the loader looks for `printf '`."""
 
 _WINDOWS_STUB = "windows-x86_64"
 _WINDOWS_GUEST = "windows-aarch64"
@@ -30,6 +36,12 @@ def _dos_header() -> bytes:
     """
     text = b"MZqFpD='\nllamapack file\n@@ is read by shells and by Windows\n"
     return text.ljust(pe.LFANEW) + struct.pack("<I", NT_HEADERS)
+
+
+def printf(header: bytes) -> bytes:
+    """The text by which the APE loader finds an ELF header: octal but for letters."""
+    letters = (chr(b) if b < 0x80 and chr(b).isalpha() else f"\\{b:03o}" for b in header)
+    return f"printf '{''.join(letters)}'\n".encode("ascii")
 
 
 def _cover(program: elf.Program) -> elf.Segment:
@@ -52,27 +64,33 @@ def _place(stubs: Mapping[str, bytes]) -> list[Placed]:
     return placed
 
 
-def _elf_parts(stubs: Sequence[Placed]) -> tuple[dict[str, bytes], bytes]:
-    """ELF headers by target, and the program header tables, which end at `TABLES_END`."""
-    # The headers name the tables' places, and the script's length depends on their digits: so the
+def _elf_part(stubs: Sequence[Placed]) -> bytes:
+    """What lies from `PAGE` to `TABLES_END`: ELF headers as text, and program header tables."""
+    # The headers name the tables' places, and the text's length depends on their digits: so the
     # tables end at a fixed place instead of following it.
-    headers: dict[str, bytes] = {}
-    tables = b""
+    text = tables = b""
     for stub in reversed(stubs):
         program = elf.parse(stub.data, stub.data)
         count = 1 + sum(s.type not in (elf.PT_NULL, elf.PT_PHDR) for s in program.segments)
         table_at = TABLES_END - len(tables) - count * elf.SEGMENT_SIZE
         new, table = elf.embed(program, at=stub.offset, table_at=table_at, extra=[_cover(program)])
-        headers[stub.target] = new.header()
+        text = printf(new.header()) + text
         tables = table + tables
-    return dict(reversed(headers.items())), tables
+    return text + tables.rjust(TABLES_END - PAGE - len(text), b"\0")
 
 
 def _nt_headers(stubs: Sequence[Placed]) -> bytes:
-    """The NT headers of the Windows stub, if there is one."""
+    """The NT headers of the Windows stub, if there is one.
+
+    Raises:
+        ValueError: if they are too long.
+    """
     for stub in stubs:
         if stub.target == _WINDOWS_STUB:
-            return pe.embed(pe.parse(stub.data), at=stub.offset, headers_at=NT_HEADERS)
+            headers = pe.embed(pe.parse(stub.data), at=stub.offset, headers_at=NT_HEADERS)
+            if NT_HEADERS + len(headers) >= PAGE:
+                raise ValueError("the Windows stub has too many sections")
+            return headers
     return b""
 
 
@@ -88,23 +106,21 @@ def build_head(stubs: Mapping[str, bytes]) -> bytes:
         same stubs give the same bytes, in whatever order they come.
 
     Raises:
-        ValueError: if a stub for Linux is no ELF program, or that for Windows no PE32+ program with
-            room for headers (see `pe_link`); if windows-aarch64 comes without windows-x86_64; if
-            the script has become too long.
+        ValueError: if a stub for Linux is no ELF program, or that for Windows no PE32+ program of
+            few sections; if windows-aarch64 comes without windows-x86_64; if the script has become
+            too long.
     """
     if _WINDOWS_GUEST in stubs and _WINDOWS_STUB not in stubs:
         raise ValueError(f"{_WINDOWS_GUEST} starts through {_WINDOWS_STUB}, which is missing")
     placed = _place(stubs)
-    headers, tables = _elf_parts([stub for stub in placed if stub.target.startswith("linux-")])
     nt_headers = _nt_headers(placed)
-
     magic = _dos_header() + b"\n'\n#'\"\n" if nt_headers else UNIX_MAGIC
-    text = magic + render(placed, headers, sorted(stubs))
-    room = TABLES_END - len(tables)
-    if len(text) > room:
-        raise ValueError(f"the start script has {len(text)} bytes, {len(text) - room} too many")
-    head = text.ljust(room, b"\0") + tables
-    head = head.ljust(NT_HEADERS, b"\0") + nt_headers
+    text = magic + render(placed, sorted(stubs))
+    if len(text) > NT_HEADERS:
+        over = len(text) - NT_HEADERS
+        raise ValueError(f"the start script has {len(text)} bytes, {over} too many")
+    first_page = (text.ljust(NT_HEADERS, b"\0") + nt_headers).ljust(PAGE, b"\0")
+    head = first_page + _elf_part([stub for stub in placed if stub.target.startswith("linux-")])
     return head.ljust(HEAD_SIZE, b"\0") + b"".join(
         stub.data.ljust(stub.blocks * BLOCK, b"\0") for stub in placed
     )

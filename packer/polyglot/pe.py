@@ -135,8 +135,8 @@ def parse(image: bytes) -> Image:
 def embed(image: Image, *, at: int, headers_at: int) -> bytes:
     """Describe a program as part of a larger file, whose DOS header points to `headers_at`.
 
-    Nothing moves in memory, so nothing inside the sections changes: the larger file's start becomes
-    the image's headers, for which the first section has to leave room.
+    Nothing moves in memory, so nothing inside the sections changes: the larger file's start takes
+    the place of the image's headers, in front of the first section.
 
     Args:
         image: the program as its own file has it.

@@ -1,6 +1,8 @@
-"""Links a Windows program whose first section leaves room for a bundle's head.
+"""Links a Windows program as a bundle needs it: with sections 64 KiB apart.
 
-`zig cc` has no option for it, but it tells how it called its linker, which has one.
+Windows checks the signature of a program only if its NT headers begin in the first half of what
+SectionAlignment says; those of a bundle lie behind its script. `zig cc` has no option for it, but
+it tells how it called its linker, which has one.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 SECTION_ALIGNMENT = 65536
-"""Bytes between sections in memory, and so from the image's base to the first: a bundle's head."""
+"""Bytes between the starts of sections in memory."""
 
 _WORD = re.compile(r" (?=[-/]|[A-Za-z]:[\\/])")
 """Between the words of zig's report, which quotes nothing: paths in it may hold blanks."""

@@ -1,7 +1,8 @@
 """The rules that a file must keep for Windows to start it as a program.
 
-Source: Microsoft's "PE Format". That sections follow each other without gaps, right behind the
-headers, is not said there, but the kernel takes no other image.
+Source: Microsoft's "PE Format". Not said there, but what LIEF's `check_layout` knows of the kernel:
+sections follow each other without gaps, right behind the headers, and code integrity wants the
+headers to end within the first page and to begin in the first half of SectionAlignment.
 """
 
 from __future__ import annotations
@@ -35,8 +36,13 @@ def _check_header(image: pe.Image, place: int) -> Iterator[str]:
         yield f"FileAlignment is {header.file_alignment}"
     if header.headers_size % max(header.file_alignment, 1):
         yield "SizeOfHeaders is no multiple of FileAlignment"
-    if header.headers_size < place + len(image.pack()):
+    end = place + len(image.pack())
+    if header.headers_size < end:
         yield "SizeOfHeaders does not reach the headers' end"
+    if end >= PAGE:
+        yield "the headers do not end within the first page, where signatures are checked"
+    if 2 * place >= header.section_alignment:
+        yield "e_lfanew is not in the first half of SectionAlignment, so signatures are not checked"
     if header.checksum:
         yield "CheckSum is that of another file"
     for number in (pe.CERTIFICATE, pe.DEBUG):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 
 BLOCK = 65536
@@ -79,29 +79,17 @@ def _cases(stubs: Sequence[Placed]) -> Iterator[str]:
             yield f"{patterns}) {facts} ;;"
 
 
-def printf(header: bytes) -> str:
-    """The statement by which the APE loader finds an ELF header: octal but for letters."""
-    text = "".join(chr(b) if chr(b).isalpha() and b < 0x80 else f"\\{b:03o}" for b in header)
-    return f"printf '{text}'"
-
-
-def render(
-    stubs: Sequence[Placed], elf_headers: Mapping[str, bytes], targets: Sequence[str]
-) -> bytes:
+def render(stubs: Sequence[Placed], targets: Sequence[str]) -> bytes:
     """The script with its last newline, comments and indentation taken out.
 
     Args:
         stubs: the bundle's stubs.
-        elf_headers: 64 bytes per architecture. They stand in comments: the APE loader looks for the
-            text `printf '` only, and no shell has to run it.
         targets: what the script says that the bundle can run on.
     """
     template = resources.files(__package__).joinpath("start.sh").read_text("ascii")
     lines = []
     for line in map(str.strip, template.splitlines()):
-        if line == "# @ELF@":
-            lines += [f"# {printf(header)}" for header in elf_headers.values()]
-        elif line == "@CASES@":
+        if line == "@CASES@":
             lines += _cases(stubs)
         elif line and not line.startswith("#"):
             lines.append(line.replace("@TARGETS@", ", ".join(targets)))

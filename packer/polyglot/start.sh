@@ -1,4 +1,3 @@
-# @ELF@
 # The start of a bundle: puts the start stub of this machine into a private cache and runs it.
 # Read by every sh: no bytes above 0x7F, no NUL, nothing that only one shell knows.
 die() {

@@ -22,13 +22,26 @@ def zig() -> Path:
 
 @pytest.fixture(scope="session")
 def stubs(zig: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Those of a file for Linux alone."""
     out = tmp_path_factory.mktemp("stubs")
-    return {target: build_stub(target, zig, out).read_bytes() for target in STUB_TARGETS}
+    linux = [target for target in STUB_TARGETS if target.startswith("linux-")]
+    return {target: build_stub(target, zig, out).read_bytes() for target in linux}
 
 
 @pytest.fixture(scope="session")
 def head(stubs: dict[str, bytes]) -> bytes:
     return build_head(stubs)
+
+
+@pytest.fixture(scope="session")
+def windows_stub(programs: Programs) -> bytes:
+    """Not the stub itself, but a program that knows what it needs of its headers."""
+    return programs.windows()
+
+
+@pytest.fixture(scope="session")
+def windows_head(stubs: dict[str, bytes], windows_stub: bytes) -> bytes:
+    return build_head({**stubs, "windows-x86_64": windows_stub})
 
 
 @pytest.fixture(scope="session")

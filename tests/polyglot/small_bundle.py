@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from packer.polyglot import pe_link
+
 HERE = Path(__file__).parent
 INTERPRETER = Path("/lib64/ld-linux-x86-64.so.2")
 
@@ -56,6 +58,15 @@ class Programs:
             str(program),
         )
         return program
+
+    @functools.cache  # noqa: B019
+    def windows(self) -> bytes:
+        """A stand-in for the Windows stub."""
+        program = self.folder / "windows.exe"
+        source = HERE / "windows_program.c"
+        arguments = ["-target", "x86_64-windows.win10-gnu", "-O1", "-s", source]
+        pe_link.link(self.zig, arguments, program)
+        return program.read_bytes()
 
     def compile(self, target: str, *arguments: str) -> None:
         subprocess.run([self.zig, "cc", "-target", target, *arguments], check=True)
