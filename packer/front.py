@@ -50,7 +50,7 @@ def polyglot(targets: Iterable[str]) -> Front:
     names = {_stub(target) for target in targets}
     if "windows-aarch64" in names:
         # A file is only one PE; this one starts the engine for Arm where the machine is one.
-        names = names - {"windows-aarch64"} | {"windows-x86_64"}
+        names.add("windows-x86_64")
     return Front(build_head(_stubs(names)))
 
 
@@ -77,10 +77,15 @@ def native(kind: str, engines: Mapping[str, Path]) -> Front:
     if len(names) != 1 or not min(names).startswith(_SYSTEMS[kind]):
         raise InputError(
             f"`--format {kind}` makes a {FORMATS[kind]}, not for {', '.join(engines) or 'nothing'}",
-            f"Name one of its targets, as in `--targets {_SYSTEMS[kind][0]}-x86_64`.",
+            f"Name one of its targets, as in `--targets {example(kind)}`.",
         )
     (name,) = names
     return Front(_padded(_stubs(names)[name]), name)
+
+
+def example(kind: str) -> str:
+    """A target that a native program of this kind can be made for."""
+    return f"{_SYSTEMS[kind][0]}-{'aarch64' if kind == MACHO else 'x86_64'}"
 
 
 def fitting(kind: str, targets: Iterable[str]) -> list[str]:

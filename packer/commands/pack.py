@@ -133,6 +133,12 @@ def _engines(args: argparse.Namespace) -> dict[str, Path]:
     folders = chosen(args.targets)
     if args.format != APE and args.targets in (None, "all"):
         wanted = front.fitting(args.format, folders)
+        if not wanted:
+            name = front.example(args.format)
+            raise InputError(
+                f"no engine is built that `--format {args.format}` is for",
+                f"Run `llamapack engine build {name}`.",
+            )
         return {target: folders[target] for target in wanted}
     return folders
 

@@ -10,20 +10,26 @@ from running import DEMO, pack
 
 from packer.engine import cache
 
+ENGINES = ("linux-x86_64", "linux-x86_64-static", "linux-aarch64-static", "windows-x86_64")
+
 
 @pytest.fixture(scope="session")
 def engines() -> dict[str, Path]:
-    """The engines of this machine; tests do not build them, since that takes minutes."""
-    found = {name: cache.find(name) for name in ("linux-x86_64", "linux-x86_64-static")}
+    """The engines that run here, or in Wine and qemu; tests do not build them: it takes minutes."""
+    found = {name: cache.find(name) for name in ENGINES}
     missing = [name for name, path in found.items() if path is None]
     if missing:
-        pytest.fail(f"no engine for {', '.join(missing)}; run `llamapack engine build`")
+        pytest.fail(
+            f"no engine for {', '.join(missing)}; run `llamapack engine build {' '.join(missing)}`"
+        )
     return {name: path for name, path in found.items() if path}
 
 
 @pytest.fixture(scope="session")
 def demo_bundle(engines: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pack(DEMO, output=tmp_path_factory.mktemp("demo") / "demo.llamafile")
+    """One file for all of them."""
+    output = tmp_path_factory.mktemp("demo") / "demo.llamafile"
+    return pack(DEMO, "--targets", ",".join(engines), output=output)
 
 
 @pytest.fixture(scope="session")

@@ -22,10 +22,16 @@ CLI = ["--cli", "-p", QUESTION, "-n", "16", "--temp", "0"]
 
 def pack(*words: str | Path, output: Path) -> Path:
     """Run `llamapack pack` as a user would."""
-    command = [sys.executable, "-m", "packer", "pack", *map(str, words), "-o", str(output), "-q"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
+    pack_saying("-q", *words, output=output)
     return output
+
+
+def pack_saying(*words: str | Path, output: Path) -> str:
+    """The same, for what it says on stderr."""
+    command = [sys.executable, "-m", "packer", "pack", *map(str, words), "-o", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def run(
@@ -56,6 +62,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the server that `process` is has loaded its model."""
+    deadline = time.monotonic() + 120
+    while True:
+        assert process.poll() is None, f"the server left with {process.returncode}"
+        assert time.monotonic() < deadline, "the server does not answer"
+        try:
+            with urlopen(f"{url}/health", timeout=2) as response:
+                if response.status == 200:
+                    return
+        except (URLError, OSError):
+            time.sleep(0.1)
+
+
 @dataclass
 class Server:
     url: str
@@ -71,16 +91,7 @@ def serving(bundle: Path, *words: str, cwd: Path | None = None) -> Iterator[Serv
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd)
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            assert process.poll() is None, f"the server left with {process.returncode}"
-            assert time.monotonic() < deadline, "the server does not answer"
-            try:
-                with urlopen(f"{server.url}/health", timeout=2) as response:
-                    if response.status == 200:
-                        break
-            except (URLError, OSError):
-                time.sleep(0.1)
+        until_healthy(server.url, process)
         yield server
     finally:
         process.terminate()
