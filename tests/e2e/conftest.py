@@ -19,9 +19,7 @@ def engines() -> dict[str, Path]:
     found = {name: cache.find(name) for name in ENGINES}
     missing = [name for name, path in found.items() if path is None]
     if missing:
-        pytest.fail(
-            f"no engine for {', '.join(missing)}; run `llamapack engine build {' '.join(missing)}`"
-        )
+        pytest.fail(f"engines are missing; run `llamapack engine build {' '.join(missing)}`")
     return {name: path for name, path in found.items() if path}
 
 

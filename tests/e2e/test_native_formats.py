@@ -51,8 +51,12 @@ def test_answers_in_an_empty_root(empty_root: Path, demo_bundle: Path) -> None:
     before = sorted(empty_root.iterdir())
     root = empty_root.parent / "read-only"
     root.mkdir()
-    script = f"mount --bind {empty_root} {root} && mount -o remount,bind,ro {root} && exec chroot {root} /demo"
-    words = ["unshare", "-rm", "sh", "-ec", f'{script} "$@"', "sh", *CLI]
+    script = f"""
+        mount --bind {empty_root} {root}
+        mount -o remount,bind,ro {root}
+        exec chroot {root} /demo "$@"
+    """
+    words = ["unshare", "-rm", "sh", "-ec", script, "sh", *CLI]
     done = subprocess.run(words, env={}, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout == answer(demo_bundle)
@@ -108,6 +112,7 @@ def test_refusals(tmp_path: Path) -> None:
         done = run(["python3", "-m", "packer", "pack", DEMO, "-o", tmp_path / "x", *words])
         error, tip = done.stderr.decode().splitlines()
         assert done.returncode == 1
-        assert error.startswith("ERROR ") and said in error
+        assert error.startswith("ERROR ")
+        assert said in error
         assert tip.startswith("TIP ")
         assert not list(tmp_path.iterdir())
