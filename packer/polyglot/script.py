@@ -91,6 +91,8 @@ def render(stubs: Sequence[Placed], targets: Sequence[str]) -> bytes:
     for line in map(str.strip, template.splitlines()):
         if line == "@CASES@":
             lines += _cases(stubs)
+        elif line.startswith("@WINDOWS@ "):
+            lines += [line.removeprefix("@WINDOWS@ ")] * any("windows" in name for name in targets)
         elif line and not line.startswith("#"):
             lines.append(line.replace("@TARGETS@", ", ".join(targets)))
     return ("\n".join(lines) + "\n").encode("ascii")

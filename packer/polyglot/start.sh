@@ -23,7 +23,7 @@ Darwin*)
 esac
 case $m in
 @CASES@
-*_NT-*) die "Windows starts \`$b\` by itself, not through a shell" "Give it a name that ends in .exe and start that." ;;
+@WINDOWS@ *_NT-*) die "Windows starts \`$b\` by itself, not through a shell" "Give it a name that ends in .exe and start that." ;;
 *) die "\`$b\` has no engine for $m; it has: @TARGETS@" "Get a bundle made for this machine." ;;
 esac
 export LLAMAPACK_BUNDLE="$b"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-from small_bundle import INTERPRETER, Place, Programs, write_bundle
+from small_bundle import INTERPRETER, Place, Programs, make_place
 
 from packer.engine import toolchain
 from packer.polyglot.head import build_head
@@ -59,12 +58,24 @@ def engines(programs: Programs) -> dict[str, dict[str, bytes]]:
 
 @pytest.fixture
 def place(tmp_path: Path, head: bytes, engines: dict[str, dict[str, bytes]]) -> Place:
-    home = tmp_path / "home"
-    home.mkdir()
-    bundle = write_bundle(tmp_path / "test.llamafile", head, engines)
-    # yash cannot even take a path that is not ASCII in the C locale.
-    env = {"HOME": str(home), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    return Place(bundle, home, env)
+    return make_place(tmp_path, head, engines)
+
+
+@pytest.fixture
+def windows_place(
+    tmp_path: Path, windows_head: bytes, engines: dict[str, dict[str, bytes]]
+) -> Place:
+    """A bundle that is a Windows program, too."""
+    return make_place(tmp_path, windows_head, engines)
+
+
+@pytest.fixture(params=["jartsr", "MZ"])
+def either_place(
+    request: pytest.FixtureRequest, tmp_path: Path, engines: dict[str, dict[str, bytes]]
+) -> Place:
+    """A bundle of each magic."""
+    name = "windows_head" if request.param == "MZ" else "head"
+    return make_place(tmp_path, request.getfixturevalue(name), engines)
 
 
 @pytest.fixture

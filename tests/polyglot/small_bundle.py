@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import os
 import shutil
 import subprocess
 import zipfile
@@ -109,6 +110,14 @@ class Place:
             capture_output=True, text=True, check=False, cwd=self.home, timeout=120,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
+
+
+def make_place(folder: Path, head: bytes, engines: Mapping[str, Mapping[str, bytes]]) -> Place:
+    home = folder / "home"
+    home.mkdir()
+    bundle = write_bundle(folder / "test.llamafile", head, engines)
+    # yash cannot even take a path that is not ASCII in the C locale.
+    return Place(bundle, home, {"HOME": str(home), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
 
 
 def expect(done: subprocess.CompletedProcess[str], bundle: Path, engine: str, *argv: str) -> None:

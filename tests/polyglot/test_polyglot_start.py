@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from small_bundle import (
@@ -19,6 +20,8 @@ from small_bundle import (
 from packer.polyglot import ape_rules, elf
 
 SHELLS = ["bash", "dash", "zsh", "busybox sh", "ksh93", "mksh", "yash"]
+# The others stumble over the NULs or the magic of a Windows program.
+MZ_SHELLS = ["bash", "dash", "zsh", "busybox sh"]
 
 pytestmark = pytest.mark.skipif(
     os.uname().sysname != "Linux" or os.uname().machine != "x86_64",
@@ -39,6 +42,18 @@ def test_as_a_command_of_a_shell(place: Place, shell: str, glibc: str) -> None:
     needs(shell.split(maxsplit=1)[0])
     done = place.run(*shell.split(), "-c", f"{place.bundle} x")
     expect(done, place.bundle, glibc, str(place.bundle), "x")
+
+
+@pytest.mark.parametrize("shell", MZ_SHELLS)
+def test_shells_run_a_file_that_windows_runs(windows_place: Place, shell: str, glibc: str) -> None:
+    test_shells(windows_place, shell, glibc)
+
+
+@pytest.mark.parametrize("shell", [*MZ_SHELLS, "fish"])
+def test_a_file_that_windows_runs_as_a_command_of_a_shell(
+    windows_place: Place, shell: str, glibc: str
+) -> None:
+    test_as_a_command_of_a_shell(windows_place, shell, glibc)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -67,9 +82,15 @@ def test_through_a_symbolic_link(place: Place, glibc: str) -> None:
     expect(place.run("sh", link), place.bundle, glibc, str(link))
 
 
-def test_under_an_ape_loader(place: Place, programs: Programs, glibc: str) -> None:
+def test_under_an_ape_loader(either_place: Place, programs: Programs, glibc: str) -> None:
     loader = programs.loader("x86_64-linux-musl")
-    expect(place.run(loader, place.bundle, "x"), place.bundle, glibc, str(place.bundle), "x")
+    expect(
+        either_place.run(loader, either_place.bundle, "x"),
+        either_place.bundle,
+        glibc,
+        str(either_place.bundle),
+        "x",
+    )
 
 
 def test_under_an_ape_loader_by_a_name_in_path(
@@ -81,12 +102,18 @@ def test_under_an_ape_loader_by_a_name_in_path(
     expect(done, bundle, glibc, "test.llamafile")
 
 
-def test_as_a_native_program(place: Place, head: bytes, glibc: str) -> None:
+def test_as_a_native_program(either_place: Place, glibc: str) -> None:
     """The printed ELF header at the start of the file makes it one for the kernel."""
-    [header] = [h for h in ape_rules.printed(head) if elf.parse(h, head).machine == elf.EM_X86_64]
-    data = place.bundle.read_bytes()
-    place.bundle.write_bytes(header + data[len(header) :])
-    expect(place.run(place.bundle, "x"), place.bundle, glibc, str(place.bundle), "x")
+    data = either_place.bundle.read_bytes()
+    [header] = [h for h in ape_rules.printed(data) if elf.parse(h, data).machine == elf.EM_X86_64]
+    either_place.bundle.write_bytes(header + data[len(header) :])
+    expect(
+        either_place.run(either_place.bundle, "x"),
+        either_place.bundle,
+        glibc,
+        str(either_place.bundle),
+        "x",
+    )
 
 
 def emulated(place: Place, command: str) -> subprocess.CompletedProcess[str]:
@@ -108,23 +135,51 @@ def emulated(place: Place, command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_aarch64_through_the_script(place: Place) -> None:
-    path = fake_uname(place, "Linux aarch64")
-    done = emulated(place, f"PATH='{path}' exec sh \"$1\" x")
-    expect(done, place.bundle, "arm", str(place.bundle), "x")
+def test_aarch64_through_the_script(either_place: Place) -> None:
+    path = fake_uname(either_place, "Linux aarch64")
+    done = emulated(either_place, f"PATH='{path}' exec sh \"$1\" x")
+    expect(done, either_place.bundle, "arm", str(either_place.bundle), "x")
 
 
-def test_aarch64_under_an_ape_loader(place: Place, programs: Programs) -> None:
+def test_aarch64_under_an_ape_loader(either_place: Place, programs: Programs) -> None:
     loader = programs.loader("aarch64-linux-musl")
-    done = emulated(place, f'exec {loader} "$1" x')
-    expect(done, place.bundle, "arm", str(place.bundle), "x")
+    done = emulated(either_place, f'exec {loader} "$1" x')
+    expect(done, either_place.bundle, "arm", str(either_place.bundle), "x")
 
 
-def test_execve_through_binfmt_misc(place: Place, programs: Programs, glibc: str) -> None:
+def test_execve_through_binfmt_misc(either_place: Place, programs: Programs, glibc: str) -> None:
     loader = programs.loader("x86_64-linux-musl")
+    magic = either_place.bundle.read_bytes()[:8].decode()
     done = emulated(
-        place,
-        f"""printf '%s' ":ape:M::jartsr='::{loader}:F" >/proc/sys/fs/binfmt_misc/register
+        either_place,
+        f"""printf '%s' ":ape:M::{magic}::{loader}:F" >/proc/sys/fs/binfmt_misc/register
         exec python3 -c 'import os, sys; os.execv(sys.argv[1], [sys.argv[1], "x"])' "$1" """,
     )
-    expect(done, place.bundle, glibc, str(place.bundle), "x")
+    expect(done, either_place.bundle, glibc, str(either_place.bundle), "x")
+
+
+BUSYBOX = "LLAMAPACK_TEST_ARM64_BUSYBOX"
+
+
+@pytest.mark.parametrize("command", ["/bin/sh /test.llamafile", "/bin/sh -c '/test.llamafile x'"])
+def test_on_an_arm64_system(either_place: Place, command: str) -> None:
+    """Shell, tools, stub and engine are all arm64 programs, in a root of their own."""
+    busybox = os.environ.get(BUSYBOX)
+    if not busybox:
+        pytest.skip(f"{BUSYBOX} does not name the busybox of Debian's busybox-static:arm64")
+    root = either_place.home / "root"
+    for folder in ("bin", "dev", "proc", "tmp"):
+        (root / folder).mkdir(parents=True)
+    shutil.copy(busybox, root / "bin" / "busybox")
+    for name in ("sh", "uname", "dd", "id", "cksum", "mkdir", "rm", "mv", "chmod"):
+        (root / "bin" / name).symlink_to("busybox")
+    shutil.copy(either_place.bundle, root / "test.llamafile")
+    for _ in "cold", "warm":
+        done = emulated(
+            either_place,
+            f"""for d in dev proc; do mount --rbind "/$d" "$HOME/root/$d"; done
+            exec chroot "$HOME/root" /bin/busybox env -i PATH=/bin HOME=/ {command}""",
+        )
+        arguments = ["x"] if "x'" in command else []
+        expect(done, Path("/test.llamafile"), "arm", "/test.llamafile", *arguments)
+    assert len(list((root / ".cache" / "llamapack" / "stubs").iterdir())) == 1
