@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
+import structure_samples
 from small_release import Release, git, pack
 
 from packer.engine import native, source, toolchain, web_ui
@@ -95,3 +98,12 @@ def small_tools(
     monkeypatch.setattr(toolchain, "_zig", lambda: zig)
     monkeypatch.setattr(source, "ready", lambda pins: tmp_path / "repository")
     monkeypatch.setattr(web_ui, "ready", lambda pins, llama_cpp, sources: ui)
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, bytes]]:
+    """Makes a small engine for a target; its native files by name."""
+    pytest.importorskip("ziglang")
+    zig = toolchain._zig()
+    folder = tmp_path_factory.mktemp("engines")
+    return cache(lambda target: structure_samples.build(zig, target, folder / target))

@@ -9,6 +9,7 @@ Every rule is a line `NAME: what is wrong`; no lines mean that all rules are kep
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -99,7 +100,9 @@ def _examine(
 ) -> tuple[list[str], Links]:
     examine = {"elf": elf.examine, "macho": macho.examine, "pe": pe.examine}[where.format]
     try:
-        found, links = examine(where, name, kind, data, frozenset(own))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # lief warns of numbers that it has no name for.
+            found, links = examine(where, name, kind, data, frozenset(own))
     except Exception as error:  # A parser may stumble over any broken file; that is a finding.
         found, links = [f"cannot be read ({type(error).__name__}: {error})"], Links()
     return [f"{name}: {problem}" for problem in found], links
