@@ -87,7 +87,7 @@ def render(stubs: Sequence[Placed], targets: Sequence[str]) -> bytes:
         targets: what the script says that the bundle can run on.
     """
     template = resources.files(__package__).joinpath("start.sh").read_text("ascii")
-    lines = []
+    lines: list[str] = []
     for line in map(str.strip, template.splitlines()):
         if line == "@CASES@":
             lines += _cases(stubs)
