@@ -2,7 +2,7 @@
 #include "../stub.h"
 
 #include "../text.h"
-#include "wide.h"
+#include "private_dir.h"
 
 #include <string.h>
 #include <windows.h>
@@ -23,15 +23,29 @@ size_t list_cache_dirs(struct cache_dir dirs[CACHE_DIRS_MAX]) {
     return n;
 }
 
-const char * check_cache_dir(const struct cache_dir * dir) {
+// Returns 0 if the path is a directory and not a link to one.
+static int look_dir(const char * path) {
     struct os_info info;
-    int            error = os_look(dir->path, false, &info);
-    return error ? os_reason(error) : !info.directory ? "it is not a directory" : NULL;
+    int            error = os_look(path, false, &info);
+    return error ? error : info.directory ? 0 : ERROR_DIRECTORY;
 }
 
+// Rights count on `engines`, since these are passed on to what is in it: people point LLAMAPACK_CACHE
+// to folders whose rights they never chose.
+const char * check_cache_dir(const struct cache_dir * dir) {
+    char path[PATH_SIZE];
+    text_format(path, sizeof(path), "%s/engines", dir->path);
+    int error = dir->shared ? look_dir(dir->path) : 0;
+    if (!error) {
+        error = look_dir(path);
+    }
+    return error ? os_reason(error) : check_private_dir(path);
+}
+
+// Creates a directory and its missing parents, all of them private.
 static int make_dirs(const char * path) {
     char parent[PATH_SIZE];
-    int  error = os_make_dir(path);
+    int  error = make_private_dir(path);
     text_format(parent, sizeof(parent), "%s", path);
     size_t length = strlen(parent);
     while (length > 0 && parent[length - 1] != '/' && parent[length - 1] != '\\') {
@@ -42,19 +56,12 @@ static int make_dirs(const char * path) {
     }
     parent[length - 1] = 0;
     error              = make_dirs(parent);
-    return error ? error : os_make_dir(path);
+    return error ? error : make_private_dir(path);
 }
 
 const char * make_cache_dir(const struct cache_dir * dir) {
     char path[PATH_SIZE];
-    int  error = make_dirs(dir->path);
-    if (error) {
-        return os_reason(error);
-    }
-    const char * reason = check_cache_dir(dir);
-    if (reason) {
-        return reason;
-    }
     text_format(path, sizeof(path), "%s/engines", dir->path);
-    return (error = os_make_dir(path)) ? os_reason(error) : NULL;
+    int error = make_dirs(path);
+    return error ? os_reason(error) : check_cache_dir(dir);
 }

@@ -22,8 +22,9 @@ const char * os_tip(void) {
 }
 
 // Chooses the tip for a program that Windows did not start.
-static const char * refused(DWORD error) {
-    if (error == ERROR_VIRUS_INFECTED || error == ERROR_VIRUS_DELETED || error == ERROR_FILE_NOT_FOUND) {
+static const char * refused(DWORD error, const wchar_t * path) {
+    bool gone = error == ERROR_FILE_NOT_FOUND && GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES;
+    if (error == ERROR_VIRUS_INFECTED || error == ERROR_VIRUS_DELETED || gone) {
         tip = "Antivirus software took the engine away. If you trust the publisher of this file, restore the engine "
               "from its quarantine, allow it there, and start again.";
     } else if (error == ERROR_ACCESS_DISABLED_BY_POLICY || error == ERROR_ACCESS_DISABLED_NO_SAFER_UI_BY_POLICY ||
@@ -71,7 +72,7 @@ enum verdict os_probe(const char * program, const char ** reason) {
     os_setenv("LLAMAPACK_PROBE", NULL);
     if (!ok) {
         SetErrorMode(mode);
-        *reason = refused(error);
+        *reason = refused(error, path);
         return error == ERROR_BAD_EXE_FORMAT || error == ERROR_EXE_MACHINE_TYPE_MISMATCH || error == ERROR_OLD_WIN_VERSION
                    ? FAILS
                    : FORBIDDEN;
@@ -166,7 +167,7 @@ const char * os_start(const char * program, char ** argv, const char * bundle) {
     }
     pass_on(&start);
     if (!CreateProcessW(path, command, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, NULL, &start, &process)) {
-        return refused(GetLastError());
+        return refused(GetLastError(), path);
     }
     engine = process.hProcess;
     SetConsoleCtrlHandler(leave_to_engine, TRUE);
