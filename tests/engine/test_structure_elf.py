@@ -18,12 +18,12 @@ from structure_samples import (
 )
 
 from packer.engine.structure import check, check_module, check_stub
+from packer.openbsd_marker import without_landing_pads
 
 Engines = Callable[[str], Files]
 
 PT_NULL, PT_LOAD, PT_TLS, PT_NOTE = 0, 1, 7, 4
 PT_GNU_STACK, PT_GNU_EH_FRAME, PT_GNU_PROPERTY = 0x6474E551, 0x6474E550, 0x6474E553
-PT_OPENBSD_NOBTCFI = 0x65A3DBE8
 DT_NEEDED, DT_RPATH, DT_DEBUG, DT_TEXTREL, DT_RUNPATH, DT_FLAGS = 1, 15, 21, 22, 29, 30
 
 LINUX, STATIC = "linux-x86_64", "linux-x86_64-static"
@@ -122,9 +122,18 @@ def test_a_stub_wants_no_file_of_ours(engines: Engines) -> None:
 def test_openbsd_accepts_a_program_that_opts_out_of_landing_pads(engines: Engines) -> None:
     files = engines(OPENBSD)
     bare = elf_segment(PT_NOTE, 0, lambda _: PT_NULL)(files[MODULE])
-    marked = elf_segment(PT_GNU_STACK, 0, lambda _: PT_OPENBSD_NOBTCFI)(files[PROGRAM])
+    marked = without_landing_pads(files[PROGRAM])
+    assert without_landing_pads(marked) == marked
+    assert len(marked) == len(files[PROGRAM])
     assert check(OPENBSD, {**files, MODULE: bare, PROGRAM: marked}) == []
     assert check(OPENBSD, {**files, MODULE: bare}) != []
+
+
+def test_only_an_elf_program_can_be_marked(engines: Engines) -> None:
+    bare = elf_segment(PT_GNU_STACK, 0, lambda _: PT_NULL)(engines(OPENBSD)[PROGRAM])
+    for data in (b"", b"MZ" * 99, bare):
+        with pytest.raises(ValueError, match=r"ELF|PT_GNU_STACK"):
+            without_landing_pads(data)
 
 
 def test_every_symbol_of_ggml_is_exported_beside(engines: Engines) -> None:

@@ -14,14 +14,14 @@ from packer.engine.structure import elf_dynamic, elf_system
 from packer.engine.structure.elf_notes import has_landing_pads
 from packer.engine.structure.links import Links
 from packer.engine.structure.systems import Kind, System
+from packer.openbsd_marker import PT_GNU_STACK, is_marked
 from packer.polyglot import elf as raw
 
 lief.logging.disable()
 
 _MACHINE = {"x86_64": raw.EM_X86_64, "aarch64": raw.EM_AARCH64}
 _ET_DYN = 3
-_PT_TLS, _PT_GNU_STACK = 7, 0x6474E551
-_PT_OPENBSD_NOBTCFI = 0x65A3DBE8
+_PT_TLS = 7
 
 
 def examine(
@@ -78,7 +78,7 @@ def _segments(where: System, program: raw.Program, size: int) -> list[str]:
             problems.append(f"segment {i} is writable and executable")
         if segment.align < page or (segment.vaddr - segment.offset) % page:
             problems.append(f"segment {i} is not aligned to pages of {page} bytes")
-    stacks = [s for s in program.segments if s.type == _PT_GNU_STACK]
+    stacks = [s for s in program.segments if s.type == PT_GNU_STACK]
     if any(s.flags & raw.PF_X for s in stacks):
         problems.append("asks for an executable stack")
     # Without the header, Linux and FreeBSD take the stack to be executable.
@@ -133,11 +133,10 @@ def landing_pads(where: System, files: Mapping[str, bytes], main: str | None = N
     for name, data in sorted(files.items()):
         try:
             program = raw.parse(data, data)
-            marked = any(s.type == _PT_OPENBSD_NOBTCFI for s in program.segments)
             ready = has_landing_pads(program, data)
         except ValueError:
             continue  # `examine` has said so.
-        if marked and name == (main or where.executable):
+        if name == (main or where.executable) and is_marked(program):
             return []
         if not ready:
             problems.append(
