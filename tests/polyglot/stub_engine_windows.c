@@ -1,5 +1,5 @@
 // Stands in for the engine on Windows: says in UTF-8 what it was given. FAKE_STATUS is its exit
-// status, FAKE_STARTED a file to write its process id to before it sleeps.
+// status, FAKE_STARTED a file to write its process id to before it sleeps. Ctrl-C ends it with status 42.
 #include <stdio.h>
 #include <stdlib.h>
 #include <wchar.h>
@@ -11,6 +11,11 @@ static void say(const char * what, const wchar_t * wide) {
     printf("%s %s\n", what, text);
 }
 
+static BOOL WINAPI interrupted(DWORD event) {
+    (void) event;
+    ExitProcess(42);
+}
+
 int main(void) {
     static wchar_t value[40000];
     if (GetEnvironmentVariableW(L"LLAMAPACK_PROBE", value, 10)) {
@@ -20,6 +25,7 @@ int main(void) {
         return 0;
 #endif
     }
+    SetConsoleCtrlHandler(interrupted, TRUE);
     say("line", GetCommandLineW());
     say("bundle", GetEnvironmentVariableW(L"LLAMAPACK_BUNDLE", value, 40000) ? value : L"-");
     GetModuleFileNameW(NULL, value, 40000);

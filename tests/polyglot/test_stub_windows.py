@@ -9,8 +9,11 @@ import dataclasses
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pexpect
 import pytest
 from small_bundle import HERE, Programs, write_bundle
 
@@ -245,3 +248,50 @@ def test_a_cache_of_another_user_is_not_used(windows: Windows) -> None:
     os.chown(windows.cache / "engines", 12345, 12345)
     _, errors = windows.run("x")
     refused(windows, errors, "another user")
+
+
+@pytest.fixture
+def console(windows: Windows) -> Callable[..., pexpect.spawn[str]]:
+    def start(**env: str) -> pexpect.spawn[str]:
+        return pexpect.spawn(
+            "wine", [str(windows.bundle)], env={**windows.env, **env}, encoding="utf-8", timeout=60
+        )  # fmt: skip
+
+    return start
+
+
+def test_ctrl_c_is_left_to_the_engine(
+    windows: Windows, console: Callable[..., pexpect.spawn[str]]
+) -> None:
+    started = windows.bundle.parent.parent / "started"
+    child = console(FAKE_STARTED=windows_path(started))
+    child.expect("program ")
+    while not started.exists():
+        time.sleep(0.1)
+    child.send("\x03")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 42
+    assert "Press Enter" not in str(child.before)
+
+
+def test_errors_of_the_engine_stay_on_screen(console: Callable[..., pexpect.spawn[str]]) -> None:
+    child = console(FAKE_STATUS="5")
+    child.expect("Press Enter")
+    child.send("\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 5
+
+
+def test_errors_stay_on_screen_where_the_window_would_close(
+    windows: Windows, console: Callable[..., pexpect.spawn[str]]
+) -> None:
+    os.truncate(windows.bundle, windows.bundle.stat().st_size - 100)
+    child = console()
+    child.expect("not a whole bundle")
+    child.expect("Press Enter")
+    child.send("\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1

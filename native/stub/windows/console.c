@@ -37,16 +37,19 @@ void os_complain(const char * text) {
     }
 }
 
+// Whether somebody sees this console and can type: services have one too, in session 0.
+static bool is_watched(HANDLE in) {
+    DWORD session = 0, mode;
+    return ProcessIdToSessionId(GetCurrentProcessId(), &session) && session != 0 && GetConsoleMode(in, &mode) &&
+           GetConsoleMode(GetStdHandle(STD_ERROR_HANDLE), &mode);
+}
+
 void wait_if_window_closes(void) {
-    DWORD processes[2], mode, n;
-    char  line[256];
+    HANDLE in = GetStdHandle(STD_INPUT_HANDLE);
+    DWORD  processes[2], n;
+    char   line[256];
     // More than one process: the console belongs to a shell, and stays.
-    if (GetConsoleProcessList(processes, 2) != 1) {
-        return;
-    }
-    HANDLE in = CreateFileW(
-        L"CONIN$", GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
-    if (in != INVALID_HANDLE_VALUE && GetConsoleMode(in, &mode)) {
+    if (GetConsoleProcessList(processes, 2) == 1 && is_watched(in)) {
         SetConsoleMode(in, ENABLE_PROCESSED_INPUT | ENABLE_LINE_INPUT | ENABLE_ECHO_INPUT);
         os_complain("Press Enter to close this window.\n");
         ReadFile(in, line, sizeof(line), &n, NULL);

@@ -11,7 +11,10 @@
 // Newer than some headers.
 enum { POLICY_VIOLATION_FIRST = 4550, POLICY_VIOLATION_LAST = 4581 };
 
-enum { COMMAND_LINE_SIZE = 32767, STATUS_CONTROL_C = (int) 0xC000013A };
+enum {
+    COMMAND_LINE_SIZE = 32767,
+    INTERRUPT_TIME    = 5000, // milliseconds that an engine may take to end after Ctrl-C
+};
 
 const char * const os_engine_name = "llamapack-engine.exe";
 
@@ -131,10 +134,12 @@ static void die_together(HANDLE process) {
 }
 
 static HANDLE engine;
+static volatile ULONGLONG interrupted; // when, in milliseconds since Windows started; 0: never
 
 // The engine gets these events as well and decides what they mean. After the last three Windows ends
 // this program as soon as it returns: so it must not before the engine is done.
 static BOOL WINAPI leave_to_engine(DWORD event) {
+    interrupted = GetTickCount64();
     if (event == CTRL_CLOSE_EVENT || event == CTRL_LOGOFF_EVENT || event == CTRL_SHUTDOWN_EVENT) {
         WaitForSingleObject(engine, INFINITE);
     }
@@ -175,7 +180,7 @@ const char * os_start(const char * program, char ** argv, const char * bundle) {
     ResumeThread(process.hThread);
     WaitForSingleObject(process.hProcess, INFINITE);
     GetExitCodeProcess(process.hProcess, &status);
-    if (status != 0 && (int) status != STATUS_CONTROL_C) {
+    if (status != 0 && (!interrupted || GetTickCount64() - interrupted > INTERRUPT_TIME)) {
         wait_if_window_closes();
     }
     ExitProcess(status);
