@@ -19,6 +19,7 @@ from structure_samples import (
 
 from packer.engine.structure import check, check_module, check_stub
 from packer.openbsd_marker import without_landing_pads
+from packer.polyglot import elf
 
 Engines = Callable[[str], Files]
 
@@ -71,7 +72,6 @@ BROKEN: list[tuple[str, str, Break, str]] = [
     (FREEBSD, PROGRAM, swap(b"FreeBSD\0", b"FreeDOS\0"), "no note that says that it is for Free"),
     (FREEBSD, PROGRAM, swap(freebsd(1400500), freebsd(1500000)), "says FreeBSD 1500000, not 14"),
     (FREEBSD, MODULE, elf_dynamic(DT_FLAGS, lambda t, v: (t, v & ~1)), "without DF_ORIGIN"),
-    (FREEBSD, PROGRAM, swap(b"libthr.so.3", b"librt.so.10"), "does not want `libthr.so.3`"),
     (NETBSD, PROGRAM, swap(b"/libexec/ld.elf_so", b"/libexec/ld.elf_xx"), "interpreter is `/libe"),
     (NETBSD, PROGRAM, swap(b"NetBSD\0\0", b"OpenBSD\0"), "no note that says that it is for Net"),
     (NETBSD, PROGRAM, swap(b"\x40\x0c\xaa\x3b", b"\xff\xff\xff\x7f"), "says NetBSD 2147483647"),
@@ -155,6 +155,18 @@ def test_a_foreign_module_asks_for_our_base(engines: Engines) -> None:
     ]
     foreign = swap(b"libpthread.so.0", b"libvulkany.so.1")(files[MODULE])
     assert check_module(LINUX, "libggml-cuda.so", foreign, files[BASE]) == []
+
+
+def test_the_first_note_of_an_openbsd_program_is_its_ident(engines: Engines) -> None:
+    data = engines(OPENBSD)[PROGRAM]
+    program = elf.parse(data, data)
+    first, second = (i for i, s in enumerate(program.segments) if s.type == PT_NOTE)
+    swapped = patch(program.phoff + first * elf.SEGMENT_SIZE, program.segments[second].pack())(data)
+    swapped = patch(program.phoff + second * elf.SEGMENT_SIZE, program.segments[first].pack())(
+        swapped
+    )
+    found = check(OPENBSD, {**engines(OPENBSD), PROGRAM: swapped})
+    assert found == [f"{PROGRAM}: has no note that says that it is for OpenBSD"]
 
 
 @pytest.mark.parametrize("name", [BASE, PROGRAM])

@@ -37,6 +37,12 @@ def examine(
     except ValueError as error:
         return [f"not a 64-bit little-endian ELF file ({error})"], Links()
     problems = _header(where, kind, program) + _segments(where, program, len(data))
+    # OpenBSD's loader knows TLS segments only in what is there from the start: "unsupported TLS
+    # program header" (libexec/ld.so/library.c).
+    if (where.os, kind) == ("openbsd", Kind.MODULE) and any(
+        segment.type == _PT_TLS for segment in program.segments
+    ):
+        problems.append("has a segment of thread-local variables (PT_TLS)")
     problems += elf_system.broken(where, kind, program, data)
     if where.static:
         if any(s.type == raw.PT_DYNAMIC for s in program.segments):
@@ -84,9 +90,6 @@ def _segments(where: System, program: raw.Program, size: int) -> list[str]:
     # Without the header, Linux and FreeBSD take the stack to be executable.
     if not stacks and where.os in ("linux", "freebsd"):
         problems.append("does not say that its stack is not executable (PT_GNU_STACK)")
-    # OpenBSD's loader has no TLS segments: "unsupported TLS program header" (libexec/ld.so).
-    if where.os == "openbsd" and any(s.type == _PT_TLS and s.filesz for s in program.segments):
-        problems.append("has a segment of thread-local variables (PT_TLS)")
     return problems
 
 
@@ -98,18 +101,18 @@ def together(where: System, files: Mapping[str, bytes], linked: Mapping[str, Lin
 
 
 def _threads(where: System, linked: Mapping[str, Links]) -> list[str]:
-    """The thread library is there from the start, or not at all.
+    """NetBSD: the thread library is there from the start, or not at all.
 
-    On the BSDs it cannot come later with a module: it is linked with `-z nodlopen` (NetBSD says
-    "Cannot dlopen non-loadable libpthread"), since libc changes its ways when it is there.
+    It cannot come with a module: the loader says "Cannot dlopen non-loadable libpthread" (NetBSD's
+    tests/libexec/ld.elf_so/t_df_1_noopen.sh).
     """
-    if where.os not in ("freebsd", "netbsd", "openbsd"):
+    if where.os != "netbsd":
         return []
     wanted = {
         library
         for links in linked.values()
         for library in links.needed
-        if library.startswith(("libpthread.", "libthr."))
+        if library.startswith("libpthread.")
     }
     program = linked.get(where.executable, Links())
     return [
@@ -122,7 +125,8 @@ def landing_pads(where: System, files: Mapping[str, bytes], main: str | None = N
     """OpenBSD: indirect branches land where they may, or the program says that they may not.
 
     OpenBSD ≥ 7.4 kills a process that branches elsewhere (IBT, BTI) unless its program has
-    PT_OPENBSD_NOBTCFI (sys/kern/exec_elf.c). That holds for libraries in the process as well.
+    PT_OPENBSD_NOBTCFI. The kernel keeps that in the process (sys/kern/kern_exec.c, PSI_NOBTCFI), so
+    it holds for libraries too.
 
     Args:
         main: the program's name if it is not the engine's.

@@ -25,7 +25,7 @@ _VERSIONS = {
     "freebsd": (1_400_000, 1_500_000),
     # `__NetBSD_Version__` of 10.x: MMmmrrpp00.
     "netbsd": (1_000_000_000, 1_100_000_000),
-    # OpenBSD writes no version (sys/kern/exec_elf.c, `elf_os_pt_note`).
+    # OpenBSD writes no version.
     "openbsd": (0, 1),
 }
 
@@ -54,9 +54,12 @@ def broken(where: System, kind: Kind, program: Program, data: bytes) -> list[str
 def _ident(os: str, program: Program, data: bytes) -> list[str]:
     vendor = _VENDOR[os]
     try:
-        found = [d for name, kind, d in notes(program, data) if (name, kind) == (vendor, _IDENT)]
+        every = list(notes(program, data))
     except ValueError as error:
         return [str(error)]
+    # OpenBSD's kernel looks no further than the first (sys/kern/exec_elf.c, `elf_os_pt_note`).
+    looked_at = every[:1] if os == "openbsd" else every
+    found = [contents for name, kind, contents in looked_at if (name, kind) == (vendor, _IDENT)]
     if not found or len(found[0]) != 4:
         return [f"has no note that says that it is for {vendor}"]
     version = struct.unpack("<I", found[0])[0]
