@@ -77,7 +77,7 @@ def _key(target: str, zig_version: str) -> str:
 
 
 def _compile(target: str, zig: Path, program: Path) -> None:
-    arguments = [
+    arguments: list[str | Path] = [
         *_flags(target), f"-ffile-prefix-map={native.directory()}=native",
         *_files(target, _COMPILED),
     ]  # fmt: skip

@@ -44,19 +44,24 @@ static bool is_watched(HANDLE in) {
            GetConsoleMode(GetStdHandle(STD_ERROR_HANDLE), &mode);
 }
 
-void wait_if_window_closes(void) {
-    HANDLE in = GetStdHandle(STD_INPUT_HANDLE);
-    DWORD  processes[2], n;
-    char   line[256];
+bool window_closes(void) {
+    DWORD processes[2];
     // More than one process: the console belongs to a shell, and stays.
-    if (GetConsoleProcessList(processes, 2) == 1 && is_watched(in)) {
-        SetConsoleMode(in, ENABLE_PROCESSED_INPUT | ENABLE_LINE_INPUT | ENABLE_ECHO_INPUT);
-        os_complain("Press Enter to close this window.\n");
-        ReadFile(in, line, sizeof(line), &n, NULL);
-    }
+    return GetConsoleProcessList(processes, 2) == 1 && is_watched(GetStdHandle(STD_INPUT_HANDLE));
+}
+
+void wait_for_enter(void) {
+    HANDLE in = GetStdHandle(STD_INPUT_HANDLE);
+    char   line[256];
+    DWORD  n;
+    SetConsoleMode(in, ENABLE_PROCESSED_INPUT | ENABLE_LINE_INPUT | ENABLE_ECHO_INPUT);
+    os_complain("Press Enter to close this window.\n");
+    ReadFile(in, line, sizeof(line), &n, NULL);
 }
 
 void os_fail(void) {
-    wait_if_window_closes();
+    if (window_closes()) {
+        wait_for_enter();
+    }
     exit(1);
 }

@@ -1,7 +1,11 @@
 #ifndef LLAMAPACK_STUB_CONSOLE_H
 #define LLAMAPACK_STUB_CONSOLE_H
 
-// Waits for Enter where the window would close with this program, such as after a double click.
-void wait_if_window_closes(void);
+#include <stdbool.h>
+
+// Whether the window will close with this program, as after a double click, and somebody sees it.
+bool window_closes(void);
+
+void wait_for_enter(void);
 
 #endif

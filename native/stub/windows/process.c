@@ -14,6 +14,7 @@ enum { POLICY_VIOLATION_FIRST = 4550, POLICY_VIOLATION_LAST = 4581 };
 enum {
     COMMAND_LINE_SIZE = 32767,
     INTERRUPT_TIME    = 5000, // milliseconds that an engine may take to end after Ctrl-C
+    EVENT_DELAY       = 500,  // milliseconds by which Ctrl-C may arrive here later than there
 };
 
 const char * const os_engine_name = "llamapack-engine.exe";
@@ -146,6 +147,12 @@ static BOOL WINAPI leave_to_engine(DWORD event) {
     return TRUE;
 }
 
+// Who has pressed Ctrl-C knows why the engine ended.
+static bool was_interrupted(void) {
+    Sleep(EVENT_DELAY);
+    return interrupted && GetTickCount64() - interrupted <= INTERRUPT_TIME + EVENT_DELAY;
+}
+
 // What this program was given goes on to the engine: standard handles, window, the C library's files.
 static void pass_on(STARTUPINFOW * start) {
     GetStartupInfoW(start);
@@ -180,8 +187,8 @@ const char * os_start(const char * program, char ** argv, const char * bundle) {
     ResumeThread(process.hThread);
     WaitForSingleObject(process.hProcess, INFINITE);
     GetExitCodeProcess(process.hProcess, &status);
-    if (status != 0 && (!interrupted || GetTickCount64() - interrupted > INTERRUPT_TIME)) {
-        wait_if_window_closes();
+    if (status != 0 && window_closes() && !was_interrupted()) {
+        wait_for_enter();
     }
     ExitProcess(status);
 }
