@@ -88,16 +88,16 @@ def test_musl_only(demo_bundle: Path, tmp_path: Path) -> None:
     if not busybox:
         pytest.skip("no busybox here (apt-get install busybox-static)")
     root = tmp_path / "alpine"
-    for folder in ("bin", "proc", "root", "tmp"):
+    for folder in ("bin", "dev", "proc", "root", "tmp"):
         (root / folder).mkdir(parents=True)
+    (root / "dev/null").touch()
     shutil.copy(busybox, root / "bin/busybox")
     for name in ("sh", "uname", "dd", "mkdir", "mv", "rm", "chmod", "cksum", "id", "cut"):
         (root / "bin" / name).symlink_to("busybox")
     shutil.copy(demo_bundle, root / "demo.llamafile")
     words = in_empty_root(root, "/bin/sh", "/demo.llamafile", *CLI)
-    env = {"PATH": "/bin", "HOME": "/root"}
-    done = subprocess.run(words, env=env | {"PATH": "/usr/sbin:/usr/bin:/bin"}, capture_output=True,
-                          check=False, timeout=120)  # fmt: skip
+    env = {"PATH": "/usr/sbin:/usr/bin:/bin", "HOME": "/root"}
+    done = subprocess.run(words, env=env, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout == answer(demo_bundle)
 
