@@ -215,6 +215,8 @@ def test_an_interrupt_leaves_nothing(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever started these tests may ignore it (nohup), and packing would too.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         deadline = time.monotonic() + 60
         while not any(path.stat().st_size > 1 << 20 for path in folder.iterdir()):

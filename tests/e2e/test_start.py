@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from running import CLI, DEMO, answer, run
+from running import CLI, DEMO, answer, pack, run
 
 from ci import upstream
 
@@ -31,8 +31,27 @@ def test_without_any_shell_in_between(demo_bundle: Path, expected: bytes) -> Non
     assert answer(demo_bundle) == expected
 
 
-@pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "busybox", "mksh", "ksh", "yash"])
+@pytest.fixture(scope="module")
+def unix_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that is no Windows program: the shells that refuse those take this one."""
+    output = tmp_path_factory.mktemp("unix") / "demo.llamafile"
+    pack(DEMO, "--targets", "linux-x86_64,linux-x86_64-static", output=output)
+    assert output.read_bytes()[:8] == b"jartsr='"
+    return output
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "busybox"])
 def test_from_each_shell(demo_bundle: Path, expected: bytes, shell: str) -> None:
+    assert demo_bundle.read_bytes()[:8] == b"MZqFpD='"
+    from_shell(demo_bundle, expected, shell)
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "busybox", "mksh", "ksh", "yash"])
+def test_without_windows_from_each_shell(unix_bundle: Path, expected: bytes, shell: str) -> None:
+    from_shell(unix_bundle, expected, shell)
+
+
+def from_shell(demo_bundle: Path, expected: bytes, shell: str) -> None:
     if not shutil.which(shell):
         pytest.skip(f"{shell} is not installed here")
     words = ["busybox", "sh"] if shell == "busybox" else [shell]
