@@ -1,25 +1,18 @@
-"""Engines in the form that bundles hold them: deflated once, then copied into every bundle.
-
-Deflating takes seconds, copying the result takes milliseconds. Each archive is a ZIP whose members
-have the names they have in a bundle; it is kept under the engine's id and the settings that its
-bytes depend on, together with its own checksum.
-"""
+"""Engines in the form that bundles hold them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer import __version__, build_cache
+from packer.deflated import deflated
 from packer.digest import Digest
-from packer.output import output_file
 from packer.sources import FileSource
-from packer.zip_writer import DEFLATE_LEVEL, ZipWriter
+from packer.zip_writer import ZipWriter
 from runtime.bundle import ENGINES, SUMS, Bundle, Engine
 from runtime.errors import InputError
 from runtime.zip_directory import Member
@@ -57,13 +50,12 @@ def packed_engine(target: str, folder: Path) -> Iterator[PackedEngine]:
     sums = parse_sums(listing.decode("utf-8", "replace"), folder)
     release = _release(folder)
     identity = hashlib.sha256(listing).hexdigest()
-    settings = f"{target}-{identity}-{DEFLATE_LEVEL}-{zlib.ZLIB_RUNTIME_VERSION}-{__version__}"
-    key = hashlib.sha256(settings.encode()).hexdigest()
-    path = build_cache.root() / "deflated" / f"{target}-{key[:32]}.zip"
-    if not _intact(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _deflate(target, folder, sums, listing, path)
-    with Bundle.open(path) as archive:
+
+    def write(archive: ZipWriter) -> None:
+        _write(archive, target, folder, sums)
+        archive.add_bytes(f"{ENGINES}{target}/{SUMS}", listing, deflate=False)
+
+    with deflated(target, identity, write) as archive:
         (engine,) = archive.engines
         yield PackedEngine(engine, release, sums, archive)
 
@@ -86,37 +78,14 @@ def parse_sums(text: str, folder: Path) -> dict[str, str]:
     return sums
 
 
-def _deflate(target: str, folder: Path, sums: dict[str, str], listing: bytes, path: Path) -> None:
-    with output_file(path, force=True, mode=0o644) as destination:
-        archive = ZipWriter(destination, 0)
-        for name in sorted(sums):
-            source = FileSource.of(folder / name)
-            mode = 0o755 if name in EXECUTABLES else 0o644
-            with source.open() as file:
-                record = archive.add_deflated(
-                    f"{ENGINES}{target}/{name}", file, source.size, mode=mode
-                )
-            if record.digest.sha256 != sums[name]:
-                raise _damaged(folder, f"{name} is not the file that {SUMS} lists")
-        archive.add_bytes(f"{ENGINES}{target}/{SUMS}", listing, deflate=False)
-        archive.close()
-    with path.open("rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    with output_file(_checksum(path), force=True, mode=0o644) as destination:
-        destination.write(f"{checksum}  {path.name}\n".encode())
-
-
-def _checksum(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
-def _intact(path: Path) -> bool:
-    try:
-        stated = _checksum(path).read_text(encoding="utf-8").split()[0]
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == stated
-    except (OSError, ValueError, IndexError):
-        return False
+def _write(archive: ZipWriter, target: str, folder: Path, sums: dict[str, str]) -> None:
+    for name in sorted(sums):
+        source = FileSource.of(folder / name)
+        mode = 0o755 if name in EXECUTABLES else 0o644
+        with source.open() as file:
+            record = archive.add_deflated(f"{ENGINES}{target}/{name}", file, source.size, mode=mode)
+        if record.digest.sha256 != sums[name]:
+            raise _damaged(folder, f"{name} is not the file that {SUMS} lists")
 
 
 def _release(folder: Path) -> str:

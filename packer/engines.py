@@ -1,4 +1,4 @@
-"""Which engines go into a bundle."""
+"""Which engines go into a bundle, and the web UI that they share."""
 
 from __future__ import annotations
 
@@ -37,3 +37,17 @@ def chosen(targets: str | None) -> dict[str, Path]:
             f"Run `{' '.join(['llamapack engine build', *missing])}`.",
         )
     return {target: found[target] for target in wanted}
+
+
+def web_ui() -> Path:
+    """The folder of the built web UI.
+
+    Raises:
+        InputError: it is not built.
+    """
+    from packer.engine import web_ui as built
+
+    found = built.find()
+    if found is None:
+        raise InputError("the web UI is not built", "Run `llamapack engine build`.")
+    return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from runtime.errors import InputError
 
@@ -115,8 +114,7 @@ def _padded(program: bytes) -> bytes:
 def _stubs(names: Iterable[str]) -> dict[str, bytes]:
     from packer.engine import native as sources
     from packer.engine import pins, toolchain
-    from packer.polyglot.stubs import build_stub
+    from packer.polyglot.stubs import build_stubs
 
     zig = toolchain.find(pins.load(sources.directory())).zig
-    with TemporaryDirectory() as folder:
-        return {name: build_stub(name, zig, Path(folder)).read_bytes() for name in sorted(names)}
+    return build_stubs(sorted(names), zig)

@@ -1,4 +1,4 @@
-"""Puts a bundle together: front, engines, weights, small members, manifest, directory.
+"""Puts a bundle together: front, engines, web UI, weights, small members, manifest, directory.
 
 Reads like docs/bundle-format.md, top to bottom. Knows neither file system nor command line.
 """
@@ -15,6 +15,7 @@ from packer.front import Front
 from packer.manifest import Model
 from packer.progress import Advance
 from packer.sources import Source
+from packer.web_ui_archive import PackedWebUi
 from packer.zip_writer import Record, ZipWriter
 from runtime.bundle import ARGS, MANIFEST, TEMPLATE
 
@@ -32,6 +33,7 @@ class Plan:
     name: str
     front: Front
     engines: Sequence[PackedEngine]
+    web_ui: PackedWebUi | None
     weights: Mapping[str, Source]
     """By member name, in the order in which they are to lie."""
     models: Sequence[Model]
@@ -58,6 +60,9 @@ class Plan:
         """Bytes that the bundle will not exceed."""
         engines = sum(packed.engine.compressed_size for packed in self.engines)
         members = sum(packed.engine.files + 1 for packed in self.engines)
+        if self.web_ui:
+            engines += self.web_ui.compressed_size
+            members += len(self.web_ui.archive.members)
         small = len(self.chat_template or b"") + len(self.args) * 4
         padding = len(self.weights) * (ALIGNMENT * 2 + _PER_MEMBER)
         fixed = len(self.front.data) + small + _OVERHEAD + members * _PER_MEMBER
@@ -76,7 +81,9 @@ def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]
     destination.write(plan.front.data)
     archive = ZipWriter(destination, plan.epoch)
     for packed in plan.engines:
-        add_engine(archive, packed)
+        _add(archive, packed)
+    if plan.web_ui:
+        _add(archive, plan.web_ui)
     for name, source in plan.weights.items():
         with source.open() as file:
             archive.add_stored(
@@ -92,8 +99,8 @@ def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]
     return archive.records
 
 
-def add_engine(archive: ZipWriter, packed: PackedEngine) -> None:
-    """Add the members of one engine, in their deflated form."""
+def _add(archive: ZipWriter, packed: PackedEngine | PackedWebUi) -> None:
+    """Add members in their deflated form."""
     for member, content in packed.members():
         archive.add_packed(
             member.name,

@@ -21,7 +21,7 @@ from runtime.gguf_header import Header, read_header
 from runtime.zip_directory import DEFLATED, STORED, Directory, Member, data_offset, read_directory
 
 ARGS, MANIFEST, TEMPLATE = ".args", "llamapack.json", "chat_template.jinja"
-ENGINES, SUMS = "engines/", "SHA256SUMS"
+ENGINES, SUMS, WEB_UI = "engines/", "SHA256SUMS", "web-ui/"
 
 _SMALL = 16 << 20  # bytes; limit of members that are read whole
 _BLOCK = 1 << 20  # bytes read at once

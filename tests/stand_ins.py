@@ -73,14 +73,23 @@ def write_engine(folder: Path, files: dict[str, bytes] | None = None) -> Path:
     return folder
 
 
+def write_web_ui(folder: Path) -> Path:
+    """Pages as npm builds them."""
+    (folder / "_app").mkdir(parents=True)
+    (folder / "index.html").write_text("<html>" * 100)
+    (folder / "_app" / "page.js").write_text("let x;" * 100)
+    return folder
+
+
 # The command line in a process of its own, with engines and front from these tests: building real
 # ones takes minutes and is tested elsewhere.
 _PROGRAM = """
 import sys
 from pathlib import Path
 from packer import cli, engines, front
-engine = Path(sys.argv.pop(1))
+engine, web_ui = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
 engines.chosen = lambda targets: {"linux-x86_64": engine}
+engines.web_ui = lambda: web_ui
 head = b"jartsr='\\n'\\n".ljust(65536, b"\\0")
 front.polyglot = lambda targets: front.Front(head + b"stub".ljust(65536, b"\\0"))
 raise SystemExit(cli.main())
@@ -92,6 +101,7 @@ class CommandLine:
 
     def __init__(self, folder: Path) -> None:
         self.engine = write_engine(folder / "engine")
+        self.web_ui = write_web_ui(folder / "web-ui")
         self.environment = {
             **{k: v for k, v in os.environ.items() if k != "SOURCE_DATE_EPOCH"},
             "LLAMAPACK_BUILD_CACHE": str(folder / "cache"),
@@ -99,7 +109,14 @@ class CommandLine:
 
     def command(self, *words: str | Path, first: str = "") -> list[str]:
         """The process's words; `first` is Python that it runs before anything else."""
-        return [sys.executable, "-c", first + _PROGRAM, str(self.engine), *map(str, words)]
+        return [
+            sys.executable,
+            "-c",
+            first + _PROGRAM,
+            str(self.engine),
+            str(self.web_ui),
+            *map(str, words),
+        ]
 
     def __call__(
         self, *words: str | Path, cwd: Path | None = None, **environment: str

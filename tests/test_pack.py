@@ -27,6 +27,8 @@ def test_members_in_the_order_of_the_format(bundle: Path, gguf: Path) -> None:
         assert archive.namelist() == [
             *(f"engines/linux-x86_64/{name}" for name in sorted(ENGINE_FILES)),
             "engines/linux-x86_64/SHA256SUMS",
+            "web-ui/_app/page.js",
+            "web-ui/index.html",
             "tiny.gguf",
             ".args",
             "llamapack.json",
@@ -38,6 +40,8 @@ def test_members_in_the_order_of_the_format(bundle: Path, gguf: Path) -> None:
             assert info.compress_type == zipfile.ZIP_DEFLATED
             assert info.external_attr >> 16 == (0o100755 if "engine" in name else 0o100644)
             assert info.date_time == (1980, 1, 1, 0, 0, 0)
+        assert archive.read("web-ui/index.html") == b"<html>" * 100
+        assert archive.getinfo("web-ui/index.html").compress_type == zipfile.ZIP_DEFLATED
         for name in ("tiny.gguf", ".args", "engines/linux-x86_64/SHA256SUMS"):
             assert archive.getinfo(name).compress_type == zipfile.ZIP_STORED
     head = bundle.read_bytes()[: 2 << 16]
@@ -130,7 +134,7 @@ def test_a_damaged_deflate_cache_is_made_again(
     tmp_path: Path, gguf: Path, llamapack: CommandLine
 ) -> None:
     first = packed(llamapack, gguf, "-o", tmp_path / "first.llamafile")
-    (cached,) = Path(llamapack.environment["LLAMAPACK_BUILD_CACHE"]).glob("deflated/*.zip")
+    (cached,) = Path(llamapack.environment["LLAMAPACK_BUILD_CACHE"]).glob("deflated/linux-*.zip")
     data = bytearray(cached.read_bytes())
     data[100] ^= 1
     cached.write_bytes(data)

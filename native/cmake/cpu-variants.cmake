@@ -18,20 +18,18 @@ if (GGML_SYSTEM_ARCH STREQUAL "x86")
     endif()
 elseif (GGML_SYSTEM_ARCH STREQUAL "ARM")
     # Upstream reads the features of an ARM variant only with this on; it is off until here so that
-    # upstream's own list stays unbuilt. On the BSDs ggml asks no CPU for its features: baseline only.
+    # upstream's own list stays unbuilt. Its variants for SVE2 and SME are left out: of these only
+    # KleidiAI makes use. zig's baseline for a Mac is the M1. On the BSDs ggml asks no CPU for its
+    # features: baseline only.
     set(GGML_CPU_ALL_VARIANTS ON)
-    if (CMAKE_SYSTEM_NAME STREQUAL "Linux")
-        ggml_add_cpu_backend_variant(armv8.2_2 DOTPROD FP16_VECTOR_ARITHMETIC)
-        ggml_add_cpu_backend_variant(armv8.6_1 DOTPROD FP16_VECTOR_ARITHMETIC SVE MATMUL_INT8)
-        ggml_add_cpu_backend_variant(armv8.6_2 DOTPROD FP16_VECTOR_ARITHMETIC SVE MATMUL_INT8 SVE2)
-        ggml_add_cpu_backend_variant(armv9.2_2 DOTPROD FP16_VECTOR_ARITHMETIC SVE MATMUL_INT8 SVE2 SME)
-    elseif (APPLE)
-        ggml_add_cpu_backend_variant(apple_m1    DOTPROD)
+    if (APPLE)
         ggml_add_cpu_backend_variant(apple_m2_m3 DOTPROD MATMUL_INT8)
-        ggml_add_cpu_backend_variant(apple_m4    DOTPROD MATMUL_INT8 NOSVE SME)
-    elseif (WIN32)
+    elseif (CMAKE_SYSTEM_NAME MATCHES "Linux|Windows")
         ggml_add_cpu_backend_variant(armv8.2_2 DOTPROD FP16_VECTOR_ARITHMETIC)
-        ggml_add_cpu_backend_variant(armv8.6_1 DOTPROD FP16_VECTOR_ARITHMETIC MATMUL_INT8)
+        ggml_add_cpu_backend_variant(armv8.6_0 DOTPROD FP16_VECTOR_ARITHMETIC MATMUL_INT8)
+    endif()
+    if (CMAKE_SYSTEM_NAME STREQUAL "Linux")
+        ggml_add_cpu_backend_variant(armv8.6_1 DOTPROD FP16_VECTOR_ARITHMETIC MATMUL_INT8 SVE)
     endif()
 
     # zig knows a CPU by its model and features, not by -march.
@@ -46,7 +44,6 @@ elseif (GGML_SYSTEM_ARCH STREQUAL "ARM")
         if (flags MATCHES "-march=armv")
             string(REGEX REPLACE "-march=armv([0-9]+)[.]([0-9]+)-a" "-mcpu=${model}" flags "${flags}")
             string(REPLACE "+fp16" "+fullfp16" flags "${flags}")
-            string(REPLACE "+nosve" "" flags "${flags}")
             set_property(TARGET ${target} PROPERTY COMPILE_OPTIONS "${flags}")
         endif()
     endforeach()

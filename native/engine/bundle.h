@@ -2,26 +2,18 @@
 // code gets to open them.
 #pragma once
 
-#include "zip_directory.h"
+#include "archive.h"
 
-#include <cstdint>
-#include <cstdio>
 #include <string>
 #include <vector>
 
 class bundle {
   public:
-    bundle() = default;
-    ~bundle();
-
-    bundle(const bundle &)             = delete;
-    bundle & operator=(const bundle &) = delete;
-
     // Opens the archive at `path` (UTF-8) and lets `/zip/NAME` stand for its stored members.
     // Throws user_error if it cannot be read.
     void open(const std::string & path);
 
-    bool                is_open() const { return file != nullptr; }
+    bool                is_open() const { return file.is_open(); }
     const std::string & path() const { return container; }
 
     // True if the file ends in a ZIP directory, so that open() would accept it.
@@ -43,10 +35,7 @@ class bundle {
     std::string materialize(const std::string & name) const;
 
   private:
-    FILE *        file = nullptr;
-    std::string   container;
-    zip_directory directory{};
-    int           aliases = 0;
-
-    const zip_member * find(const std::string & name) const;
+    archive     file;
+    std::string container;
+    int         aliases = 0;
 };

@@ -10,6 +10,7 @@
 #include "unsupported.h"
 #include "upstream.h"
 #include "user_error.h"
+#include "web_ui.h"
 #include "words.h"
 
 #include "llama.h"
@@ -67,16 +68,23 @@ static run_mode mode_default(const options & opts) {
     return terminal_absent() ? run_mode::server : run_mode::chat_and_server;
 }
 
-static int run(const std::string & program, std::vector<std::string> user) {
-    bundle            from;
+// The bundle that this engine was started from, or "": its stub names it, or weights were appended
+// to this very program.
+static std::string bundle_path(const std::string & program) {
     const std::string named = environment_get("LLAMAPACK_BUNDLE");
-    if (!named.empty()) {
-        from.open(named);
-        environment_remove("LLAMAPACK_BUNDLE");
-    } else if (bundle::is_archive(program)) { // weights appended to this very program
-        from.open(program);
+    environment_remove("LLAMAPACK_BUNDLE");
+    return !named.empty() ? named : bundle::is_archive(program) ? program : "";
+}
+
+static int run(const std::string & own, std::vector<std::string> user) {
+    bundle from;
+    if (!own.empty()) {
+        from.open(own);
     }
     model_open_bundle(user, from);
+    if (own.empty()) {
+        web_ui_set_bundle(from.path());
+    }
 
     const std::vector<std::string> defaults =
         from.has(".args") ? words_parse(from.read(".args")) : std::vector<std::string>();
@@ -128,13 +136,16 @@ int main(int argc, char ** argv) {
     const std::string program = program_file(argc, argv);
     module_dir_set(program.substr(0, program.find_last_of("/\\") + 1).c_str());
 
+    const std::string own = bundle_path(program);
+    web_ui_set_bundle(own);
+
     for (const command & one : COMMANDS) {
         if (argc > 1 && strcmp(argv[1], one.name) == 0) {
             return upstream_run(one.run, std::vector<std::string>(argv + 1, argv + argc));
         }
     }
     try {
-        return run(program, program_arguments(argc, argv));
+        return run(own, program_arguments(argc, argv));
     } catch (const user_error & error) {
         fprintf(stderr, "ERROR %s\n", error.what());
         if (!error.tip.empty()) {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from packer.console import note
 from packer.engine import cache, targets
-from packer.engine.build import build
+from packer.engine.build import build, build_web_ui
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def _build(args: argparse.Namespace) -> None:
     rows = [targets.named(name) for name in args.targets]
     if args.all:
         rows = list(targets.TARGETS.values())
+    build_web_ui()
     failed = []
     for row in rows or targets.for_this_machine():
         try:

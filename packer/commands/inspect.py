@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtime.bundle import WEB_UI
+
 if TYPE_CHECKING:
     from packer.commands import Subparsers
 
@@ -50,6 +52,10 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
             f"{_size(engine['size'])}, {_size(engine['compressed_size'])} packed  "
             f"id {engine['id'][:16]}"
         )
+    pages = [member for member in facts["members"] if member["name"].startswith(WEB_UI)]
+    if pages:
+        size = sum(page["compressed_size"] for page in pages)
+        yield f"  {'web UI':22} {len(pages)} files, {_size(size)} packed"
     yield ""
     yield "arguments"
     words = facts["args"]["words"]
@@ -57,6 +63,8 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield "members"
     for member in facts["members"]:
+        if member in pages:
+            continue
         yield (
             f"  {member['size']:>16,}  {member['method']:8}  at {member['offset']:>14,}  "
             f"{member['name']}"

@@ -74,12 +74,14 @@ def make(args: argparse.Namespace) -> list[Path]:
     from packer.chat_templates import load
     from packer.default_args import default_args
     from packer.engine_archive import packed_engine
+    from packer.engines import web_ui
     from packer.epoch import source_date_epoch
     from packer.inputs import Inputs, bundle_stem
     from packer.output import output_file
     from packer.pack import Plan, pack
     from packer.plans import planned
     from packer.progress import progress
+    from packer.web_ui_archive import packed_web_ui
 
     template = load(args.chat_template) if args.chat_template else None
     inputs = Inputs()
@@ -100,6 +102,7 @@ def make(args: argparse.Namespace) -> list[Path]:
                 stack.enter_context(packed_engine(target, folder))
                 for target, folder in folders.items()
             ],
+            web_ui=stack.enter_context(packed_web_ui(web_ui())),
             weights=inputs.sources,
             models=inputs.models,
             chat_template=template,

@@ -14,6 +14,7 @@ from packer.console import note
 from packer.engine import cache, description, layout, logged, native, ninja, source, sums, web_ui
 from packer.engine import pins as pinned
 from packer.engine import toolchain as tools
+from packer.engine.finish import finish
 from packer.engine.lock import locked
 from packer.engine.pins import Pins
 from packer.engine.targets import Target
@@ -25,6 +26,19 @@ _NEEDED = 3_000_000_000
 
 _GOAL = "llamapack-engine-files"
 """The CMake target that leaves the finished files in `engine/` of the build folder."""
+
+
+def build_web_ui() -> Path:
+    """The folder of the current web UI; built if it is not in the cache.
+
+    Raises:
+        InputError: npm is missing or a step fails; the message names the log.
+    """
+    if found := web_ui.find():
+        return found
+    sources = native.directory()
+    pins = pinned.load(sources)
+    return web_ui.ready(pins, source.ready(pins), sources)
 
 
 @dataclass(frozen=True)
@@ -69,9 +83,8 @@ def build(target: Target, jobs: int | None = None) -> Path:
 def _built(target: Target, folder: Path, jobs: int) -> Path:
     work = _prepared(target, folder)
     llama_cpp = source.ready(work.pins)
-    ui = web_ui.ready(work.pins, llama_cpp, folder / "native")
     note(f"building the engine for {target.name} (log: {work.log})")
-    _compile(work, llama_cpp, ui, jobs)
+    _compile(work, llama_cpp, jobs)
     return _publish(work)
 
 
@@ -94,14 +107,13 @@ def _prepared(target: Target, folder: Path) -> _Work:
     return _Work(target, pins, key, tools.find(pins), folder, log)
 
 
-def _compile(work: _Work, llama_cpp: Path, ui: Path, jobs: int) -> None:
+def _compile(work: _Work, llama_cpp: Path, jobs: int) -> None:
     out, name = work.folder / "out", work.target.name
     definitions = description.settings(work.target, work.pins) | {
         "CMAKE_MAKE_PROGRAM": str(work.toolchain.ninja),
         "CMAKE_TOOLCHAIN_FILE": str(work.folder / "native" / "cmake" / "zig-toolchain.cmake"),
         "LLAMAPACK_ZIG": str(work.toolchain.zig),
         "LLAMA_SOURCE": str(llama_cpp),
-        "LLAMAPACK_UI_DIST": str(ui),
     }
     configure: list[str | Path] = [
         work.toolchain.cmake,
@@ -144,8 +156,7 @@ def _publish(work: _Work) -> Path:
             f"{_GOAL} left no `{work.target.executable}`, or a folder",
             f"everything the build printed is in `{work.log}`",
         )
-    for path in files:
-        path.chmod(0o755 if path.name == work.target.executable else 0o644)
+    finish(work.target, files, work.log)
     text = sums.listing(files)
     facts = {
         "built_with": work.toolchain.versions(),

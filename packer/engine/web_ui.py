@@ -1,8 +1,7 @@
-"""The web UI: upstream's `tools/ui`, built once with npm and embedded in every engine."""
+"""The web UI: upstream's `tools/ui`, built once with npm for all engines."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from packer.console import note
 from packer.engine import layout, logged, native, npm
+from packer.engine import pins as pinned
 from packer.engine.lock import locked
 from packer.engine.pins import Pins
 from runtime.errors import InputError
@@ -27,17 +27,21 @@ def key(pins: Pins, sources: Path) -> str:
     Args:
         sources: the `native/` folder.
     """
-    own = {n: d for n, d in native.digests(sources).items() if n.startswith("web_ui/")}
+    own = hashlib.sha256(_frozen_clock(sources).read_bytes()).hexdigest()
     parts = {"commit": pins.commit, "date": pins.date, "release": pins.release}
     text = json.dumps([parts, own, _STEPS], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def find() -> Path | None:
+    """The folder of the web UI that belongs to the current engines, or None if it is not built."""
+    sources = native.directory()
+    place = _place(pinned.load(sources), sources)
+    return place if place.is_dir() else None
+
+
 def ready(pins: Pins, llama_cpp: Path, sources: Path) -> Path:
     """The folder with the built web UI; built if it is not there (one or two minutes).
-
-    Its subfolder `_gzip/` holds every file once more, compressed: upstream's embedder takes the
-    compressed ones where it finds them.
 
     Args:
         llama_cpp: llama.cpp's sources.
@@ -46,16 +50,22 @@ def ready(pins: Pins, llama_cpp: Path, sources: Path) -> Path:
     Raises:
         InputError: npm is missing or a step of the build fails.
     """
-    place = layout.web_ui() / key(pins, sources)[:16]
+    place = _place(pins, sources)
     with locked(layout.lock("web-ui")):
         if not place.is_dir():
             note("building the web UI (one or two minutes)")
             # Some disks take minutes to remove npm's 40,000 files; the compiler need not wait.
             with layout.unfinished(layout.web_ui(), large=True) as folder:
-                dist = build(pins, llama_cpp, sources, folder / "ui")
-                compress(dist)
-                dist.rename(place)
+                build(pins, llama_cpp, sources, folder / "ui").rename(place)
     return place
+
+
+def _frozen_clock(sources: Path) -> Path:
+    return (sources / "web_ui" / "freeze-date.cjs").resolve()
+
+
+def _place(pins: Pins, sources: Path) -> Path:
+    return layout.web_ui() / key(pins, sources)[:16]
 
 
 def build(pins: Pins, llama_cpp: Path, sources: Path, work: Path) -> Path:
@@ -72,8 +82,7 @@ def build(pins: Pins, llama_cpp: Path, sources: Path, work: Path) -> Path:
     )
     for step in _STEPS:
         if step[0] == "run":
-            frozen = (sources / "web_ui" / "freeze-date.cjs").resolve()
-            env["NODE_OPTIONS"] = f"--require {json.dumps(str(frozen))}"
+            env["NODE_OPTIONS"] = f"--require {json.dumps(str(_frozen_clock(sources)))}"
         doing = f"building the web UI (`npm {step[0]}`)"
         logged.run([*tool.command, *step], doing, log, cwd=work, env=env)
     dist = work / "dist"
@@ -82,12 +91,3 @@ def build(pins: Pins, llama_cpp: Path, sources: Path, work: Path) -> Path:
             "building the web UI left no `index.html`", f"everything it printed is in `{log}`"
         )
     return dist
-
-
-def compress(dist: Path) -> None:
-    """Write every file of `dist` to `dist/_gzip` too, compressed, without name and time."""
-    files = [path for path in dist.rglob("*") if path.is_file()]
-    for path in files:
-        packed = dist / "_gzip" / path.relative_to(dist)
-        packed.parent.mkdir(parents=True, exist_ok=True)
-        packed.write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from packer import build_cache
+from packer import build_cache, macho_signature
 from packer.engine import native
 from packer.polyglot import elf, pe_link
 
@@ -68,7 +68,7 @@ def _flags(target: str) -> tuple[str, ...]:
 
 def _key(target: str, zig_version: str) -> str:
     """Identifies everything that the stub's bytes depend on."""
-    modules = (__file__, elf.__file__, pe_link.__file__)
+    modules = (__file__, elf.__file__, macho_signature.__file__, pe_link.__file__)
     digest = hashlib.sha256("\0".join((target, zig_version, *_flags(target))).encode())
     files = _files(target, (*_COMPILED, *_INCLUDED))
     for path in (*files, *map(Path, modules)):
@@ -89,6 +89,8 @@ def _compile(target: str, zig: Path, program: Path) -> None:
         subprocess.run(command, check=True, cwd=program.parent)
     if target.startswith("linux"):
         program.write_bytes(elf.hide_phdr(program.read_bytes()))
+    elif target == "macos-x86_64":  # zig signs what it links for arm64.
+        program.write_bytes(macho_signature.sign(program.read_bytes(), "stub"))
     program.chmod(0o755)
 
 

@@ -17,9 +17,7 @@ cmake_minimum_required(VERSION 3.25)
 project(small NONE)
 file(APPEND "{counter}" "x")
 add_custom_target(llamapack-engine-files
-    COMMAND ${{CMAKE_COMMAND}} -E make_directory engine
-    COMMAND ${{CMAKE_COMMAND}} -E copy ${{CMAKE_SOURCE_DIR}}/engine/main.cpp engine/llamapack-engine
-    COMMAND ${{CMAKE_COMMAND}} -E copy ${{CMAKE_SOURCE_DIR}}/engine/base.c engine/libggml-base.so
+    COMMAND ${{CMAKE_COMMAND}} -E copy_directory "{samples}/${{LLAMAPACK_STATIC}}" engine
     COMMAND ${{CMAKE_COMMAND}} -E sleep 0.2)
 """
 
@@ -65,18 +63,28 @@ def release(tmp_path: Path) -> Release:
 
 
 @pytest.fixture
-def small_native(tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `native/` folder that llamapack takes for its own."""
+def small_native(
+    tmp_path: Path,
+    release: Release,
+    engines: Callable[[str], dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """A `native/` folder that llamapack takes for its own; its engines are small programs."""
+    for static, target in (("OFF", "linux-x86_64"), ("ON", "linux-x86_64-static")):
+        (tmp_path / "samples" / static).mkdir(parents=True)
+        for name, data in engines(target).items():
+            (tmp_path / "samples" / static / name).write_bytes(data)
     folder = tmp_path / "native"
     for name in ("engine", "stub", "web_ui", "cmake"):
         (folder / name).mkdir(parents=True)
     (folder / "pins.toml").write_text(
         PINS.format(commit=release.commit, integrity=release.integrity)
     )
-    (folder / "CMakeLists.txt").write_text(CMAKE.format(counter=tmp_path / "configured"))
+    (folder / "CMakeLists.txt").write_text(
+        CMAKE.format(counter=tmp_path / "configured", samples=tmp_path / "samples")
+    )
     (folder / "cmake" / "zig-toolchain.cmake").write_text("")
     (folder / "engine" / "main.cpp").write_text("int main() {}\n")
-    (folder / "engine" / "base.c").write_text("int base;\n")
     (folder / "stub" / "stub.c").write_text("int stub;\n")
     (folder / "web_ui" / "freeze-date.cjs").write_text("// freeze\n")
     monkeypatch.setattr(native, "directory", lambda: folder)

@@ -28,7 +28,7 @@ def test_a_finished_engine_is_found_with_its_list_and_facts(cache_root: Path) ->
 
     listing = (place / "SHA256SUMS").read_bytes()
     names = [line.split("  ")[1] for line in listing.decode().splitlines()]
-    assert names == ["libggml-base.so", "llamapack-engine"]
+    assert names == ["libggml-base.so", "libggml-cpu.so", "llamapack-engine"]
     facts = json.loads((place / "engine.json").read_text())
     assert facts["id"] == hashlib.sha256(listing).hexdigest()
     assert place.name == f"linux-x86_64-{facts['key'][:16]}"
@@ -94,11 +94,21 @@ def test_a_cmake_error_is_shown_with_its_message(small_native: Path) -> None:
         build(LINUX)
 
 
-def test_a_build_without_the_program_is_refused(small_native: Path) -> None:
-    path = small_native / "CMakeLists.txt"
-    path.write_text(path.read_text().replace("engine/llamapack-engine", "engine/other"))
+def test_a_build_without_the_program_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "samples" / "OFF" / "llamapack-engine").unlink()
     with pytest.raises(InputError, match="left no `llamapack-engine`"):
         build(LINUX)
+
+
+@pytest.mark.usefixtures("small_native")
+def test_an_engine_that_would_not_start_is_refused(tmp_path: Path, cache_root: Path) -> None:
+    program = tmp_path / "samples" / "OFF" / "llamapack-engine"
+    program.write_bytes(program.read_bytes().replace(b"ggml_one", b"ggml_six"))
+    with pytest.raises(InputError, match=r"linux-x86_64 would not start there: .*ggml_six") as why:
+        build(LINUX)
+    assert "ggml_six" in (cache_root / "logs" / "linux-x86_64.log").read_text()
+    assert "linux-x86_64.log" in why.value.tip
+    assert cache.find("linux-x86_64") is None
 
 
 def test_another_zig_is_refused(small_native: Path) -> None:

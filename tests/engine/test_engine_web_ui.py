@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import shutil
@@ -55,8 +54,7 @@ def test_the_web_ui_is_built_once_with_a_stopped_clock(
     options, epoch, number, node_env = json.loads((place / "_app" / "env.json").read_text())
     assert options == f'--require "{small_native}/web_ui/freeze-date.cjs"'
     assert (epoch, number, node_env) == (str(pinned.date), "v0.4.0", None)
-    packed = place / "_gzip" / "index.html"
-    assert gzip.decompress(packed.read_bytes()) == b"<html>"
+    assert web_ui.find() == place
 
     fake_npm.write_text("raise SystemExit('npm was started again')")
     assert web_ui.ready(pinned, tmp_path / "repository", small_native) == place
@@ -71,16 +69,6 @@ def test_a_failing_step_names_the_log(
         web_ui.ready(pins.load(small_native), tmp_path / "repository", small_native)
     assert str(cache_root / "logs" / "web-ui.log") in caught.value.tip
     assert finished(cache_root) == []
-
-
-def test_compression_ignores_names_and_times(tmp_path: Path) -> None:
-    for name, time in (("a", 1), ("b", 2_000_000_000)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "index.html").write_text("x" * 1000)
-        os.utime(tmp_path / name / "index.html", (time, time))
-        web_ui.compress(tmp_path / name)
-    a, b = ((tmp_path / name / "_gzip" / "index.html").read_bytes() for name in "ab")
-    assert a == b
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="there is no Node.js")
@@ -132,7 +120,6 @@ def test_two_builds_of_the_real_web_ui_are_identical(tmp_path: Path) -> None:
     trees = []
     for name in ("first", "the second"):
         dist = web_ui.build(pinned, llama_cpp, sources, tmp_path / name / "ui")
-        web_ui.compress(dist)
         files = [path for path in dist.rglob("*") if path.is_file()]
         trees.append({path.relative_to(dist): path.read_bytes() for path in files})
     assert trees[0] == trees[1]

@@ -1,0 +1,46 @@
+#include "gzip_member.h"
+
+#include <algorithm>
+
+static void append_le(std::string & out, uint32_t value, int bytes) {
+    for (int i = 0; i < bytes; i++) {
+        out += (char) (value >> 8 * i & 0xff);
+    }
+}
+
+// Deflate's stored blocks (RFC 1951, section 3.2.4): for members that are not compressed.
+static std::string stored_blocks(const std::string & data) {
+    static constexpr size_t BLOCK = 65535;
+
+    std::string out;
+    size_t      at = 0;
+    do {
+        const size_t size = std::min(BLOCK, data.size() - at);
+        const bool   last = at + size == data.size();
+        out += (char) last;
+        append_le(out, (uint32_t) size, 2);
+        append_le(out, ~(uint32_t) size, 2);
+        out.append(data, at, size);
+        at += size;
+    } while (at < data.size());
+    return out;
+}
+
+std::string gzip_member(const archive & from, const zip_member & member) {
+    const char * error  = "";
+    uint64_t     offset = 0;
+    const bool   fits   = member.size <= UINT32_MAX && member.compressed_size <= UINT32_MAX;
+    const bool   known  = member.method == ZIP_DEFLATED || member.method == ZIP_STORED;
+    if (!fits || !known || (member.flags & 1) != 0 || zip_data_offset(&from.directory(), &member, &offset, &error) != 0) {
+        return "";
+    }
+    const std::string data = from.bytes(offset, member.compressed_size);
+    if (data.size() != member.compressed_size) {
+        return "";
+    }
+    std::string out("\x1f\x8b\x08\0\0\0\0\0\0\xff", 10); // no name, no time, from no particular system
+    out += member.method == ZIP_DEFLATED ? data : stored_blocks(data);
+    append_le(out, member.crc32, 4);
+    append_le(out, (uint32_t) member.size, 4);
+    return out;
+}
