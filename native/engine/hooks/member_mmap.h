@@ -33,12 +33,15 @@ BOOL    member_virtual_unlock(void * addr, SIZE_T size);
 #    include <sys/mman.h>
 #    include <sys/types.h>
 
+// With C's linkage, as mmap itself: on OpenBSD this header declares its functions at every inclusion.
+extern "C" {
 void * member_mmap(void * addr, size_t size, int protection, int flags, int fd, off_t offset);
 int    member_munmap(void * addr, size_t size);
 int    member_madvise(void * addr, size_t size, int advice);
 int    member_fadvise(int fd, off_t offset, off_t size, int advice);
 int    member_mlock(const void * addr, size_t size);
 int    member_munlock(const void * addr, size_t size);
+}
 
 #    define mmap          member_mmap
 #    define munmap        member_munmap

@@ -25,13 +25,9 @@ void * member_mmap(void * addr, size_t size, int protection, int flags, int fd, 
     const uint64_t first = range.offset & ~(page - 1);
     const uint64_t last  = std::min<uint64_t>(range.offset + range.size, size);
 
-    // Upstream counts from the start of the container, so its address range is reserved whole,
-    // without access and without memory behind it.
-    int reserve_flags = MAP_PRIVATE | MAP_ANON;
-#ifdef MAP_NORESERVE
-    reserve_flags |= MAP_NORESERVE;
-#endif
-    char * base = (char *) mmap(nullptr, size, PROT_NONE, reserve_flags, -1, 0);
+    // Upstream counts from the start of the container, so its address range is reserved whole, without
+    // access. As a mapping of the file it counts against no limit of memory.
+    char * base = (char *) mmap(nullptr, size, PROT_NONE, MAP_SHARED, fd, 0);
     if (base == MAP_FAILED) {
         return MAP_FAILED;
     }
