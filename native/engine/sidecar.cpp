@@ -21,7 +21,8 @@ static std::string renamed(const std::string & bundle, const char * ending) {
 }
 
 std::string sidecar_bundle(const std::string & bundle) {
-    return renamed(bundle, ".llamafile");
+    const std::string usual = renamed(bundle, ".llamafile");
+    return usual.empty() ? renamed(bundle, "") : usual; // a bundle may be called as its maker likes
 }
 
 std::string sidecar_weights(const std::string & bundle) {

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from running import QUESTION, serving
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -45,3 +48,24 @@ def test_the_page_answers_as_the_api_does(browser: webdriver.Chrome, demo_bundle
         box.send_keys(QUESTION)
         box.send_keys(Keys.ENTER)
         wait.until(lambda page: expected in page.find_element(By.TAG_NAME, "body").text)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_pages_of_ones_own(demo_bundle: Path, tmp_path: Path, method: int) -> None:
+    """Any ZIP program can put them in; stored ones are more than one block of deflate."""
+    bundle = tmp_path / "own.llamafile"
+    shutil.copy(demo_bundle, bundle)
+    page = "<!doctype html><title>mine</title>" + "text " * 40_000
+    with warnings.catch_warnings(), zipfile.ZipFile(bundle, "a", method) as archive:
+        warnings.simplefilter("ignore")  # It says that there is an older member of the name.
+        archive.writestr("web-ui/index.html", page)
+        archive.writestr("web-ui/more/help.html", page)
+    with serving(bundle) as server:
+        for path in ("", "index.html", "more/help.html"):
+            answered = requests.get(f"{server.url}/{path}", timeout=30)
+            assert answered.headers["Content-Type"] == "text/html; charset=utf-8"
+            assert answered.text == page
+        tag = answered.headers["ETag"]
+        known = {"If-None-Match": tag}
+        again = requests.get(f"{server.url}/more/help.html", headers=known, timeout=30)
+        assert again.status_code == 304

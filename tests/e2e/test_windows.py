@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pexpect
 import pytest
 from openai import OpenAI
 from running import CLI, DEMO, answer, free_port, pack, pack_saying, run, until_healthy
@@ -88,6 +89,22 @@ def test_serves_http(wine: Wine, demo_bundle: Path) -> None:
     wine.stop()
 
 
+def test_ctrl_c_ends_the_server_as_on_linux(wine: Wine, demo_bundle: Path) -> None:
+    port = free_port()
+    words = ("--server", "--nobrowser", "--port", str(port))
+    statuses = []
+    for console in (
+        pexpect.spawn("sh", [str(demo_bundle), *words], timeout=120),
+        wine.console(demo_bundle, *words),
+    ):
+        console.expect_exact("server is listening")
+        console.send("\x03")
+        console.expect(pexpect.EOF)
+        console.close()
+        statuses.append((console.exitstatus, console.signalstatus))
+    assert statuses == [(0, None), (0, None)]
+
+
 def test_a_damaged_bundle_is_named(wine: Wine, demo_bundle: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.exe"
     shutil.copy(demo_bundle, damaged)
@@ -122,6 +139,16 @@ def test_exe_takes_weights_from_the_gguf_beside_it(
     assert b"holds no weights" in done.stderr
     shutil.copy(DEMO, tmp_path / "model.gguf")
     done = wine.run(tmp_path / "model.exe", *CLI)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    assert text(done.stdout) == answer(demo_bundle)
+
+
+def test_exe_finds_a_bundle_of_any_name(
+    wine: Wine, engines: dict[str, Path], demo_bundle: Path, tmp_path: Path
+) -> None:
+    words = ("--targets", ",".join(engines), "--windows", "external")
+    pack(DEMO, *words, output=tmp_path / "model 1.5")
+    done = wine.run(tmp_path / "model 1.5.exe", *CLI)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     assert text(done.stdout) == answer(demo_bundle)
 

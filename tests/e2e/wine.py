@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pexpect
 import pytest
 
 
@@ -47,6 +48,10 @@ class Wine:
         finally:
             process.terminate()
             process.wait(60)
+
+    def console(self, program: Path, *words: str) -> pexpect.spawn[bytes]:
+        """A Windows program in a terminal."""
+        return pexpect.spawn(self._wine, [str(program), *words], env=self._env, timeout=120)
 
     def stop(self) -> None:
         """End all programs of this Windows."""
