@@ -9,14 +9,72 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packer import __version__, build_cache
+from packer.digest import Digest
+from packer.engine import sums
 from packer.output import output_file
+from packer.sources import FileSource
 from packer.zip_writer import DEFLATE_LEVEL, ZipWriter
 from runtime.bundle import Bundle
+from runtime.zip_directory import Member
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Members in their deflated form, ready to be copied into a bundle."""
+
+    archive: Bundle
+    sums: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of members by file name; the others' is computed."""
+
+    @property
+    def compressed_size(self) -> int:
+        """Bytes in the bundle."""
+        return sum(member.compressed_size for member in self.archive.members.values())
+
+    @property
+    def count(self) -> int:
+        """Number of members."""
+        return len(self.archive.members)
+
+    def members(self) -> Iterator[tuple[Member, Digest]]:
+        """Its members, in the order in which bundles hold them."""
+        for member in self.archive.members.values():
+            sha256 = self.sums.get(member.name.rsplit("/", 1)[1])
+            if sha256 is None:
+                sha256 = hashlib.sha256(self.archive.read(member.name)).hexdigest()
+            yield member, Digest(member.size, member.crc32, sha256)
+
+
+def add_files(
+    archive: ZipWriter,
+    prefix: str,
+    folder: Path,
+    listing: sums.Listing,
+    modes: Mapping[str, int] | None = None,
+) -> None:
+    """Deflate the listed files of `folder`, and add the list itself.
+
+    Args:
+        prefix: of the members' names.
+        modes: UNIX permissions by file name; 0644 for the others.
+
+    Raises:
+        InputError: a file is missing or not what the list says.
+    """
+    for name in sorted(listing.sums):
+        source = FileSource.of(folder / name)
+        mode = (modes or {}).get(name, 0o644)
+        with source.open() as file:
+            record = archive.add_deflated(f"{prefix}{name}", file, source.size, mode=mode)
+        if record.digest.sha256 != listing.sums[name]:
+            raise sums.damaged(folder, f"{name} is not the file that {sums.NAME} lists")
+    archive.add_bytes(f"{prefix}{sums.NAME}", listing.text, deflate=False)
 
 
 @contextmanager

@@ -57,6 +57,7 @@ def _bundle(bundle: Bundle) -> dict[str, Any]:
         ],
         "file": str(bundle.path),
         "format": stated.get("format"),
+        "gpu_modules": [asdict(module) for module in bundle.gpu_modules],
         "kind": "zip" if manifest is None else "bundle",
         "members": [
             {

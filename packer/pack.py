@@ -1,4 +1,4 @@
-"""Puts a bundle together: front, engines, web UI, weights, small members, manifest, directory.
+"""Puts a bundle together: front, engines, GPU modules, web UI, weights, small members, directory.
 
 Reads like docs/bundle-format.md, top to bottom. Knows neither file system nor command line.
 """
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from packer import manifest
 from packer.copy import Destination
+from packer.deflated import Packed
 from packer.engine_archive import PackedEngine
 from packer.front import Front
+from packer.gpu.archive import PackedModule
 from packer.manifest import Model
 from packer.progress import Advance
 from packer.sources import Source
-from packer.web_ui_archive import PackedWebUi
 from packer.zip_writer import Record, ZipWriter
 from runtime.bundle import ARGS, MANIFEST, TEMPLATE
 
@@ -33,7 +34,8 @@ class Plan:
     name: str
     front: Front
     engines: Sequence[PackedEngine]
-    web_ui: PackedWebUi | None
+    gpu_modules: Sequence[PackedModule]
+    web_ui: Packed | None
     weights: Mapping[str, Source]
     """By member name, in the order in which they are to lie."""
     models: Sequence[Model]
@@ -51,6 +53,13 @@ class Plan:
         return inside or [self.front.program or ""]
 
     @property
+    def copied(self) -> list[Packed]:
+        """What is copied from the build cache, in the order of the file."""
+        shared = [self.web_ui] if self.web_ui else []
+        engines = [engine.packed for engine in self.engines]
+        return [*engines, *(module.packed for module in self.gpu_modules), *shared]
+
+    @property
     def work(self) -> int:
         """Bytes of weights to copy."""
         return sum(source.size for source in self.weights.values())
@@ -58,15 +67,12 @@ class Plan:
     @property
     def size_limit(self) -> int:
         """Bytes that the bundle will not exceed."""
-        engines = sum(packed.engine.compressed_size for packed in self.engines)
-        members = sum(packed.engine.files + 1 for packed in self.engines)
-        if self.web_ui:
-            engines += self.web_ui.compressed_size
-            members += len(self.web_ui.archive.members)
+        packed = sum(one.compressed_size for one in self.copied)
+        members = sum(one.count for one in self.copied)
         small = len(self.chat_template or b"") + len(self.args) * 4
         padding = len(self.weights) * (ALIGNMENT * 2 + _PER_MEMBER)
         fixed = len(self.front.data) + small + _OVERHEAD + members * _PER_MEMBER
-        return self.work + engines + padding + fixed
+        return self.work + packed + padding + fixed
 
 
 def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]:
@@ -80,10 +86,8 @@ def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]
     """
     destination.write(plan.front.data)
     archive = ZipWriter(destination, plan.epoch)
-    for packed in plan.engines:
+    for packed in plan.copied:
         _add(archive, packed)
-    if plan.web_ui:
-        _add(archive, plan.web_ui)
     for name, source in plan.weights.items():
         with source.open() as file:
             archive.add_stored(
@@ -99,7 +103,7 @@ def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]
     return archive.records
 
 
-def _add(archive: ZipWriter, packed: PackedEngine | PackedWebUi) -> None:
+def _add(archive: ZipWriter, packed: Packed) -> None:
     """Add members in their deflated form."""
     for member, content in packed.members():
         archive.add_packed(

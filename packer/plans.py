@@ -65,5 +65,7 @@ def _native(whole: Plan, folders: Mapping[str, Path], kind: str) -> Plan:
 def _with_engines(whole: Plan, targets: Iterable[str]) -> Plan:
     wanted = set(targets)
     return replace(
-        whole, engines=[packed for packed in whole.engines if packed.engine.target in wanted]
+        whole,
+        engines=[packed for packed in whole.engines if packed.engine.target in wanted],
+        gpu_modules=[one for one in whole.gpu_modules if one.module.target in wanted],
     )

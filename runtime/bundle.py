@@ -21,7 +21,7 @@ from runtime.gguf_header import Header, read_header
 from runtime.zip_directory import DEFLATED, STORED, Directory, Member, data_offset, read_directory
 
 ARGS, MANIFEST, TEMPLATE = ".args", "llamapack.json", "chat_template.jinja"
-ENGINES, SUMS, WEB_UI = "engines/", "SHA256SUMS", "web-ui/"
+ENGINES, GPU, SUMS, WEB_UI = "engines/", "gpu/", "SHA256SUMS", "web-ui/"
 
 _SMALL = 16 << 20  # bytes; limit of members that are read whole
 _BLOCK = 1 << 20  # bytes read at once
@@ -36,6 +36,19 @@ class Engine:
     """SHA-256 of its `SHA256SUMS`, 64 hex digits."""
     files: int
     """Number of files, without `SHA256SUMS`."""
+    size: int
+    """Bytes when unpacked."""
+    compressed_size: int
+    """Bytes in the bundle."""
+
+
+@dataclass(frozen=True)
+class GpuModule:
+    """What the engine for one target loads to use one kind of GPU."""
+
+    target: str
+    kind: str
+    """`cuda`, `hip`, `metal` or `vulkan`."""
     size: int
     """Bytes when unpacked."""
     compressed_size: int
@@ -136,6 +149,24 @@ class Bundle:
                     )
                 )
         return engines
+
+    @cached_property
+    def gpu_modules(self) -> list[GpuModule]:
+        """The GPU modules of a llamapack bundle, sorted by target and kind."""
+        found: dict[tuple[str, str], list[Member]] = {}
+        for name, member in self.members.items():
+            parts = name.split("/")
+            if len(parts) == 4 and name.startswith(GPU):
+                found.setdefault((parts[1], parts[2]), []).append(member)
+        return [
+            GpuModule(
+                target,
+                kind,
+                size=sum(file.size for file in files if not file.name.endswith(SUMS)),
+                compressed_size=sum(file.compressed_size for file in files),
+            )
+            for (target, kind), files in sorted(found.items())
+        ]
 
     @property
     def weights(self) -> list[Member]:

@@ -53,7 +53,7 @@ static void hash_block(uint32_t state[8], const uint8_t * p) {
     state[7] += h;
 }
 
-void sha256_init(struct sha256 * hash) {
+void sha256_begin(struct sha256 * hash) {
     static const uint32_t initial[8] = {
         0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
     };
@@ -61,7 +61,7 @@ void sha256_init(struct sha256 * hash) {
     hash->size = 0;
 }
 
-void sha256_update(struct sha256 * hash, const void * data, size_t size) {
+void sha256_add(struct sha256 * hash, const void * data, size_t size) {
     const uint8_t * p    = data;
     size_t          used = hash->size % 64;
     hash->size += size;
@@ -83,15 +83,15 @@ void sha256_update(struct sha256 * hash, const void * data, size_t size) {
     }
 }
 
-void sha256_final(struct sha256 * hash, uint8_t digest[32]) {
+void sha256_end(struct sha256 * hash, uint8_t digest[32]) {
     static const uint8_t padding[64] = {0x80};
     uint64_t             bits        = hash->size * 8;
     uint8_t              length[8];
     for (int i = 0; i < 8; i++) {
         length[i] = (uint8_t) (bits >> (56 - 8 * i));
     }
-    sha256_update(hash, padding, 1 + (119 - hash->size % 64) % 64);
-    sha256_update(hash, length, 8);
+    sha256_add(hash, padding, 1 + (119 - hash->size % 64) % 64);
+    sha256_add(hash, length, 8);
     for (int i = 0; i < 32; i++) {
         digest[i] = (uint8_t) (hash->state[i / 4] >> (24 - 8 * (i % 4)));
     }

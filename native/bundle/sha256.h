@@ -15,9 +15,9 @@ struct sha256 {
     uint8_t  block[64]; // size % 64 bytes that wait for the rest of their block
 };
 
-void sha256_init(struct sha256 * hash);
-void sha256_update(struct sha256 * hash, const void * data, size_t size);
-void sha256_final(struct sha256 * hash, uint8_t digest[32]);
+void sha256_begin(struct sha256 * hash);
+void sha256_add(struct sha256 * hash, const void * data, size_t size);
+void sha256_end(struct sha256 * hash, uint8_t digest[32]);
 
 // Writes the digest as 64 lower-case hex digits and a NUL.
 void sha256_hex(const uint8_t digest[32], char hex[65]);

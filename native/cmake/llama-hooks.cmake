@@ -13,6 +13,10 @@ target_include_directories(llama PRIVATE "${hooks}")
 set_source_files_properties("${LLAMA_SOURCE}/common/arg.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
     PROPERTIES COMPILE_OPTIONS "-include;${hooks}/given_argv.h")
 
+# Upstream tells only its log how many layers run on the GPU.
+set_source_files_properties("${LLAMA_SOURCE}/common/common.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+    PROPERTIES COMPILE_DEFINITIONS llama_log_set=llama_log_set_watched)
+
 # The web UI comes out of the bundle: this folder's ui.h stands before the one for embedded pages.
 target_include_directories(llama-server-impl BEFORE PRIVATE "${hooks}/web_ui")
 

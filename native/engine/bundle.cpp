@@ -3,7 +3,6 @@
 #include "member_table.h"
 #include "temporary_file.h"
 #include "user_error.h"
-#include "zip_extract.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -45,14 +44,31 @@ bool bundle::has(const std::string & name) const {
     return file.find(name) != nullptr;
 }
 
-std::string bundle::read(const std::string & name) const {
+uint64_t bundle::size(const std::string & name) const {
     const zip_member * member = file.find(name);
-    if (!member) {
+    return member ? member->size : 0;
+}
+
+const zip_member & bundle::member(const std::string & name) const {
+    const zip_member * found = file.find(name);
+    if (!found) {
         throw user_error(container + ": has no member " + name, "`llamapack inspect` lists the members");
     }
+    return *found;
+}
+
+void bundle::extract(const std::string & name, zip_sink write, void * sink) const {
+    const char * error = "";
+    if (zip_extract(&file.directory(), &member(name), write, sink, &error) != 0) {
+        throw user_error(container + ": " + name + ": " + error,
+                         "download or copy the file again, and see that there is space for the cache");
+    }
+}
+
+std::string bundle::read(const std::string & name) const {
     const char * error = "";
     size_t       size  = 0;
-    char *       text  = zip_extract_alloc(&file.directory(), member, READ_LIMIT, &size, &error);
+    char *       text  = zip_extract_alloc(&file.directory(), &member(name), READ_LIMIT, &size, &error);
     if (!text) {
         throw user_error(container + ": " + name + ": " + error, "download or copy the file again");
     }

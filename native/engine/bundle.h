@@ -3,6 +3,7 @@
 #pragma once
 
 #include "archive.h"
+#include "zip_extract.h"
 
 #include <string>
 #include <vector>
@@ -24,6 +25,12 @@ class bundle {
     // The contents of a member of at most 64 MiB. Throws user_error if there is none or it is damaged.
     std::string read(const std::string & name) const;
 
+    // Bytes of a member's contents; 0 if there is none.
+    uint64_t size(const std::string & name) const;
+
+    // Streams a member to `write`. Throws user_error if there is none, it is damaged or `write` fails.
+    void extract(const std::string & name, zip_sink write, void * sink) const;
+
     // The stored *.gguf members, in the order of the archive.
     std::vector<std::string> weights() const;
 
@@ -38,4 +45,6 @@ class bundle {
     archive     file;
     std::string container;
     int         aliases = 0;
+
+    const zip_member & member(const std::string & name) const;
 };

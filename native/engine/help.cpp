@@ -26,8 +26,10 @@ OPTIONS
     -m FILE          other weights: a .gguf, or another bundle
     -c N             context size in tokens; 0 is the size that the model was trained with
                      (default: 8192, or the trained size where that is smaller)
-    -ngl N           how many layers to put on the GPU; 999 is all of them
-    --gpu KIND       auto, disable, nvidia, amd, apple, intel or vulkan
+    -ngl N           how many layers to put on the GPU; 999 is all of them, 0 keeps the GPU out
+                     (default: as many as fit)
+    --gpu KIND       auto, disable, a maker (nvidia, amd, intel, apple) or a way to get at the card
+                     (cuda, metal, vulkan). Anything but auto is an error where it cannot be had
     -n N             how many tokens to write at most
     --temp T         temperature; 0 always takes the likeliest token
     -e               take \n and other escapes in -p

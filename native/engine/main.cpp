@@ -1,6 +1,10 @@
 // The engine's entry: finds the bundle, reads its default arguments, settles the mode.
 
 #include "bundle.h"
+#include "commands.h"
+#include "gpu_choice.h"
+#include "gpu_probe.h"
+#include "gpu_report.h"
 #include "help.h"
 #include "model.h"
 #include "modes.h"
@@ -8,7 +12,6 @@
 #include "options.h"
 #include "program_path.h"
 #include "unsupported.h"
-#include "upstream.h"
 #include "user_error.h"
 #include "web_ui.h"
 #include "words.h"
@@ -21,24 +24,6 @@
 
 // embedded by upstream's license_generate
 extern const char * LICENSES[];
-
-int llama_bench(int argc, char ** argv);
-int llama_completion(int argc, char ** argv);
-int llama_quantize(int argc, char ** argv);
-int llama_server(int argc, char ** argv);
-
-struct command {
-    const char * name;
-    int (*run)(int, char **);
-};
-
-// Upstream's own programs, as they are: `FILE bench -m X.gguf`.
-static const command COMMANDS[] = {
-    { "bench",      llama_bench      },
-    { "completion", llama_completion },
-    { "quantize",   llama_quantize   },
-    { "serve",      llama_server     },
-};
 
 static int version_print(const bundle & from) {
     if (from.has("llamapack.json")) {
@@ -76,7 +61,7 @@ static std::string bundle_path(const std::string & program) {
     return !named.empty() ? named : bundle::is_archive(program) ? program : "";
 }
 
-static int run(const std::string & own, std::vector<std::string> user) {
+static int run(const std::string & program, const std::string & own, std::vector<std::string> user) {
     bundle from;
     if (!own.empty()) {
         from.open(own);
@@ -102,9 +87,9 @@ static int run(const std::string & own, std::vector<std::string> user) {
         return licenses_print();
     }
     unsupported_refuse(opts);
-    if (opts.gpu == "disable") {
-        opts.remove("--n-gpu-layers");
-        opts.add("--n-gpu-layers", "0");
+    gpu_choose(opts, from, program);
+    if (opts.log_disable) {
+        gpu_report_mute();
     }
     if (opts.mode == run_mode::unset) {
         opts.mode = mode_default(opts);
@@ -128,7 +113,7 @@ static void log_errors(ggml_log_level level, const char * text, void *) {
 }
 
 int main(int argc, char ** argv) {
-    if (std::getenv("LLAMAPACK_PROBE")) {
+    if (std::getenv("LLAMAPACK_PROBE") || gpu_probe_answer()) {
         return 0;
     }
     standard_streams_open();
@@ -139,13 +124,9 @@ int main(int argc, char ** argv) {
     const std::string own = bundle_path(program);
     web_ui_set_bundle(own);
 
-    for (const command & one : COMMANDS) {
-        if (argc > 1 && strcmp(argv[1], one.name) == 0) {
-            return upstream_run(one.run, std::vector<std::string>(argv + 1, argv + argc));
-        }
-    }
+    const std::vector<std::string> words = program_arguments(argc, argv);
     try {
-        return run(own, program_arguments(argc, argv));
+        return command_is(words) ? command_run(program, own, words) : run(program, own, words);
     } catch (const user_error & error) {
         fprintf(stderr, "ERROR %s\n", error.what());
         if (!error.tip.empty()) {

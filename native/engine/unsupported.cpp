@@ -21,11 +21,7 @@ void unsupported_refuse(const options & opts) {
                              "put a reverse proxy such as caddy or nginx in front of it");
         }
     }
-    if (!opts.gpu.empty() && opts.gpu != "auto" && opts.gpu != "disable") {
-        throw user_error("--gpu " + opts.gpu + ": this file has no GPU module",
-                         "leave --gpu away, or say --gpu disable, to run on the CPU");
-    }
     if (opts.recompile) {
-        fprintf(stderr, "NOTE --recompile: this file has no GPU sources to compile; it runs on the CPU\n");
+        fprintf(stderr, "NOTE --recompile: this file has no GPU sources to compile; it uses the modules that it has\n");
     }
 }

@@ -35,9 +35,9 @@ bool find_engine(const struct bundle * bundle, const struct candidate * candidat
             engine->state, sizeof(engine->state), "%llu-%llu", (unsigned long long) info.size,
             (unsigned long long) info.modified);
     }
-    sha256_init(&hash);
-    sha256_update(&hash, engine->sums, size);
-    sha256_final(&hash, digest);
+    sha256_begin(&hash);
+    sha256_add(&hash, engine->sums, size);
+    sha256_end(&hash, digest);
     sha256_hex(digest, hex);
     memcpy(engine->id, hex, 32);
     return true;

@@ -16,7 +16,7 @@ struct output {
 
 static int write_output(void * sink, const void * data, size_t size) {
     struct output * output = sink;
-    sha256_update(&output->hash, data, size);
+    sha256_add(&output->hash, data, size);
     return output->error = os_write(output->file, data, size);
 }
 
@@ -25,11 +25,11 @@ int extract_file(const struct bundle * bundle, const struct engine * engine, con
     uint8_t       digest[32];
     char          hex[65];
     const char *  reason = NULL;
-    sha256_init(&output.hash);
+    sha256_begin(&output.hash);
     if (zip_extract(&bundle->dir, sum->member, write_output, &output, &reason) != 0 && output.error) {
         return output.error;
     }
-    sha256_final(&output.hash, digest);
+    sha256_end(&output.hash, digest);
     sha256_hex(digest, hex);
     if (!reason && strcmp(hex, sum->hex) != 0) {
         reason = "its SHA-256 differs";

@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packer.console import note
@@ -26,6 +27,13 @@ def register(verbs: Subparsers) -> None:
     act.add_argument("--all", action="store_true", help="for every system and architecture")
     act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
     act.set_defaults(run=_build)
+
+    act = actions.add_parser("add-gpu", help="fetch prebuilt GPU modules of the engines' release")
+    act.add_argument("kinds", metavar="KINDS", help="with commas between them: vulkan,metal,cuda")
+    act.add_argument(
+        "--targets", metavar="T,T…", help="default: all targets that have such a module"
+    )
+    act.set_defaults(run=_add_gpu)
 
     act = actions.add_parser("list", help="show all targets and their engines")
     act.add_argument("--json", action="store_true", help="as JSON")
@@ -72,7 +80,27 @@ def _build(args: argparse.Namespace) -> None:
         )
 
 
+def _add_gpu(args: argparse.Namespace) -> None:
+    from packer.gpu import modules, pins
+
+    known = pins.load()
+    wanted = {targets.named(name.strip()).name for name in (args.targets or "").split(",") if name}
+    for kind in dict.fromkeys(word.strip() for word in args.kinds.split(",")):
+        fitting = [module for module in known if module.kind == kind]
+        if not fitting:
+            raise InputError(
+                f"there is no GPU module `{kind}`",
+                f"the kinds are: {', '.join(pins.kinds(known))}",
+            )
+        if wanted:
+            fitting = [module for module in fitting if module.target in wanted]
+        for module in fitting:
+            print(f"{module.target} {module.kind} {modules.add(module)}", flush=True)
+
+
 def _list(args: argparse.Namespace) -> None:
+    from packer.gpu import modules
+
     found = cache.engines()
     missing = [name for name in targets.TARGETS if name not in {e.target for e in found}]
     if args.json:
@@ -90,6 +118,10 @@ def _list(args: argparse.Namespace) -> None:
             for engine in found
         ]
         rows += [{"state": "missing", "target": name} for name in missing]
+        rows += [
+            {"kind": module.kind, "path": str(path), "state": "fetched", "target": module.target}
+            for module, path in modules.found()
+        ]
         print(json.dumps(sorted(rows, key=lambda row: str(row["target"])), indent=2))
         return
     lines = [
@@ -99,6 +131,12 @@ def _list(args: argparse.Namespace) -> None:
     ]
     lines += [f"{name:22}missing" for name in missing]
     print("\n".join(sorted(lines)))
+    for module, path in modules.found():
+        print(f"{module.target:22}{module.kind:9}{_bytes(path) / 1e6:7.1f} MB, GPU module")
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def _path(args: argparse.Namespace) -> None:

@@ -52,6 +52,11 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
             f"{_size(engine['size'])}, {_size(engine['compressed_size'])} packed  "
             f"id {engine['id'][:16]}"
         )
+    for module in facts["gpu_modules"]:
+        yield (
+            f"  {module['target']:22} {module['kind']} for its GPU  "
+            f"{_size(module['size'])}, {_size(module['compressed_size'])} packed"
+        )
     pages = [member for member in facts["members"] if member["name"].startswith(WEB_UI)]
     if pages:
         size = sum(page["compressed_size"] for page in pages)

@@ -49,6 +49,12 @@ def register(verbs: Subparsers) -> None:
         help="engines to pack, `host`: those for this machine; default: all that are built",
     )
     parser.add_argument(
+        "--gpu",
+        metavar="KINDS|none",
+        help="GPU modules to pack, such as `vulkan,metal,cuda`; default: metal and vulkan where "
+        "`engine add-gpu` fetched them",
+    )
+    parser.add_argument(
         "--format",
         choices=FORMATS,
         default=APE,
@@ -76,6 +82,8 @@ def make(args: argparse.Namespace) -> list[Path]:
     from packer.engine_archive import packed_engine
     from packer.engines import web_ui
     from packer.epoch import source_date_epoch
+    from packer.gpu.archive import packed_module
+    from packer.gpu.chosen import chosen
     from packer.inputs import Inputs, bundle_stem
     from packer.output import output_file
     from packer.pack import Plan, pack
@@ -101,6 +109,10 @@ def make(args: argparse.Namespace) -> list[Path]:
             engines=[
                 stack.enter_context(packed_engine(target, folder))
                 for target, folder in folders.items()
+            ],
+            gpu_modules=[
+                stack.enter_context(packed_module(module, folder))
+                for module, folder in chosen(args.gpu, folders)
             ],
             web_ui=stack.enter_context(packed_web_ui(web_ui())),
             weights=inputs.sources,
@@ -153,11 +165,18 @@ def _report(plans: Mapping[Path, Plan]) -> None:
         if plan.weights:
             start = str(path) if path.parent != Path() else f"./{path}"
             note(f"{path}: {size:,.1f} MB for {targets}; start it with `{shlex.quote(start)}`")
+            _report_gpu(plan)
         else:
             note(
                 f"{path}: {size:,.1f} MB for {targets}, without weights, since Windows starts no "
                 f"file of 4 GiB; keep it beside {next(iter(plans)).name}"
             )
+
+
+def _report_gpu(plan: Plan) -> None:
+    for one in plan.gpu_modules:
+        size = one.packed.compressed_size / 1e6
+        note(f"with {one.module.title} ({size:,.1f} MB), which needs {one.module.needs}")
 
 
 def _own_args(args: argparse.Namespace) -> str:

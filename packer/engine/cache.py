@@ -90,7 +90,7 @@ def _engine(path: Path, facts: dict[str, Any], keys: dict[str, str]) -> Engine:
 def clean(*, everything: bool) -> int:
     """Remove stale engines and what builds left behind, or the whole build cache of engines.
 
-    Sources, web UI and current engines stay unless `everything` is true.
+    Sources, web UI, GPU modules and current engines stay unless `everything` is true.
 
     Returns:
         The number of bytes freed.
@@ -106,7 +106,7 @@ def clean(*, everything: bool) -> int:
     else:
         places += [engine.path for engine in engines() if not engine.current]
     with ExitStack() as locks:
-        for name in ("source", "web-ui", *TARGETS):
+        for name in ("source", "gpu", "web-ui", *TARGETS):
             try:
                 locks.enter_context(locked(layout.lock(name), wait=False))
             except Busy:
@@ -120,7 +120,7 @@ def clean(*, everything: bool) -> int:
 
 
 def _stores() -> tuple[Path, ...]:
-    return layout.engines(), layout.source(), layout.web_ui()
+    return layout.engines(), layout.source(), layout.gpu(), layout.web_ui()
 
 
 def _size(place: Path) -> int:

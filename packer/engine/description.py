@@ -16,6 +16,7 @@ def settings(target: Target, pins: Pins) -> dict[str, str]:
     """The CMake variables of a build, less those that hold paths of this machine."""
     return {
         "CMAKE_BUILD_TYPE": "Release",
+        "LLAMAPACK_TARGET": target.name,
         "LLAMAPACK_ZIG_TARGET": target.zig,
         "LLAMAPACK_STATIC": "ON" if target.static else "OFF",
         # Else upstream would ask git, and the answer would depend on how the sources were got.

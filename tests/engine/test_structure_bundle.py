@@ -52,6 +52,7 @@ def bundle(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Path:
             name="all",
             front=front.polyglot(TARGETS),
             engines=packed,
+            gpu_modules=(),
             web_ui=stack.enter_context(packed_web_ui(write_web_ui(folder / "web-ui"))),
             weights={},
             models=(),

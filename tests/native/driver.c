@@ -117,12 +117,12 @@ int main(int argc, char ** argv) {
         struct sha256 hash;
         uint8_t       digest[32];
         char          hex[65];
-        sha256_init(&hash);
+        sha256_begin(&hash);
         while ((size = read_stdin(NULL, &data)) > 0) {
-            sha256_update(&hash, data, (size_t) size);
+            sha256_add(&hash, data, (size_t) size);
         }
         free(input);
-        sha256_final(&hash, digest);
+        sha256_end(&hash, digest);
         sha256_hex(digest, hex);
         puts(hex);
     } else if (strcmp(verb, "crc32") == 0) {

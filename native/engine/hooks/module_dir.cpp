@@ -17,6 +17,10 @@ void module_dir_set(const char * path) {
     module_dir() = path;
 }
 
+const char * module_dir_get() {
+    return module_dir().c_str();
+}
+
 void ggml_backend_load_all() {
     if (ggml_backend_reg_count() == 0 && !module_dir().empty()) {
         ggml_backend_load_all_from_path(module_dir().c_str());

@@ -1,0 +1,145 @@
+#include "gpu_choice.h"
+
+#include "dynamic_library.h"
+#include "gpu_kinds.h"
+#include "gpu_module.h"
+#include "gpu_probe.h"
+#include "gpu_report.h"
+#include "user_error.h"
+
+#include "ggml-backend.h"
+
+#include <algorithm>
+#include <cstdio>
+
+static const std::vector<std::string> WORDS = { "auto", "disable", "nvidia", "amd", "apple", "intel", "cuda", "hip", "metal", "vulkan" };
+
+static bool is_vendor(const std::string & word) {
+    return word == "nvidia" || word == "amd" || word == "intel" || word == "apple";
+}
+
+// Whether modules of a kind can serve what --gpu asks for.
+static bool serves(const std::string & kind, const std::string & word) {
+    if (!is_vendor(word)) {
+        return word == "auto" || word == kind;
+    }
+    return kind == "vulkan" ? word != "apple"
+         : kind == "cuda"   ? word == "nvidia"
+         : kind == "hip"    ? word == "amd"
+                            : word == "apple";
+}
+
+// Of the devices found those that --gpu means. What pretends to be a GPU must be asked for by its kind.
+static std::vector<gpu_device> devices_meant(const std::vector<gpu_device> & found, const std::string & word) {
+    std::vector<gpu_device> meant;
+    for (const gpu_device & device : found) {
+        if (is_vendor(word) ? gpu_is_from(word, device.description) : word != "auto" || !gpu_is_software(device.description)) {
+            meant.push_back(device);
+        }
+    }
+    return meant;
+}
+
+struct attempt {
+    std::string             module; // path, "" if it failed
+    std::vector<gpu_device> devices;
+    bool                    all_meant = false;
+    std::string             failure;
+    std::string             remedy;
+};
+
+static attempt attempt_kind(const gpu_kind & kind, const std::string & word, const bundle & from, const std::string & program) {
+    attempt made;
+    if (!kind.driver.empty() && !library_present(kind.driver)) {
+        made.failure = "no " + kind.title + " driver (" + kind.driver + " is not installed)";
+        made.remedy  = kind.remedy;
+        return made;
+    }
+    const std::string path  = gpu_module_install(from, kind.name);
+    const gpu_probe   found = gpu_probe_run(program, path);
+    made.devices            = devices_meant(found.devices, word);
+    made.all_meant          = made.devices.size() == found.devices.size();
+    if (!made.devices.empty()) {
+        made.module = path;
+    } else if (!found.failure.empty()) {
+        made.failure = "the " + kind.title + " module cannot be used: " + found.failure;
+        made.remedy  = "see that the driver is installed and not too old";
+    } else {
+        made.failure = kind.title + " finds " + found.devices.front().description + " only";
+    }
+    return made;
+}
+
+static void use(const gpu_kind & kind, const attempt & made, options & opts) {
+    std::string names, descriptions;
+    for (const gpu_device & device : made.devices) {
+        names += (names.empty() ? "" : ",") + device.name;
+        descriptions += (descriptions.empty() ? "" : ", ") + device.description;
+    }
+    if (!made.all_meant && !opts.find("--device")) {
+        opts.add("--device", names);
+    }
+    // The CPU modules are there by now: upstream loads them to know which options it has.
+    if (!ggml_backend_load(made.module.c_str())) {
+        throw user_error(made.module + ": could be loaded for a trial, but not now", "start it again, or say --gpu disable");
+    }
+    gpu_report_set(descriptions + " through " + kind.title);
+}
+
+static bool wants_no_layers(const options & opts) {
+    return opts.value("--n-gpu-layers") == "0" || opts.value("--device") == "none";
+}
+
+void gpu_choose(options & opts, const bundle & from, const std::string & program) {
+    const std::string word     = opts.gpu.empty() ? "auto" : opts.gpu;
+    const bool        explicit_ = word != "auto" && word != "disable";
+    if (std::find(WORDS.begin(), WORDS.end(), word) == WORDS.end()) {
+        throw user_error("--gpu " + word + ": there is no such kind", "say auto, disable, nvidia, amd, apple, intel, cuda, metal or vulkan");
+    }
+    if (word == "disable") {
+        opts.remove("--n-gpu-layers");
+        opts.add("--n-gpu-layers", "0");
+    }
+    if (wants_no_layers(opts)) {
+        return;
+    }
+
+    std::vector<std::string> failures;
+    std::string              remedy;
+    bool                     any_module = false;
+    for (const gpu_kind & kind : gpu_kinds()) {
+        if (!serves(kind.name, word) || !gpu_module_has(from, kind.name)) {
+            continue;
+        }
+        any_module = true;
+        attempt made;
+        try {
+            made = attempt_kind(kind, word, from, program);
+        } catch (const user_error & error) {
+            made.failure = error.what();
+            made.remedy  = error.tip;
+        }
+        if (!made.module.empty()) {
+            use(kind, made, opts);
+            return;
+        }
+        failures.push_back(made.failure);
+        remedy = remedy.empty() ? made.remedy : remedy;
+    }
+
+    std::string why;
+    for (const std::string & failure : failures) {
+        why += (why.empty() ? "" : "; ") + failure;
+    }
+    if (!any_module) {
+        why = std::string("this file has no GPU module ") + (explicit_ ? "for that " : "") + "on " + LLAMAPACK_TARGET;
+    }
+    if (explicit_) {
+        throw user_error("--gpu " + word + ": " + why, remedy.empty() ? "leave --gpu away, or say --gpu disable, to run on the CPU" : remedy);
+    }
+    // Nobody who has not asked wants to hear of a file without modules.
+    if ((any_module || opts.find("--n-gpu-layers") || !opts.gpu.empty()) && !opts.log_disable) {
+        fprintf(stderr, "CPU: %s; see --gpu\n", why.c_str());
+    }
+    opts.remove("--n-gpu-layers"); // upstream would warn of how it was compiled
+}

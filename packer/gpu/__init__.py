@@ -1,0 +1,1 @@
+"""GPU modules: ggml backends that the engine loads where the machine has such a card."""
