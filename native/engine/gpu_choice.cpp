@@ -79,7 +79,7 @@ static void use(const gpu_kind & kind, const attempt & made, options & opts) {
     if (!made.all_meant && !opts.find("--device")) {
         opts.add("--device", names);
     }
-    // The CPU modules are there by now: upstream loads them to know which options it has.
+    ggml_backend_load_all(); // the CPU's, once
     if (!ggml_backend_load(made.module.c_str())) {
         throw user_error(made.module + ": could be loaded for a trial, but not now", "start it again, or say --gpu disable");
     }

@@ -1,0 +1,200 @@
+"""GPU modules, with the software device of Debian's lavapipe in place of a card."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from running import CLI, DEMO, answer, pack, run
+
+from packer.engine import toolchain
+from packer.gpu import modules, pins
+
+FOLDER = "gpu/linux-x86_64/vulkan/"
+ASKED = ["--gpu", "vulkan", "-ngl", "999"]
+
+# What may happen while a module is loaded.
+CRASHES = "#include <stdlib.h>\n__attribute__((constructor)) static void go(void) { abort(); }\n"
+EMPTY = "int nothing;\n"
+WANTS_MORE = "int cublasCreate_v2(void);\nint go(void) { return cublasCreate_v2(); }\n"
+
+
+@pytest.fixture(scope="module")
+def vulkan() -> Path:
+    """The folder of the Vulkan module for this machine."""
+    if not list(Path("/usr/share/vulkan/icd.d").glob("lvp_icd*.json")):
+        pytest.skip("no lavapipe here: no Vulkan device (apt-get install mesa-vulkan-drivers)")
+    wanted = next(m for m in pins.load() if (m.kind, m.target) == ("vulkan", "linux-x86_64"))
+    path = modules.find(wanted)
+    if path is None:
+        pytest.fail("the Vulkan module is missing; run `llamapack engine add-gpu vulkan`")
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(
+    engines: dict[str, Path], vulkan: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    output = tmp_path_factory.mktemp("gpu") / "gpu.llamafile"
+    return pack(DEMO, "--targets", "linux-x86_64", "--gpu", "vulkan", output=output)
+
+
+@pytest.fixture(autouse=True)
+def software_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    # ggml passes over devices that are CPUs unless they are named.
+    monkeypatch.setenv("GGML_VK_VISIBLE_DEVICES", "0")
+
+
+def refusal(bundle: Path, *words: str) -> str:
+    """What a start that must fail says."""
+    done = run(["sh", bundle, *CLI, *words])
+    error, tip = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert tip.startswith("TIP ")
+    return error.removeprefix("ERROR ")
+
+
+def said(bundle: Path, *words: str) -> str:
+    """The line about the GPU of a start that answers."""
+    done = run(["sh", bundle, *CLI, *words])
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"llamafile is one file" in done.stdout
+    lines = [ln for ln in done.stderr.decode().splitlines() if ln.startswith(("GPU:", "CPU:"))]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_all_layers_on_the_gpu_answer_as_the_cpu_does(bundle: Path, demo_bundle: Path) -> None:
+    assert answer(bundle, *ASKED) == answer(demo_bundle, "--gpu", "disable")
+    line = said(bundle, *ASKED)
+    assert line.startswith("GPU: llvmpipe")
+    assert line.endswith("through Vulkan, 5/5 layers")
+
+
+def test_some_layers(bundle: Path) -> None:
+    assert said(bundle, "--gpu", "vulkan", "-ngl", "2").endswith("2/5 layers")
+
+
+def test_a_program_that_pretends_to_be_a_gpu_is_not_taken_by_itself(bundle: Path) -> None:
+    line = said(bundle, "-ngl", "999")
+    assert line.startswith("CPU: Vulkan finds llvmpipe")
+    assert line.endswith("only; see --gpu")
+
+
+@pytest.mark.parametrize("kind", ["nvidia", "amd", "intel"])
+def test_a_maker_whose_card_is_not_there_is_an_error(bundle: Path, kind: str) -> None:
+    assert refusal(bundle, "--gpu", kind).startswith(f"--gpu {kind}: Vulkan finds llvmpipe")
+
+
+def test_a_kind_that_the_file_has_no_module_for_is_an_error(
+    bundle: Path, demo_bundle: Path
+) -> None:
+    assert "this file has no GPU module" in refusal(bundle, "--gpu", "cuda")
+    assert "this file has no GPU module" in refusal(demo_bundle, "--gpu", "vulkan")
+
+
+def test_no_such_kind(bundle: Path) -> None:
+    assert refusal(bundle, "--gpu", "voodoo") == "--gpu voodoo: there is no such kind"
+
+
+def test_without_a_device_it_runs_on_the_cpu_and_says_why(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GGML_VK_VISIBLE_DEVICES")
+    assert said(bundle) == "CPU: the Vulkan module cannot be used: it finds no device; see --gpu"
+    assert "it finds no device" in refusal(bundle, *ASKED)
+
+
+def test_without_a_driver_nothing_is_unpacked(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("hiding a library takes root")
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("LLAMAPACK_CACHE", str(tmp_path))
+    found = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
+    loader = next(ln.split(" => ")[1] for ln in found.splitlines() if "libvulkan.so.1" in ln)
+    hidden = ["unshare", "-m", "sh", "-c", f'mount --bind /dev/null {loader} && exec sh "$@"', "sh"]
+    done = run([*hidden, bundle, *CLI])
+    assert done.returncode == 0
+    assert b"CPU: no Vulkan driver (libvulkan.so.1 is not installed)" in done.stderr
+    assert not (tmp_path / "gpu").exists()
+
+
+def test_no_layers_no_module(bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("LLAMAPACK_CACHE", str(tmp_path))
+    for words in (["-ngl", "0"], ["--gpu", "disable", "-ngl", "999"]):
+        done = run(["sh", bundle, *CLI, *words])
+        assert done.returncode == 0
+        assert b"GPU:" not in done.stderr
+    assert not (tmp_path / "gpu").exists()
+
+
+@pytest.fixture
+def with_module(bundle: Path, tmp_path: Path) -> Callable[[bytes], Path]:
+    """Puts another module into a copy of the bundle, as any ZIP program could."""
+
+    def made(module: bytes) -> Path:
+        copy = tmp_path / "other.llamafile"
+        shutil.copy(bundle, copy)
+        sums = f"{hashlib.sha256(module).hexdigest()}  libggml-vulkan.so\n"
+        with warnings.catch_warnings(), zipfile.ZipFile(copy, "a", zipfile.ZIP_DEFLATED) as archive:
+            warnings.simplefilter("ignore")  # It says that there are older members of the names.
+            archive.writestr(f"{FOLDER}libggml-vulkan.so", module)
+            archive.writestr(f"{FOLDER}SHA256SUMS", sums)
+        return copy
+
+    return made
+
+
+def library(folder: Path, source: str, *flags: str) -> bytes:
+    (folder / "module.c").write_text(source)
+    words = [toolchain._zig(), "cc", "-target", "x86_64-linux-gnu.2.17", "-shared", "-fPIC"]
+    subprocess.run([*words, "module.c", *flags, "-o", "module.so"], cwd=folder, check=True)
+    return (folder / "module.so").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        (CRASHES, "it crashed (signal 6)"),
+        (EMPTY, "it cannot be loaded"),
+        (WANTS_MORE, "undefined symbol: cublasCreate_v2"),
+        ("", "file too short"),
+    ],
+)
+def test_a_broken_module_is_reported_and_survived(
+    with_module: Callable[[bytes], Path], tmp_path: Path, source: str, cause: str
+) -> None:
+    broken = with_module(library(tmp_path, source, "-Wl,-z,now") if source else b"")
+    line = said(broken, "-ngl", "999")
+    assert line.startswith("CPU: the Vulkan module cannot be used: ")
+    assert cause in line
+    assert cause in refusal(broken, *ASKED)
+
+
+def test_a_damaged_module_is_not_run(bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "damaged.llamafile"
+    shutil.copy(bundle, copy)
+    with warnings.catch_warnings(), zipfile.ZipFile(copy, "a") as archive:
+        warnings.simplefilter("ignore")
+        archive.writestr(f"{FOLDER}libggml-vulkan.so", b"not what the list says")
+    assert "is damaged" in refusal(copy, *ASKED)
+    assert "is damaged" in said(copy)
+
+
+def test_upstreams_own_programs_use_it_too(bundle: Path) -> None:
+    words = ["bench", "-m", "/zip/demo.gguf", "-p", "8", "-n", "0", "-r", "1", "-o", "json"]
+    done = run(["sh", bundle, *words, "--gpu", "vulkan"])
+    assert done.returncode == 0, done.stderr.decode()
+    assert b'"backends": "Vulkan"' in done.stdout
+    done = run(["sh", bundle, *words, "--gpu", "disable"])
+    assert b'"backends": "CPU"' in done.stdout
