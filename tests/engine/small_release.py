@@ -20,8 +20,13 @@ class Release:
 
     @property
     def integrity(self) -> str:
-        digest = hashlib.sha512(self.tarball.read_bytes()).digest()
-        return f"sha512-{base64.b64encode(digest).decode()}"
+        return integrity(self.tarball)
+
+
+def integrity(tarball: Path) -> str:
+    """The hash of a tarball, as npm writes it."""
+    digest = hashlib.sha512(tarball.read_bytes()).digest()
+    return f"sha512-{base64.b64encode(digest).decode()}"
 
 
 def git(*words: str, cwd: Path) -> str:

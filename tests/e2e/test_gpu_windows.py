@@ -1,0 +1,73 @@
+"""The Vulkan module for Windows under Wine, which hands Vulkan on to this machine's lavapipe."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from running import CLI, DEMO, pack
+from wine import Wine
+
+from packer.gpu import modules, pins
+
+
+@pytest.fixture(scope="module")
+def display() -> Iterator[str]:
+    """Wine's Vulkan wants a screen."""
+    program = shutil.which("Xvfb")
+    if program is None:
+        pytest.skip("no Xvfb here: Wine's Vulkan wants a screen (apt-get install xvfb)")
+    server = subprocess.Popen(
+        [program, "-displayfd", "1", "-screen", "0", "640x480x24"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert server.stdout
+    yield f":{server.stdout.readline().strip()}"
+    server.terminate()
+    server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
+    windows = Wine(tmp_path_factory.mktemp("windows") / "prefix")
+    yield windows
+    windows.stop()
+
+
+@pytest.fixture(scope="module")
+def bundle(engines: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not list(Path("/usr/share/vulkan/icd.d").glob("lvp_icd*.json")):
+        pytest.skip("no lavapipe here: no Vulkan device (apt-get install mesa-vulkan-drivers)")
+    wanted = next(m for m in pins.load() if (m.kind, m.target) == ("vulkan", "windows-x86_64"))
+    if modules.find(wanted) is None:
+        pytest.fail("the Vulkan module is missing; run `llamapack engine add-gpu vulkan`")
+    output = tmp_path_factory.mktemp("gpu") / "gpu.exe"
+    return pack(
+        DEMO, "--format", "exe", "--targets", "windows-x86_64", "--gpu", "vulkan", output=output
+    )
+
+
+def test_all_layers_on_the_gpu_answer_as_the_cpu_does(
+    wine: Wine, bundle: Path, display: str
+) -> None:
+    device = {"DISPLAY": display, "GGML_VK_VISIBLE_DEVICES": "0"}
+    on_gpu = wine.run(bundle, *CLI, "--gpu", "vulkan", "-ngl", "999", **device)
+    assert on_gpu.returncode == 0, on_gpu.stderr.decode(errors="replace")
+    on_cpu = wine.run(bundle, *CLI, "--gpu", "disable")
+    assert on_gpu.stdout == on_cpu.stdout
+    assert b"llamafile is one file" in on_gpu.stdout
+    line = next(ln for ln in on_gpu.stderr.decode().splitlines() if ln.startswith("GPU:"))
+    assert "llvmpipe" in line
+    assert line.rstrip().endswith("through Vulkan, 5/5 layers")
+
+
+def test_what_cannot_be_had_is_an_error_here_too(wine: Wine, bundle: Path, display: str) -> None:
+    device = {"DISPLAY": display, "GGML_VK_VISIBLE_DEVICES": "0"}
+    done = wine.run(bundle, *CLI, "--gpu", "nvidia", **device)
+    assert done.returncode == 1
+    assert b"ERROR --gpu nvidia: Vulkan finds llvmpipe" in done.stderr
