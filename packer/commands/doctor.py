@@ -25,15 +25,18 @@ def register(verbs: Subparsers) -> None:
     parser.add_argument(
         "file", type=Path, nargs="?", metavar="FILE", help="bundle; without it the machine alone"
     )
+    parser.add_argument(
+        "--gpu", action="store_true", help="graphics cards, drivers, modules and compilers instead"
+    )
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    from runtime.doctor import examine
+    from runtime.doctor import CHECKS, GPU_CHECKS, examine
     from runtime.doctor.machine import Machine
 
-    findings = list(examine(Machine.this(), args.file))
+    findings = list(examine(Machine.this(), args.file, GPU_CHECKS if args.gpu else CHECKS))
     if args.json:
         facts = [asdict(finding) for finding in findings]
         print(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from runtime.doctor import binfmt, bundle_file, cache, file_place, host, quarantine, shells
+from runtime.doctor import binfmt, bundle_file, cache, file_place, gpu, host, quarantine, shells
 from runtime.doctor.finding import Finding, note
 from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
@@ -37,6 +37,8 @@ CHECKS: tuple[Check, ...] = (
     host.c_library,
     host.start_from_memory,
 )
+
+GPU_CHECKS: tuple[Check, ...] = (gpu.cards, gpu.drivers, gpu.modules, gpu.compilers)
 
 
 def examine(

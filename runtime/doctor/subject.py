@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.bundle import Bundle, Engine
+from runtime.bundle import Bundle, Engine, GpuModule
 from runtime.doctor.head import SIZE, Kind, kind_of
 from runtime.errors import InputError
 from runtime.zip_directory import Member
@@ -25,6 +25,7 @@ class Subject:
     """The tool that its manifest names; empty if it has no manifest."""
     engines: tuple[Engine, ...] = ()
     weights: tuple[Member, ...] = ()
+    gpu_modules: tuple[GpuModule, ...] = ()
     trouble: InputError | None = None
     """Why its archive cannot be read."""
 
@@ -50,6 +51,7 @@ class Subject:
                 return cls(
                     path, size, head,
                     str(manifest.get("tool", "")), tuple(bundle.engines), tuple(bundle.weights),
+                    tuple(bundle.gpu_modules),
                 )  # fmt: skip
         except InputError as trouble:
             return cls(path, size, head, trouble=trouble)

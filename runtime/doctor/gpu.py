@@ -1,0 +1,167 @@
+"""What a start finds to compute on: cards, their drivers, modules in the bundle, compilers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runtime.doctor.finding import Finding, note, ok, problem
+from runtime.doctor.machine import Machine
+from runtime.doctor.subject import Subject
+
+_LIBRARY_FOLDERS = (
+    "/lib/{arch}-linux-gnu", "/usr/lib/{arch}-linux-gnu", "/usr/lib64", "/lib64", "/usr/lib",
+    "/lib",
+    "/usr/local/lib", "/usr/local/cuda/lib64", "/opt/rocm/lib", "/run/opengl-driver/lib",
+    "/Windows/System32",
+)  # fmt: skip
+
+_MAKERS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
+"""Vendor ids of PCI."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One way to a GPU, as `native/engine/gpu_kinds.cpp` knows it."""
+
+    name: str
+    title: str
+    driver: str
+    """Library of the driver; empty if the system has it always."""
+    also: tuple[str, ...]
+    """What the prebuilt module wants besides."""
+    makers: tuple[str, ...]
+    remedy: str
+
+
+_LINUX = (
+    _Kind(
+        "cuda", "CUDA", "libcuda.so.1", ("libcudart.so.13", "libcublas.so.13"), ("NVIDIA",),
+        "install NVIDIA's driver",
+    ),
+    _Kind("hip", "ROCm", "libamdhip64.so", (), ("AMD",), "install AMD's ROCm"),
+    _Kind(
+        "vulkan", "Vulkan", "libvulkan.so.1", ("libstdc++.so.6",), ("NVIDIA", "AMD", "Intel"),
+        "install the card's driver and the Vulkan loader: `apt install libvulkan1`",
+    ),
+)  # fmt: skip
+_WINDOWS = (
+    _Kind(
+        "cuda", "CUDA", "nvcuda.dll", ("cudart64_13.dll", "cublas64_13.dll", "MSVCP140.dll"),
+        ("NVIDIA",), "install NVIDIA's driver",
+    ),
+    _Kind("hip", "ROCm", "amdhip64_6.dll", (), ("AMD",), "install AMD's driver and HIP SDK"),
+    _Kind(
+        "vulkan", "Vulkan", "vulkan-1.dll", ("MSVCP140.dll", "VCRUNTIME140.dll"),
+        ("NVIDIA", "AMD", "Intel"), "install the driver of the card's maker",
+    ),
+)  # fmt: skip
+_MACOS = (_Kind("metal", "Metal", "", (), ("Apple",), ""),)
+
+_COMPILERS = {"nvcc": "CUDA", "hipcc": "ROCm", "xcrun": "Metal"}
+
+
+def cards(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
+    """The graphics cards that the system lists."""
+    found = list(_cards(machine))
+    if found:
+        yield ok("card", ", ".join(found))
+    elif machine.system == "linux":
+        yield note("card", "the system lists no graphics card: engines compute on the CPU")
+
+
+def drivers(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
+    """The libraries that cards' drivers bring."""
+    for kind in _kinds(machine):
+        if _has(machine, kind.driver):
+            yield ok("driver", f"there is a driver for {kind.title}")
+        elif any(card.startswith(kind.makers) for card in _cards(machine)):
+            yield note("driver", f"no driver for {kind.title} ({kind.driver})", kind.remedy)
+
+
+def modules(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
+    """Which of the bundle's modules a start would try, and in what order."""
+    if subject is None:
+        return
+    if _is_static(machine):
+        yield note("module", "without glibc the static engine runs, which loads no GPU module")
+        return
+    inside = {one.kind for one in subject.gpu_modules if one.target == machine.target}
+    if not inside:
+        yield note(
+            "module",
+            f"the bundle has no GPU module for {machine.target}",
+            "`llamapack engine add-gpu vulkan,metal`, then pack it again",
+        )
+        return
+    tried = []
+    for kind in _kinds(machine):
+        if kind.name not in inside:
+            continue
+        missing = [name for name in kind.also if not _has(machine, name)]
+        if not _has(machine, kind.driver):
+            yield note(
+                "module", f"{kind.title}: its driver ({kind.driver}) is missing", kind.remedy
+            )
+        elif missing:
+            yield problem(
+                "module",
+                f"{kind.title}: the module wants {' and '.join(missing)}, which is not here",
+                _way_to(missing[0]),
+            )
+        else:
+            tried.append(kind.title)
+    if tried:
+        yield ok("module", f"a start tries {', then '.join(tried)}, then the CPU")
+
+
+def compilers(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
+    """The compilers that could build a module for this very machine."""
+    for program, title in _COMPILERS.items():
+        if path := machine.program(program):
+            yield ok("compiler", f"{path} for {title}")
+
+
+def _kinds(machine: Machine) -> tuple[_Kind, ...]:
+    return {"macos": _MACOS, "windows": _WINDOWS, "linux": _LINUX}.get(machine.system, ())
+
+
+def _cards(machine: Machine) -> Iterator[str]:
+    if machine.system == "macos" and machine.arch == "aarch64":
+        yield "Apple GPU"
+    named = False
+    for path in sorted(machine.path("/proc/driver/nvidia/gpus").glob("*/information")):
+        model = re.search(r"^Model:\s*(.+)$", path.read_text("utf-8", "replace"), re.MULTILINE)
+        name = model[1] if model else "GPU"
+        named = True
+        yield name if name.startswith("NVIDIA") else f"NVIDIA {name}"
+    for path in sorted(machine.path("/sys/class/drm").glob("card*/device/vendor")):
+        maker = _MAKERS.get(path.read_text("utf-8", "replace").strip())
+        if maker and not (maker == "NVIDIA" and named):
+            yield f"{maker} GPU"
+
+
+def _has(machine: Machine, library: str) -> bool:
+    if not library:
+        return True
+    more = machine.env.get("LD_LIBRARY_PATH", "").split(":")
+    folders = [machine.path(folder.format(arch=machine.arch)) for folder in _LIBRARY_FOLDERS]
+    folders += [machine.path(folder) for folder in more if folder]
+    # Windows is not particular about capitals, but a tree of its files elsewhere is.
+    return any(
+        (folder / name).exists() for folder in folders for name in (library, library.lower())
+    )
+
+
+def _is_static(machine: Machine) -> bool:
+    loader = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}
+    return machine.system == "linux" and not machine.path(loader.get(machine.arch, "/no")).exists()
+
+
+def _way_to(library: str) -> str:
+    if "cudart" in library or "cublas" in library:
+        return "install the runtime libraries of CUDA 13, or use Vulkan: `--gpu vulkan`"
+    if library.endswith(".dll"):
+        return "install Microsoft's Visual C++ Redistributable"
+    return "install the GNU C++ library: `apt install libstdc++6`"
