@@ -35,7 +35,8 @@ class Plan:
     front: Front
     engines: Sequence[PackedEngine]
     gpu_modules: Sequence[PackedModule]
-    web_ui: Packed | None
+    shared: Sequence[Packed]
+    """What all engines use: GPU sources, web UI."""
     weights: Mapping[str, Source]
     """By member name, in the order in which they are to lie."""
     models: Sequence[Model]
@@ -55,9 +56,8 @@ class Plan:
     @property
     def copied(self) -> list[Packed]:
         """What is copied from the build cache, in the order of the file."""
-        shared = [self.web_ui] if self.web_ui else []
         engines = [engine.packed for engine in self.engines]
-        return [*engines, *(module.packed for module in self.gpu_modules), *shared]
+        return [*engines, *(module.packed for module in self.gpu_modules), *self.shared]
 
     @property
     def work(self) -> int:

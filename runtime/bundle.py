@@ -22,6 +22,7 @@ from runtime.zip_directory import DEFLATED, STORED, Directory, Member, data_offs
 
 ARGS, MANIFEST, TEMPLATE = ".args", "llamapack.json", "chat_template.jinja"
 ENGINES, GPU, SUMS, WEB_UI = "engines/", "gpu/", "SHA256SUMS", "web-ui/"
+GPU_SOURCES = "gpu-sources/"
 
 _SMALL = 16 << 20  # bytes; limit of members that are read whole
 _BLOCK = 1 << 20  # bytes read at once

@@ -77,6 +77,17 @@ std::string bundle::read(const std::string & name) const {
     return result;
 }
 
+std::vector<std::string> bundle::names(const std::string & prefix) const {
+    std::set<std::string> found;
+    for (size_t i = 0; i < file.directory().count; i++) {
+        const std::string name = file.directory().members[i].name;
+        if (name.rfind(prefix, 0) == 0 && name.back() != '/') {
+            found.insert(name);
+        }
+    }
+    return { found.begin(), found.end() };
+}
+
 std::vector<std::string> bundle::weights() const {
     std::vector<std::string> names;
     std::set<std::string>    seen;

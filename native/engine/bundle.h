@@ -31,6 +31,9 @@ class bundle {
     // Streams a member to `write`. Throws user_error if there is none, it is damaged or `write` fails.
     void extract(const std::string & name, zip_sink write, void * sink) const;
 
+    // The names of all members that begin with `prefix`, each once.
+    std::vector<std::string> names(const std::string & prefix) const;
+
     // The stored *.gguf members, in the order of the archive.
     std::vector<std::string> weights() const;
 

@@ -4,7 +4,9 @@
 #include "gpu_kinds.h"
 #include "gpu_module.h"
 #include "gpu_probe.h"
+#include "gpu_recipe.h"
 #include "gpu_report.h"
+#include "recompile.h"
 #include "user_error.h"
 
 #include "ggml-backend.h"
@@ -55,7 +57,8 @@ static attempt attempt_kind(const gpu_kind & kind, const std::string & word, con
         made.remedy  = kind.remedy;
         return made;
     }
-    const std::string path  = gpu_module_install(from, kind.name);
+    const std::string own   = recompiled(from, kind.name);
+    const std::string path  = own.empty() ? gpu_module_install(from, kind.name) : own;
     const gpu_probe   found = gpu_probe_run(program, path);
     made.devices            = devices_meant(found.devices, word);
     made.all_meant          = made.devices.size() == found.devices.size();
@@ -90,6 +93,31 @@ static bool wants_no_layers(const options & opts) {
     return opts.value("--n-gpu-layers") == "0" || opts.value("--device") == "none";
 }
 
+// Builds what --recompile asks for. A module that cannot be built leaves the old one in use.
+static void recompile_asked(const options & opts, const std::string & word, const bundle & from, const std::string & program) {
+    if (!opts.recompile || opts.no_compile) {
+        return;
+    }
+    std::string why, tip;
+    for (const gpu_kind & kind : gpu_kinds()) {
+        if (!serves(kind.name, word) || !gpu_recipe_has(from, kind.name)) {
+            continue;
+        }
+        try {
+            recompile(from, kind.name, program);
+            return;
+        } catch (const user_error & error) {
+            why += (why.empty() ? "" : "; ") + std::string(error.what());
+            tip = tip.empty() ? error.tip : tip;
+        }
+    }
+    if (why.empty()) {
+        why = std::string("this file has no GPU sources for ") + LLAMAPACK_TARGET;
+        tip = "pack it with `--gpu-sources yes`";
+    }
+    fprintf(stderr, "NOTE --recompile: %s. What there was stays in use\nTIP %s\n", why.c_str(), tip.c_str());
+}
+
 void gpu_choose(options & opts, const bundle & from, const std::string & program) {
     const std::string word     = opts.gpu.empty() ? "auto" : opts.gpu;
     const bool        explicit_ = word != "auto" && word != "disable";
@@ -104,11 +132,13 @@ void gpu_choose(options & opts, const bundle & from, const std::string & program
         return;
     }
 
+    recompile_asked(opts, word, from, program);
+
     std::vector<std::string> failures;
     std::string              remedy;
     bool                     any_module = false;
     for (const gpu_kind & kind : gpu_kinds()) {
-        if (!serves(kind.name, word) || !gpu_module_has(from, kind.name)) {
+        if (!serves(kind.name, word) || (!gpu_module_has(from, kind.name) && recompiled(from, kind.name).empty())) {
             continue;
         }
         any_module = true;

@@ -17,7 +17,7 @@ struct module_file {
     std::string sha256; // 64 hex digits
 };
 
-static std::string sha256_text(const std::string & data) {
+std::string sha256_hex_of(const std::string & data) {
     struct sha256 hash;
     uint8_t       digest[32];
     char          hex[65];
@@ -26,6 +26,18 @@ static std::string sha256_text(const std::string & data) {
     sha256_end(&hash, digest);
     sha256_hex(digest, hex);
     return hex;
+}
+
+std::string gpu_cache() {
+    return (fs::u8path(module_dir_get()).parent_path().parent_path().parent_path() / "gpu").u8string();
+}
+
+std::string gpu_base_library() {
+#ifdef __APPLE__
+    return std::string(module_dir_get()) + "libggml-base.dylib";
+#else
+    return std::string(module_dir_get()) + "libggml-base.so";
+#endif
 }
 
 static std::string folder(const std::string & kind) {
@@ -103,9 +115,8 @@ std::string gpu_module_install(const bundle & from, const std::string & kind) {
     const std::string sums  = from.read(folder(kind) + "SHA256SUMS");
     const auto        files = files_listed(from, kind, sums);
 
-    // CACHE/gpu beside CACHE/engines, where this engine lies.
-    const fs::path cache = fs::u8path(module_dir_get()).parent_path().parent_path().parent_path() / "gpu";
-    const fs::path place = cache / (std::string(LLAMAPACK_TARGET) + "-" + kind + "-" + sha256_text(sums).substr(0, 32));
+    const fs::path cache = fs::u8path(gpu_cache());
+    const fs::path place = cache / (std::string(LLAMAPACK_TARGET) + "-" + kind + "-" + sha256_hex_of(sums).substr(0, 32));
     if (is_complete(from, place, files, kind)) {
         return library_path(place, files, kind);
     }

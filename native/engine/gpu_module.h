@@ -5,6 +5,15 @@
 
 #include <string>
 
+// CACHE/gpu, beside CACHE/engines where this engine lies (UTF-8).
+std::string gpu_cache();
+
+// The library of this engine that modules are linked with (UTF-8).
+std::string gpu_base_library();
+
+// SHA-256 of a text, 64 hex digits.
+std::string sha256_hex_of(const std::string & text);
+
 // Whether `from` has a module of that kind for this engine.
 bool gpu_module_has(const bundle & from, const std::string & kind);
 

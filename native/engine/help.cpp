@@ -30,6 +30,8 @@ OPTIONS
                      (default: as many as fit)
     --gpu KIND       auto, disable, a maker (nvidia, amd, intel, apple) or a way to get at the card
                      (cuda, metal, vulkan). Anything but auto is an error where it cannot be had
+    --recompile      compile a GPU module for this very machine, with the toolkit that it has
+    --nocompile      do not, even if --recompile stands in this file
     -n N             how many tokens to write at most
     --temp T         temperature; 0 always takes the likeliest token
     -e               take \n and other escapes in -p

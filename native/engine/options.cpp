@@ -16,7 +16,7 @@ static const char * const ACCUMULATING[] = {
 
 // Flags of older llamafiles that mean nothing any more; scripts still pass them.
 static const char * const FORGOTTEN[] = {
-    "--fast", "--precise", "--unsecure", "--v2", "--v1", "--nologo", "--ascii", "--trap", "--nocompile",
+    "--fast", "--precise", "--unsecure", "--v2", "--v1", "--nologo", "--ascii", "--trap",
 };
 
 struct option_table {
@@ -133,6 +133,8 @@ static bool take_own(options & opts, const std::string & name) {
         opts.log_disable = true;
     } else if (name == "--recompile") {
         opts.recompile = true;
+    } else if (name == "--nocompile") {
+        opts.no_compile = true;
     } else {
         return is_any_of(name, std::begin(FORGOTTEN), std::end(FORGOTTEN));
     }

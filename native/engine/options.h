@@ -33,6 +33,7 @@ struct options {
     bool no_browser  = false;
     bool log_disable = false;
     bool recompile   = false;
+    bool no_compile  = false;
 
     std::string gpu; // --gpu, empty if not given
 

@@ -2,8 +2,6 @@
 
 #include "user_error.h"
 
-#include <cstdio>
-
 static const char * const DOWNLOADS[] = {
     "--hf-repo", "--hf-file", "--hf-repo-draft", "--model-url", "--mmproj-url", "--docker-repo", "--spec-draft-hf",
 };
@@ -20,8 +18,5 @@ void unsupported_refuse(const options & opts) {
             throw user_error(std::string(name) + ": this engine has no TLS library and serves plain HTTP only",
                              "put a reverse proxy such as caddy or nginx in front of it");
         }
-    }
-    if (opts.recompile) {
-        fprintf(stderr, "NOTE --recompile: this file has no GPU sources to compile; it uses the modules that it has\n");
     }
 }

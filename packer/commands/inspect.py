@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.bundle import WEB_UI
+from runtime.bundle import GPU_SOURCES, WEB_UI
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
@@ -61,6 +61,10 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     if pages:
         size = sum(page["compressed_size"] for page in pages)
         yield f"  {'web UI':22} {len(pages)} files, {_size(size)} packed"
+    sources = [member for member in facts["members"] if member["name"].startswith(GPU_SOURCES)]
+    if sources:
+        size = sum(source["compressed_size"] for source in sources)
+        yield f"  {'GPU sources':22} {len(sources)} files, {_size(size)} packed"
     yield ""
     yield "arguments"
     words = facts["args"]["words"]
@@ -68,7 +72,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield "members"
     for member in facts["members"]:
-        if member in pages:
+        if member in pages or member["name"].startswith(GPU_SOURCES):
             continue
         yield (
             f"  {member['size']:>16,}  {member['method']:8}  at {member['offset']:>14,}  "

@@ -55,6 +55,12 @@ def register(verbs: Subparsers) -> None:
         "`engine add-gpu` fetched them",
     )
     parser.add_argument(
+        "--gpu-sources",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="pack what `--recompile` compiles GPU modules from (under 1 MB); default: auto",
+    )
+    parser.add_argument(
         "--format",
         choices=FORMATS,
         default=APE,
@@ -84,6 +90,7 @@ def make(args: argparse.Namespace) -> list[Path]:
     from packer.epoch import source_date_epoch
     from packer.gpu.archive import packed_module
     from packer.gpu.chosen import chosen
+    from packer.gpu.sources import packed_sources
     from packer.inputs import Inputs, bundle_stem
     from packer.output import output_file
     from packer.pack import Plan, pack
@@ -114,7 +121,13 @@ def make(args: argparse.Namespace) -> list[Path]:
                 stack.enter_context(packed_module(module, folder))
                 for module, folder in chosen(args.gpu, folders)
             ],
-            web_ui=stack.enter_context(packed_web_ui(web_ui())),
+            shared=[
+                *(
+                    stack.enter_context(packed_sources(path))
+                    for path in _gpu_sources(args, folders)
+                ),
+                stack.enter_context(packed_web_ui(web_ui())),
+            ],
             weights=inputs.sources,
             models=inputs.models,
             chat_template=template,
@@ -156,6 +169,13 @@ def _engines(args: argparse.Namespace) -> dict[str, Path]:
             )
         return {target: folders[target] for target in wanted}
     return folders
+
+
+def _gpu_sources(args: argparse.Namespace, folders: Mapping[str, Path]) -> list[Path]:
+    from packer.gpu.sources import wanted
+
+    found = wanted(args.gpu_sources, folders)
+    return [found] if found else []
 
 
 def _report(plans: Mapping[Path, Plan]) -> None:

@@ -53,7 +53,7 @@ def bundle(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Path:
             front=front.polyglot(TARGETS),
             engines=packed,
             gpu_modules=(),
-            web_ui=stack.enter_context(packed_web_ui(write_web_ui(folder / "web-ui"))),
+            shared=[stack.enter_context(packed_web_ui(write_web_ui(folder / "web-ui")))],
             weights={},
             models=(),
             chat_template=None,

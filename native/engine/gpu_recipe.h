@@ -1,0 +1,28 @@
+// How a GPU module is compiled: the member `gpu-sources/KIND.json` of a bundle. The sources lie in
+// `gpu-sources/src/`, and all paths in a recipe count from there.
+#pragma once
+
+#include "bundle.h"
+
+#include <string>
+#include <vector>
+
+struct gpu_recipe {
+    std::string              kind;
+    std::string              text;     // the member itself
+    std::string              compiler; // name of the program, such as "nvcc"
+    std::vector<std::string> folders;  // where it lies if PATH does not say
+    std::string              library;  // file name of the result
+    std::vector<std::string> flags;    // of each compilation; {architecture} is the card's
+    std::vector<std::string> link;     // of the last step; {toolkit} is the compiler's folder less bin/
+    std::vector<std::string> sources;
+};
+
+bool gpu_recipe_has(const bundle & from, const std::string & kind);
+
+// Throws user_error if there is none or it cannot be read.
+gpu_recipe gpu_recipe_read(const bundle & from, const std::string & kind);
+
+// What the compiler calls this machine's card, such as "sm_90"; "" if there is none.
+// LLAMAPACK_GPU_ARCHITECTURE says it where the machine that builds has no card.
+std::string gpu_architecture(const std::string & kind);
