@@ -5,9 +5,9 @@ Usage: python -m ci.bench.gpu BUNDLE [--kinds cuda,vulkan] [--recompile] [--upst
 
 BUNDLE must hold the engine for this machine and the modules (`llamapack pack --gpu cuda,vulkan`).
 `--upstream cuda=/path/of/llama-bench` names a program of upstream's that was built with that
-backend on this machine, from the release that the engines are of. All run upstream's llama-bench over one
-synthetic model, first in Q8_0 and then in Q4_K, turn about; the medians are printed as a table in
-Markdown. Run it on an idle machine; the first round warms caches and is not counted.
+backend on this machine, from the release that the engines are of. All run upstream's llama-bench
+over one synthetic model, first in Q8_0 and then in Q4_K, turn about; the medians are printed as a
+table in Markdown. Run it on an idle machine; the first round warms caches and is not counted.
 """
 
 from __future__ import annotations

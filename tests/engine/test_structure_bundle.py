@@ -98,7 +98,8 @@ def test_the_engine_keeps_its_systems_rules(
 def test_a_damaged_or_foreign_file_is_rejected(
     members: dict[str, dict[str, bytes]], target: str
 ) -> None:
-    files = dict(members[target])
+    # Reading the CPU modules once more would take a minute.
+    files = {name: data for name, data in members[target].items() if "ggml-cpu" not in name}
     program = TARGETS[target].executable
     for broken in (
         files[program][: len(files[program]) // 2],
