@@ -22,7 +22,3 @@ bool gpu_recipe_has(const bundle & from, const std::string & kind);
 
 // Throws user_error if there is none or it cannot be read.
 gpu_recipe gpu_recipe_read(const bundle & from, const std::string & kind);
-
-// What the compiler calls this machine's card, such as "sm_90"; "" if there is none.
-// LLAMAPACK_GPU_ARCHITECTURE says it where the machine that builds has no card.
-std::string gpu_architecture(const std::string & kind);

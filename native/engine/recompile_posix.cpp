@@ -6,6 +6,7 @@
 #include "gpu_module.h"
 #include "gpu_probe.h"
 #include "gpu_recipe.h"
+#include "program_path.h"
 #include "user_error.h"
 
 #include <algorithm>
@@ -45,6 +46,31 @@ std::string recompiled(const bundle & from, const std::string & kind) {
 static std::string replaced(std::string text, const std::string & mark, const std::string & by) {
     const size_t at = text.find(mark);
     return at == std::string::npos ? text : text.replace(at, mark.size(), by);
+}
+
+static std::string first_line(const std::string & text) {
+    return text.substr(0, text.find_first_of("\r\n"));
+}
+
+// What the compiler calls this machine's card, such as "sm_90"; "" if there is none.
+// LLAMAPACK_GPU_ARCHITECTURE says it where the machine that builds has no card.
+static std::string architecture_find(const std::string & kind) {
+    const std::string given = environment_get("LLAMAPACK_GPU_ARCHITECTURE");
+    if (!given.empty()) {
+        return given;
+    }
+    if (kind == "cuda") {
+        const std::string program = compiler_find("nvidia-smi", { "/usr/bin" });
+        std::string       version = program.empty() ? "" : first_line(compiler_output({ program, "--query-gpu=compute_cap", "--format=csv,noheader" }));
+        version.erase(std::remove(version.begin(), version.end(), '.'), version.end());
+        // Upstream compiles for "120a" where the card is a "120": its FP4 instructions exist only there.
+        return version.empty() ? "" : "sm_" + version + (version.size() == 3 && version[0] == '1' && version[1] == '2' ? "a" : "");
+    }
+    if (kind == "hip") {
+        const std::string program = compiler_find("amdgpu-arch", { "/opt/rocm/bin", "/opt/rocm/llvm/bin" });
+        return program.empty() ? "" : first_line(compiler_output({ program }));
+    }
+    return "native"; // a Mac has one kind of GPU
 }
 
 struct build {
@@ -146,7 +172,7 @@ void recompile(const bundle & from, const std::string & kind, const std::string 
     build of;
     of.recipe       = gpu_recipe_read(from, kind);
     of.compiler     = compiler_find(of.recipe.compiler, of.recipe.folders);
-    of.architecture = gpu_architecture(kind);
+    of.architecture = architecture_find(kind);
     if (of.compiler.empty()) {
         throw user_error(of.recipe.compiler + " is not installed", "install the toolkit of the card's maker, or leave --recompile away");
     }
