@@ -62,8 +62,10 @@ static std::string bundle_path(const std::string & program) {
 }
 
 static int run(const std::string & program, const std::string & own, std::vector<std::string> user) {
-    bundle from;
+    bundle self; // the engine's own: modules, web UI
+    bundle from; // the one with the weights, which -m or a NAME.exe may take elsewhere
     if (!own.empty()) {
+        self.open(own);
         from.open(own);
     }
     model_open_bundle(user, from);
@@ -87,7 +89,9 @@ static int run(const std::string & program, const std::string & own, std::vector
         return licenses_print();
     }
     unsupported_refuse(opts);
-    gpu_choose(opts, from, program);
+    if (!opts.find("--server-base")) {
+        gpu_choose(opts, self.is_open() ? self : from, program);
+    }
     if (opts.log_disable) {
         gpu_report_mute();
     }

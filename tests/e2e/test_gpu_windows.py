@@ -66,6 +66,18 @@ def test_all_layers_on_the_gpu_answer_as_the_cpu_does(
     assert line.rstrip().endswith("through Vulkan, 5/5 layers")
 
 
+def test_the_modules_in_a_name_exe_are_used_for_weights_beside_it(
+    wine: Wine, bundle: Path, display: str, tmp_path: Path
+) -> None:
+    """What packing makes for Windows of a bundle of 4 GiB: modules here, weights there."""
+    words = ("--targets", "linux-x86_64,windows-x86_64", "--windows", "external")
+    pack(DEMO, *words, "--gpu", "vulkan", output=tmp_path / "m.llamafile")
+    device = {"DISPLAY": display, "GGML_VK_VISIBLE_DEVICES": "0"}
+    done = wine.run(tmp_path / "m.exe", *CLI, "--gpu", "vulkan", **device)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    assert b"through Vulkan, 5/5 layers" in done.stderr
+
+
 def test_what_cannot_be_had_is_an_error_here_too(wine: Wine, bundle: Path, display: str) -> None:
     device = {"DISPLAY": display, "GGML_VK_VISIBLE_DEVICES": "0"}
     done = wine.run(bundle, *CLI, "--gpu", "nvidia", **device)
