@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from runtime.errors import InputError
 from runtime.gguf_header import Header, read_header
+from runtime.parts import refuse_part
 from runtime.zip_directory import DEFLATED, STORED, Directory, Member, data_offset, read_directory
 
 ARGS, MANIFEST, TEMPLATE = ".args", "llamapack.json", "chat_template.jinja"
@@ -55,7 +56,7 @@ class Bundle:
         """Open the file at `path` and read its directory.
 
         Raises:
-            InputError: it does not exist, or is no readable ZIP.
+            InputError: it does not exist, is one of several parts, or is no readable ZIP.
         """
         try:
             file = path.open("rb")
@@ -67,6 +68,10 @@ class Bundle:
             ) from None
         try:
             return cls(path, file, read_directory(file, str(path)))
+        except InputError:
+            file.close()
+            refuse_part(path)
+            raise
         except BaseException:
             file.close()
             raise
