@@ -70,9 +70,14 @@ def check_lengths(parts: Parts, sums: Mapping[str, str]) -> Bundle | None:
     try:
         bundle = opened(parts)
     except Suspect as problem:
+        if not listed_all:
+            raise
         path = parts.paths[problem.index]
-        if listed_all and _sha256(path) == sums[path.name]:
-            return None  # It is as it was published; so this is no ZIP file, or was none before.
+        actual = _sha256(path)
+        if actual == sums[path.name]:
+            return None  # Not this part then; or none, and the file is no ZIP file.
+        if actual in sums.values():
+            raise InputError(_difference(path, actual, sums), _RENAME) from None
         raise
     if not listed_all:
         return bundle

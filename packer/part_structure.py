@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from statistics import mode
 from typing import BinaryIO, Protocol
 
 from packer import manifest
@@ -34,6 +35,7 @@ from runtime.zip_directory import (
 )
 
 _TIP = "Download or copy that part again."
+_RENAME = "Give each part the name that it was published with."
 _INFLATED = 1 << 20  # bytes at once
 
 
@@ -76,24 +78,44 @@ def _check_length(parts: Parts) -> None:
     with parts.open() as file:
         surplus = _surplus(file, parts.size)
     if surplus is None:
-        raise Suspect(
-            f"{parts.paths[last]} has no ZIP end record: it is cut off, or "
-            f"{parts.name.other(last + 1)} is missing",
-            last,
-        )
+        raise _without_end(parts)
     if not surplus:
         return
-    usual = max(parts.sizes[:-1], default=0)
-    odd = next((n for n, size in enumerate(parts.sizes[:-1]) if size != usual), 0)
-    size = parts.sizes[odd]
+    odd = _odd(parts.sizes[:-1], surplus)
+    path, size = parts.paths[odd], parts.sizes[odd]
     if surplus < 0:
-        raise Suspect(
-            f"{parts.paths[odd]} is truncated: it has {size:,} bytes, {-surplus:,} too few", odd
-        )
+        raise Suspect(f"{path} is truncated: it has {size:,} bytes, {-surplus:,} too few", odd)
     raise Suspect(
-        f"{parts.paths[odd]} or another part is too long: together they have {surplus:,} bytes "
-        "more than their ZIP end record says",
+        f"{path} is too long: it has {size:,} bytes, and with it all parts have {surplus:,} more "
+        f"than {parts.paths[last].name} says at its end",
         odd,
+    )
+
+
+def _odd(sizes: Sequence[int], surplus: int) -> int:
+    """Which of these parts has another length than it should, if one has."""
+    for index, size in enumerate(sizes):
+        if size - surplus in (*sizes[:index], *sizes[index + 1 :]):
+            return index
+    usual = mode(sizes) if sizes else 0
+    return next((index for index, size in enumerate(sizes) if size != usual), 0)
+
+
+def _without_end(parts: Parts) -> Suspect:
+    last = len(parts.paths) - 1
+    for path in parts.paths[:-1]:
+        with path.open("rb") as file:
+            if _surplus(file, file.seek(0, 2)) is not None:
+                return Suspect(
+                    f"{path} holds what belongs into {parts.paths[last].name}, or a later part: "
+                    "their names are swapped",
+                    last,
+                    _RENAME,
+                )
+    return Suspect(
+        f"{parts.paths[last]} has no ZIP end record: it is cut off, or "
+        f"{parts.name.other(last + 1)} is missing",
+        last,
     )
 
 
@@ -144,7 +166,7 @@ def _check_members(parts: Parts, bundle: Bundle, file: BinaryIO) -> None:
                         f"{path} holds what belongs into {parts.paths[index].name}: their names "
                         "are swapped",
                         index,
-                        "Give each part the name that it was published with.",
+                        _RENAME,
                     )
         raise Suspect(
             f"{parts.paths[index]} is damaged, or is another part: member {member.name} does not "

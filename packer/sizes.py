@@ -10,7 +10,9 @@ PART_SIZE = 50_000_000_000
 """Bytes of a part if nobody says otherwise: Hugging Face delivers larger files only to a client of
 its own, not to browsers and curl."""
 
-_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?) ?(?P<unit>[kmgt]?b|[kmgt]ib|)", re.IGNORECASE)
+_SIZE = re.compile(
+    r"(?P<number>\d+(\.\d+)?) ?(?P<unit>[kmgt]?b|[kmgt]ib|)", re.IGNORECASE | re.ASCII
+)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
