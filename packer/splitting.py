@@ -32,5 +32,9 @@ def split(path: Path, output: Path, size: int, *, force: bool) -> list[Path]:
         source.open() as file,
         progress("splitting", source.size) as advance,
     ):
-        copy(file, source.size, str(path), files.output, advance=advance, sparse=source.sparse)
+        pieces = None if source.sparse else files.output.take(file, source.size)
+        if pieces is None:
+            copy(file, source.size, str(path), files.output, advance=advance, sparse=source.sparse)
+        for piece in pieces or ():
+            advance(len(piece))
     return files.paths

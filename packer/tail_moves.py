@@ -18,7 +18,7 @@ from packer.progress import Advance
 from runtime.errors import InputError
 
 _LARGEST, _SMALLEST = 256 << 20, 64 << 10  # bytes moved at once; multiples of a file system's block
-_PIECES = 16  # a source is moved in as many, if they are not larger
+_PIECES = 4  # a source is moved in as many, if they are not larger; each waits for the disk
 _BLOCK = 1 << 20  # bytes read at once where the kernel does not copy
 _NOT_IN_KERNEL = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
 

@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandLine, Path, l
     """A command line, a bundle and its parts, which tests only copy."""
     folder = tmp_path_factory.mktemp("made")
     llamapack = CommandLine(folder)
-    whole = large_bundle(folder, llamapack, 4_000_000 if SLOW else 1_700_000)
+    whole = large_bundle(folder, llamapack, 9_000_000 if SLOW else 1_700_000)
     return llamapack, whole, split(llamapack, whole, folder / "parts", "512KiB")
 
 
@@ -169,7 +169,7 @@ def test_what_happens_in_between(
 
     def half_done() -> Scene:
         scene = Scene(tmp_path / "parts", *made)
-        scene.traced("-e", "trace=ftruncate", "-e", "inject=ftruncate:signal=SIGKILL:when=5")
+        scene.traced("-e", "trace=ftruncate", "-e", "inject=ftruncate:signal=SIGKILL:when=3")
         assert 0 < scene.parts[1].stat().st_size < scene.sizes[1]
         return scene
 
@@ -214,7 +214,7 @@ def test_an_interrupt_says_how_to_go_on(
     scene = Scene(tmp_path / "parts", *made)
     done = subprocess.run(
         ["strace", "-f", "-o", "/dev/null", "-e", "trace=ftruncate", "-e",
-         f"inject=ftruncate:signal={number.name}:when=20", *scene.command],
+         f"inject=ftruncate:signal={number.name}:when=8", *scene.command],
         env=scene.llamapack.environment, capture_output=True, text=True, check=False, timeout=60,
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )  # fmt: skip
