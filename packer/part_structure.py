@@ -233,12 +233,17 @@ class ContentCheck:
 
 def _ranges(bundle: Bundle) -> Iterator[tuple[int, int, Content]]:
     """Begin, end and contents, in the order of the file and without overlaps."""
-    front = manifest.expected_front(bundle.manifest) if bundle.manifest else None
+    try:
+        front = manifest.expected_front(bundle.manifest or {})
+    except InputError:
+        front = None  # its own CRC-32 will tell which part that is
     position = 0
-    if front is not None and front[0]:
+    members = bundle.members.values()
+    room = min((member.header_offset for member in members), default=0)
+    if front is not None and 0 < front[0] <= room:
         position, sha256 = front
         yield 0, position, _Front(sha256)
-    placed = [(bundle.data_offset(member), member) for member in bundle.members.values()]
+    placed = [(bundle.data_offset(member), member) for member in members]
     for start, member in sorted(placed, key=lambda place: place[0]):
         end = start + member.compressed_size
         if start >= position and end > start and not member.encrypted:

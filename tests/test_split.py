@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -186,6 +188,56 @@ def test_parts_of_50_gb(tmp_path: Path, llamapack: CommandLine) -> None:
     files = done.stdout.splitlines()
     assert files == ["m.llamafile.cat0", "m.llamafile.cat1", "m.llamafile.sha256"]
     assert (tmp_path / files[0]).stat().st_size == 50_000_000_000
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing(
+    number: signal.Signals, tmp_path: Path, llamapack: CommandLine
+) -> None:
+    model = write_gguf(tmp_path / "m.gguf")
+    os.truncate(model, 6 << 30)  # long enough to be hit in the middle, and on disk only holes
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    with subprocess.Popen(
+        llamapack.command("pack", model, "--split-size", "100MB"),
+        cwd=folder,
+        env=llamapack.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509
+    ) as process:
+        deadline = time.monotonic() + 60
+        while len(names(folder)) < 3:
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert [line.split()[0] for line in err.splitlines()] == ["ERROR", "TIP"]
+    assert not out
+    assert names(folder) == []
+
+
+def test_a_limit_on_file_size(tmp_path: Path, llamapack: CommandLine, refused: Refused) -> None:
+    """Parts that fit under it are written where the whole would not; others leave nothing."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
+    whole = tmp_path / "x"
+    whole.write_bytes(os.urandom(3 << 20))
+    for size, parts in (("1MiB", 3), ("1100kB", 0)):
+        folder = tmp_path / size
+        folder.mkdir()
+        done = subprocess.run(
+            llamapack.command("split", whole, "--size", size, "-o", folder, first=limit),
+            env=llamapack.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if parts:
+            assert done.returncode == 0, done.stderr
+            assert len(sha256sum(folder, "x.sha256")) == parts
+        else:
+            assert "File too large" in refused(done)
+            assert names(folder) == []
 
 
 def test_inspect_and_verify_know_parts(
