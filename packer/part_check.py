@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from packer.content_check import ContentCheck
 from packer.copy import Destination, copy
 from packer.digest import Data
-from packer.part_structure import ContentCheck, Suspect, opened
+from packer.part_structure import Suspect, opened
 from packer.progress import Advance
 from packer.sources import FileSource
 from runtime.bundle import Bundle

@@ -21,7 +21,7 @@ from packer.progress import Advance
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_SMALL = 128 << 10
+_SMALL = 1 << 18
 """Bytes; no local header of a ZIP is larger, and only they are patched."""
 _BEHIND = 64  # pieces that may wait for being hashed; they are mapped files
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from runtime.errors import InputError
 from runtime.gguf_header import Header, read_header
-from runtime.parts import refuse_part
+from runtime.parts import refuse_part, refuse_whole
 from runtime.zip_directory import DEFLATED, STORED, Directory, Member, data_offset, read_directory
 
 ARGS, MANIFEST, TEMPLATE = ".args", "llamapack.json", "chat_template.jinja"
@@ -61,6 +61,7 @@ class Bundle:
         try:
             file = path.open("rb")
         except FileNotFoundError:
+            refuse_whole(path)
             raise InputError(f"{path} does not exist", "Check the path of the bundle.") from None
         except IsADirectoryError:
             raise InputError(

@@ -155,6 +155,20 @@ def refuse_part(path: Path) -> None:
     )
 
 
+def refuse_whole(path: Path) -> None:
+    """Say that the parts of the file `path`, which does not exist, are there.
+
+    Raises:
+        InputError: they are.
+    """
+    there = siblings(path.parent, of_whole(path))
+    if there:
+        raise InputError(
+            f"{path} does not exist, but {len(there)} of its parts do",
+            f"Join them first: `llamapack join {quote(str(there[min(there)]))}`.",
+        )
+
+
 def _missing(folder: Path, names: Sequence[str], there: int) -> InputError:
     listed = ", ".join(str(folder / name) for name in names[:5])
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""

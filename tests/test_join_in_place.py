@@ -53,6 +53,39 @@ def test_a_disk_that_is_nearly_full(
         assert "no space" in refused(done)
 
 
+_ON_A_FULL_DISK = """
+mount -t tmpfs -o size=$1 tmpfs full && cp parts/* full || exit 77
+shift
+cat /dev/zero > full/filler 2>/dev/null
+truncate -s -30000 full/filler
+"$@" && exit 1
+rm full/filler
+"$@" || exit 1
+cp full/m.llamafile joined
+"""
+
+
+def test_a_disk_that_is_full(parts: list[Path], tmp_path: Path, llamapack: CommandLine) -> None:
+    """Not even the smallest piece fits: it ends with an error, and goes on when there is space."""
+    (tmp_path / "full").mkdir()
+    join = llamapack.command("join", "-q", "--in-place", tmp_path / "full" / parts[0].name)
+    size = sum(part.stat().st_size for part in parts) + 2_000_000
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", _ON_A_FULL_DISK, "sh", str(size), *join],
+        cwd=tmp_path,
+        env=llamapack.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip(f"SKIPPED LOUDLY: no private mounts here: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    assert "No space left" in done.stderr
+    assert done.stderr.count("ERROR") == 1
+    assert (tmp_path / "joined").read_bytes() == (tmp_path / "whole" / "m.llamafile").read_bytes()
+
+
 def test_files_of_others_stay(
     parts: list[Path], tmp_path: Path, llamapack: CommandLine, refused: Refused
 ) -> None:

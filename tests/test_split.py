@@ -252,6 +252,9 @@ def test_inspect_and_verify_know_parts(
             assert f"part {number + 1} of m.llamafile" in error
             assert f"{len(parts)} parts are here" in error
             assert f"llamapack join {part}" in done.stderr
+        done = llamapack(verb, tmp_path / "parts" / "m.llamafile")
+        assert f"does not exist, but {len(parts)} of its parts do" in refused(done)
+        assert f"llamapack join {parts[0]}" in done.stderr
     # A whole file may be named like a part.
     renamed = whole.rename(whole.with_name("n.cat0.llamafile"))
     assert json.loads(llamapack("inspect", renamed, "--json").stdout)["name"] == "big"
