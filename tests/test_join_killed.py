@@ -26,9 +26,12 @@ CALLS = (
 """Those that change something, and `openat`, which a file may come into being by."""
 POINTS = 220 if SLOW else 16  # of each kind of test
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("strace") is None, reason="SKIPPED LOUDLY: strace is not installed"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        shutil.which("strace") is None, reason="SKIPPED LOUDLY: strace is not installed"
+    ),
+    pytest.mark.timeout(3000),
+]
 
 
 @pytest.fixture(scope="module")

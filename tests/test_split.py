@@ -174,6 +174,7 @@ def test_the_help_states_the_usual_size(llamapack: CommandLine) -> None:
 @pytest.mark.skipif(
     "LLAMAPACK_SLOW_TESTS" not in os.environ, reason="hashes 52 GB of holes, which takes minutes"
 )
+@pytest.mark.timeout(3000)
 def test_parts_of_50_gb(tmp_path: Path, llamapack: CommandLine) -> None:
     model = write_gguf(tmp_path / "m.gguf")
     os.truncate(model, 52_000_000_000)
