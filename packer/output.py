@@ -56,47 +56,55 @@ class OutputFile:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._file.seek(self._position)
 
-    def take(self, source: BinaryIO, count: int) -> Iterator[Data] | None:
-        """Let the kernel append `source`: by sharing its blocks where the file system can do that
-        (btrfs, xfs, bcachefs), else by copying (Linux). What comes back is this file, mapped."""
-        if sys.platform != "linux" or not count or self._position % mmap.ALLOCATIONGRANULARITY:
+    def take(self, source: BinaryIO, count: int, start: int = 0) -> Iterator[Data] | None:
+        """Let the kernel append `count` bytes of `source` from its byte `start` on: by sharing its
+        blocks where the file system can do that (btrfs, xfs, bcachefs), else by copying (Linux).
+        What comes back is this file, mapped."""
+        if sys.platform != "linux" or not count:
             return None
         try:
-            if os.fstat(source.fileno()).st_size != count:
+            if os.fstat(source.fileno()).st_size < start + count:
                 return None
-            done = self._clone(source, count) or self._copy(source, 0, min(count, _PIECE))
+            first = min(count, _PIECE)
+            done = self._clone(source, start, count) or self._copy(source, start, first, 0)
         except (OSError, io.UnsupportedOperation):
             return (
                 None  # Not on these file systems. A full disk shows again when bytes are written.
             )
-        return self._taken(source, count, done) if done else None
+        return self._taken(source, start, count, done) if done else None
 
-    def _clone(self, source: BinaryIO, count: int) -> int:
+    def _clone(self, source: BinaryIO, start: int, count: int) -> int:
         import fcntl
 
-        request = struct.pack("=qQQQ", source.fileno(), 0, count, self._position)
+        request = struct.pack("=qQQQ", source.fileno(), start, count, self._position)
         try:
             fcntl.ioctl(self._file.fileno(), _FICLONERANGE, request)
         except OSError:
             return 0
         return count
 
-    def _copy(self, source: BinaryIO, start: int, count: int) -> int:
-        """Copy bytes of `source` from `start` to the same place behind the present position."""
-        target = self._position + start
+    def _copy(self, source: BinaryIO, start: int, count: int, done: int) -> int:
+        """Copy bytes of `source` from `start` on to `done` bytes behind the present position."""
+        target = self._position + done
         return os.copy_file_range(source.fileno(), self._file.fileno(), count, start, target)
 
-    def _taken(self, source: BinaryIO, count: int, done: int) -> Iterator[Data]:
-        for start in range(0, count, _PIECE):
-            length = min(_PIECE, count - start)
-            while done < start + length:
-                copied = self._copy(source, done, start + length - done)
+    def _taken(self, source: BinaryIO, start: int, count: int, done: int) -> Iterator[Data]:
+        for piece in range(0, count, _PIECE):
+            length = min(_PIECE, count - piece)
+            while done < piece + length:
+                copied = self._copy(source, start + done, piece + length - done, done)
                 if not copied:
                     raise InputError("an input became shorter while it was read", "Try again.")
                 done += copied
-            yield mmap.mmap(
-                self._file.fileno(), length, offset=self._position + start, access=mmap.ACCESS_READ
+            # A mapping begins where a page does, or before the first byte that is wanted.
+            before = (self._position + piece) % mmap.ALLOCATIONGRANULARITY
+            mapped = mmap.mmap(
+                self._file.fileno(),
+                before + length,
+                offset=self._position + piece - before,
+                access=mmap.ACCESS_READ,
             )
+            yield memoryview(mapped)[before:] if before else mapped
         # The disk has its turn while the last pieces are still being hashed.
         os.fsync(self._file.fileno())
         self.skip(count)
@@ -125,27 +133,43 @@ def output_file(
     Raises:
         InputError: `path` cannot or must not be written, or its disk has too little space.
     """
-    _check_path(path, force, inputs)
-    _check_space(path, needed)
-    temporary = path.parent / f".llamapack-{secrets.token_hex(6)}.partial"
-    with _terminable():
+    check_path(path, force, inputs)
+    check_space(path, needed)
+    temporary = temporary_name(path)
+    with terminable():
         try:
-            # The mode goes through the umask here; a later chmod would not.
-            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, mode)
-            with os.fdopen(descriptor, "r+b", buffering=0) as file:
-                assert isinstance(file, io.FileIO)
-                _check_limit(file, path, needed)
+            with create(temporary, mode) as file:
+                check_limit(file, path, needed)
                 yield OutputFile(file)
                 os.fsync(file.fileno())
-            _publish(temporary, path, force)
+            publish(temporary, path, force)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def create(path: Path, mode: int = 0o755) -> io.FileIO:
+    """A new file for reading and writing; `mode`, less the umask, are its permissions."""
+    # The mode goes through the umask here; a later chmod would not.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, mode)
+    file = os.fdopen(descriptor, "r+b", buffering=0)
+    assert isinstance(file, io.FileIO)
+    return file
 
 
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows
 
 
-def _check_path(path: Path, force: bool, inputs: Iterable[Path]) -> None:
+def temporary_name(path: Path) -> Path:
+    """Where a file is written until it takes its place at `path`."""
+    return path.parent / f".llamapack-{secrets.token_hex(6)}.partial"
+
+
+def check_path(path: Path, force: bool, inputs: Iterable[Path]) -> None:
+    """Find out whether a file may be written.
+
+    Raises:
+        InputError: it must not be, as `output_file` says.
+    """
     if path.is_dir():
         raise InputError(f"{path} is a directory", "Name a file with `-o NAME.llamafile`.")
     if not path.parent.is_dir():
@@ -167,7 +191,12 @@ def _exists(path: Path) -> InputError:
     return InputError(f"{path} exists already", "Add `--force` to replace it, or choose `-o`.")
 
 
-def _check_space(path: Path, needed: int) -> None:
+def check_space(path: Path, needed: int) -> None:
+    """Find out whether the disk of `path` has `needed` bytes.
+
+    Raises:
+        InputError: it has not.
+    """
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise InputError(
@@ -176,8 +205,12 @@ def _check_space(path: Path, needed: int) -> None:
         )
 
 
-def _check_limit(file: io.FileIO, path: Path, needed: int) -> None:
-    """Find out about limits on file size (FAT32, `ulimit -f`) before gigabytes were written."""
+def check_limit(file: io.FileIO, path: Path, needed: int) -> None:
+    """Find out about limits on file size (FAT32, `ulimit -f`) before gigabytes were written.
+
+    Raises:
+        InputError: `path` may not have `needed` bytes.
+    """
     if needed > _FAT32_LIMIT:
         try:
             file.truncate(needed)
@@ -191,7 +224,12 @@ def _check_limit(file: io.FileIO, path: Path, needed: int) -> None:
         file.truncate(0)
 
 
-def _publish(temporary: Path, path: Path, force: bool) -> None:
+def publish(temporary: Path, path: Path, force: bool) -> None:
+    """Give a finished file its name. Without `force` the temporary name may stay, too.
+
+    Raises:
+        InputError: a file of that name came into being, and `force` is false.
+    """
     if force:
         temporary.replace(path)
     else:
@@ -202,15 +240,20 @@ def _publish(temporary: Path, path: Path, force: bool) -> None:
             raise _exists(path) from None
         except OSError:
             temporary.rename(path)  # a file system without hard links
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that names in `folder` are as they are now even after a loss of power."""
     if sys.platform != "win32":
-        descriptor = os.open(path.parent, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         with suppress(OSError):  # not every file system can, and the file itself is safe
             os.fsync(descriptor)
         os.close(descriptor)
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the body as Ctrl-C does, so that it cleans up."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -140,6 +140,7 @@ class ZipWriter:
     ) -> Record:
         """Add a member whose compressed form and digest are known already, as from a cache."""
         entry = _Entry(name, method, content.size, mode, self._date, self._time)
+        entry.stated = (content.crc32, compressed_size)
         header_offset, data_offset = self._begin(entry, 1)
         for piece in packed:
             self._destination.write(piece)
@@ -164,13 +165,13 @@ class ZipWriter:
         destination.write(end)
 
     def _begin(self, entry: _Entry, alignment: int) -> tuple[int, int]:
-        """Write a local header without CRC; returns the offsets of header and data."""
-        header = entry.local(0, 0)
+        """Write a local header, as far as its fields are known; the offsets of header and data."""
+        header = entry.local(*entry.stated)
         gap, padding = _padding(self._destination.position + len(header), len(header), alignment)
         self._destination.write(bytes(gap))
         header_offset = self._destination.position
         entry.padding = padding
-        self._destination.write(entry.local(0, 0))
+        self._destination.write(entry.local(*entry.stated))
         return header_offset, self._destination.position
 
     def _finish(
@@ -181,7 +182,8 @@ class ZipWriter:
                 f"{entry.name} grows past 4 GiB by compression",
                 "Give it as weights, not as a file.",
             )
-        self._destination.patch(header_offset, entry.local(content.crc32, packed))
+        if entry.stated != (content.crc32, packed):
+            self._destination.patch(header_offset, entry.local(content.crc32, packed))
         record = Record(
             entry.name, entry.method, content, packed, header_offset, data_offset, entry.mode
         )
@@ -229,6 +231,8 @@ class _Entry:
     date: int
     time: int
     padding: bytes = b""
+    stated: tuple[int, int] = (0, 0)
+    """CRC-32 and compressed size that its header was written with."""
 
     @property
     def wide(self) -> bool:

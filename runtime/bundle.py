@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from runtime.errors import InputError
 from runtime.gguf_header import Header, read_header
+from runtime.parts import refuse_part, refuse_whole
 from runtime.zip_directory import DEFLATED, STORED, Directory, Member, data_offset, read_directory
 
 ARGS, MANIFEST, TEMPLATE = ".args", "llamapack.json", "chat_template.jinja"
@@ -69,11 +70,12 @@ class Bundle:
         """Open the file at `path` and read its directory.
 
         Raises:
-            InputError: it does not exist, or is no readable ZIP.
+            InputError: it does not exist, is one of several parts, or is no readable ZIP.
         """
         try:
             file = path.open("rb")
         except FileNotFoundError:
+            refuse_whole(path)
             raise InputError(f"{path} does not exist", "Check the path of the bundle.") from None
         except IsADirectoryError:
             raise InputError(
@@ -81,6 +83,10 @@ class Bundle:
             ) from None
         try:
             return cls(path, file, read_directory(file, str(path)))
+        except InputError:
+            file.close()
+            refuse_part(path)
+            raise
         except BaseException:
             file.close()
             raise

@@ -43,3 +43,26 @@ def test_weights_are_shared(btrfs: Path, tmp_path: Path, llamapack: CommandLine)
     assert shutil.disk_usage(btrfs).used - before < 5 << 20
     assert shared.read_bytes() == copied.read_bytes()
     assert llamapack("verify", shared).returncode == 0
+
+
+def test_parts_are_shared(btrfs: Path, tmp_path: Path, llamapack: CommandLine) -> None:
+    """If their size is a multiple of the file system's blocks, which 50 GB is not."""
+    model = write_gguf(btrfs / "m.gguf")
+    with model.open("ab") as file:
+        file.write(os.urandom((100 << 20) + 1234))
+    os.sync()
+    before = shutil.disk_usage(btrfs).used
+    (btrfs / "parts").mkdir()
+    parts, copies = btrfs / "parts" / "m.llamafile", btrfs / "copies"
+    for words in (
+        ("pack", model, "-o", parts, "--split-size", "32MiB"),
+        ("join", f"{parts}.cat0"),
+        ("split", parts, "--size", "48MiB", "-o", copies),
+        ("join", f"{copies}.cat0", "--in-place"),
+    ):
+        done = llamapack(*words)
+        assert done.returncode == 0, done.stderr
+    os.sync()
+    assert shutil.disk_usage(btrfs).used - before < 15 << 20
+    done = llamapack("pack", model, "-o", tmp_path / "x")
+    assert parts.read_bytes() == copies.read_bytes() == (tmp_path / "x").read_bytes()

@@ -19,7 +19,9 @@ VERBS: tuple[str, ...] = (
     "doctor",
     "engine",
     "inspect",
+    "join",
     "pack",
+    "split",
     "verify",
 )
 

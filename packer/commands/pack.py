@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from packer.console import note
 from packer.front import APE, ENDINGS, FORMATS, Front
+from packer.sizes import PART_SIZE, parse_size
 from packer.windows_exe import CHOICES
 from runtime.errors import InputError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from packer.commands import Subparsers
+    from packer.copy import Destination
     from packer.pack import Plan
 
 _ARGS_LIMIT = 1 << 20  # bytes
@@ -71,6 +73,17 @@ def register(verbs: Subparsers) -> None:
         choices=CHOICES,
         help="the engines for Windows; " + "; ".join(f"{k}: {v}" for k, v in CHOICES.items()),
     )
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument(
+        "--split-size",
+        type=parse_size,
+        default=PART_SIZE,
+        metavar="SIZE",
+        help="a larger bundle becomes parts of this size, such as 1.9GiB; default: 50GB",
+    )
+    parts.add_argument(
+        "--no-split", dest="split_size", action="store_const", const=None, help="one file always"
+    )
     parser.add_argument("--force", action="store_true", help="replace the output if it exists")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the path only")
     parser.set_defaults(run=run)
@@ -92,7 +105,6 @@ def make(args: argparse.Namespace) -> list[Path]:
     from packer.gpu.chosen import chosen
     from packer.gpu.sources import packed_sources
     from packer.inputs import Inputs, bundle_stem
-    from packer.output import output_file
     from packer.pack import Plan, pack
     from packer.plans import planned
     from packer.progress import progress
@@ -135,18 +147,31 @@ def make(args: argparse.Namespace) -> list[Path]:
             epoch=source_date_epoch(),
         )
         plans = planned(plan, folders, output, kind=args.format, windows=args.windows)
-        files = {
-            path: stack.enter_context(
-                output_file(path, force=args.force, inputs=inputs.paths, needed=one.size_limit)
-            )
-            for path, one in plans.items()
-        }
+        files = {path: _output(stack, path, one, args, inputs.paths) for path, one in plans.items()}
         advance = stack.enter_context(progress("packing", plan.work))
         for path, one in plans.items():
-            pack(one, files[path], lambda n: None if args.quiet else advance(n))
+            pack(one, files[path][0], lambda n: None if args.quiet else advance(n))
+    written = {path: paths for path, (_, paths) in files.items()}
     if not args.quiet:
-        _report(plans)
-    return list(plans)
+        _report(plans, written)
+    return [path for paths in written.values() for path in paths]
+
+
+def _output(
+    stack: ExitStack, path: Path, plan: Plan, args: argparse.Namespace, inputs: list[Path]
+) -> tuple[Destination, list[Path]]:
+    """Where to write one bundle, and a list that names its files once the stack is closed."""
+    from packer.output import output_file
+    from packer.part_files import part_files
+
+    size = args.split_size
+    needed = plan.size_limit
+    if size is None or needed <= size or not plan.weights:
+        file = output_file(path, force=args.force, inputs=inputs, needed=needed)
+        return stack.enter_context(file), [path]
+    files = part_files(path, size, force=args.force, inputs=inputs, needed=needed, surely=plan.work)
+    parts = stack.enter_context(files)
+    return parts.output, parts.paths
 
 
 def _engines(args: argparse.Namespace) -> dict[str, Path]:
@@ -178,11 +203,17 @@ def _gpu_sources(args: argparse.Namespace, folders: Mapping[str, Path]) -> list[
     return [found] if found else []
 
 
-def _report(plans: Mapping[Path, Plan]) -> None:
+def _report(plans: Mapping[Path, Plan], written: Mapping[Path, list[Path]]) -> None:
     for path, plan in plans.items():
         targets = ", ".join(plan.targets)
-        size = path.stat().st_size / 1e6
-        if plan.weights:
+        files = written[path]
+        size = sum(file.stat().st_size for file in files) / 1e6
+        if len(files) > 1:
+            note(
+                f"{path}: {size:,.1f} MB for {targets} in {len(files) - 1} parts and their hashes; "
+                f"`llamapack join {shlex.quote(str(files[0]))}` joins them, as `cat` does"
+            )
+        elif plan.weights:
             start = str(path) if path.parent != Path() else f"./{path}"
             note(f"{path}: {size:,.1f} MB for {targets}; start it with `{shlex.quote(start)}`")
             _report_gpu(plan)

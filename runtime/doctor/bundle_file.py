@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +10,9 @@ from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.head import Kind, native_target
 from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject, word
+from runtime.parts import part_name
 from runtime.zip_directory import STORED
 
-_PART = re.compile(r"(?P<before>.+)\.cat\d+(?P<after>\.llamafile)?")
 _ROSETTA = "/Library/Apple/usr/share/rosetta/rosetta"
 
 
@@ -162,16 +161,16 @@ def _native(machine: Machine, subject: Subject) -> Finding:
 
 def _join(path: Path) -> list[str]:
     """How to join the parts of a file, if this is the name of one."""
-    part = _PART.fullmatch(path.name)
+    part = part_name(path.name)
     if not part:
         return []
-    whole = path.with_name(part["before"].removesuffix(".llamafile") + ".llamafile")
-    after = part["after"] or ""
-    start = word(path.with_name(part["before"]))
+    whole, after = path.with_name(part.whole), part.after
+    start = word(path.with_name(part.stem))
     # The shell sorts cat10 before cat2: more than ten parts are named by their length first.
     return [
         f"`cat {start}.cat?{after} > {word(whole)}` joins the parts (with more than ten: "
-        f"`cat {start}.cat?{after} {start}.cat??{after} > {word(whole)}`)"
+        f"`cat {start}.cat?{after} {start}.cat??{after} > {word(whole)}`)",
+        f"or `llamapack join {word(path)}`, which also checks them",
     ]
 
 

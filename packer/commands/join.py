@@ -1,0 +1,69 @@
+"""`llamapack join`: makes one file of its parts, after looking at every byte of them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.console import note
+from packer.sizes import in_words
+from runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser("join", help="join the parts of a bundle and check them")
+    parser.add_argument(
+        "parts",
+        nargs="+",
+        type=Path,
+        metavar="PART0",
+        help="the first part or any other, `NAME.llamafile.cat0` or `NAME.cat0.llamafile`; "
+        "the others are found beside it",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE|DIR", help="default: NAME.llamafile beside them"
+    )
+    parser.add_argument(
+        "--in-place",
+        action="store_true",
+        help="the parts become the file, so that no second copy needs space; if it is interrupted, "
+        "run it again",
+    )
+    parser.add_argument("--force", action="store_true", help="replace the output if it exists")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the path only")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.joining_in_place import join_in_place, unfinished
+    from runtime.parts import find, part_name
+
+    first, *others = args.parts
+    whole = first.with_name(name.whole if (name := part_name(first.name)) else first.name)
+    for other in others:
+        name = part_name(other.name)
+        if not name or other.with_name(name.whole) != whole:
+            raise InputError(
+                f"{first} and {other} are not parts of one file", "Name the parts of one file."
+            )
+    output: Path | None = args.output
+    if output is not None and output.is_dir():
+        output /= whole.name
+    if args.in_place:
+        path = join_in_place(first, whole, output, force=args.force)
+    elif unfinished(whole):
+        raise InputError(
+            f"the parts of {whole} are being joined in place", "Finish that with `--in-place`."
+        )
+    else:
+        from packer.joining import join
+
+        path = output or whole
+        join(find(first), path, force=args.force)
+    print(path)
+    if not args.quiet:
+        note(f"{path}: {in_words(path.stat().st_size)}, its parts were checked")

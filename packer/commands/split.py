@@ -1,0 +1,60 @@
+"""`llamapack split`: cuts a file into parts that hosts accept, with a list of their hashes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.console import note
+from packer.sizes import PART_SIZE, in_words, parse_size
+from runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser("split", help="cut a bundle into parts that hosts accept")
+    parser.add_argument("file", type=Path, metavar="FILE", help="stays as it is")
+    parser.add_argument(
+        "--size",
+        type=parse_size,
+        default=PART_SIZE,
+        help="of every part but the last, such as 1.9GiB; default: 50GB",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR|PREFIX",
+        help="a folder for the parts, or what their names begin with; default: FILE",
+    )
+    parser.add_argument("--force", action="store_true", help="replace parts that exist")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the paths only")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from shlex import quote
+
+    from packer.splitting import split
+
+    path: Path = args.file
+    output: Path = args.output or path
+    if output.is_dir():
+        output /= path.name
+    if path.is_file() and path.stat().st_size <= args.size:
+        raise InputError(
+            f"{path} has {path.stat().st_size:,} bytes and fits into one part of {args.size:,}",
+            "Publish it as it is, or choose a smaller `--size`.",
+        )
+    files = split(path, output, args.size, force=args.force)
+    for file in files:
+        print(file)
+    if not args.quiet:
+        *parts, sums = files
+        note(
+            f"{path}: {in_words(path.stat().st_size)} in {len(parts)} parts; publish them with "
+            f"{sums.name}. `llamapack join {quote(str(parts[0]))}` joins them, as `cat` does"
+        )

@@ -1,0 +1,29 @@
+"""Joins parts into a new file; they stay."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+from packer import sha256_lists
+from packer.output import output_file
+from packer.part_check import check, check_lengths
+from packer.progress import progress
+from runtime.parts import Parts
+
+
+def join(parts: Parts, output: Path, *, force: bool) -> None:
+    """Write the file that `parts` are, in one pass, and add it to the list of hashes.
+
+    Raises:
+        InputError: a part is missing or damaged, or the file cannot be written.
+    """
+    sums = sha256_lists.read(sha256_lists.path_beside(parts.whole))
+    sha256_lists.read(sha256_lists.path_beside(output))  # says early what it would say at the end
+    with (
+        check_lengths(parts, sums) or nullcontext() as bundle,
+        output_file(output, force=force, inputs=parts.paths, needed=parts.size) as file,
+        progress("joining", parts.size) as advance,
+    ):
+        *_, sha256 = check(parts, sums, bundle, file, advance)
+    sha256_lists.change(sha256_lists.path_beside(output), add={output.name: sha256})

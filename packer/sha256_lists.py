@@ -1,0 +1,67 @@
+"""The list `NAME.sha256` beside a file or its parts, for `sha256sum -c` and for `join`.
+
+It lists what lies there: the parts, once they are joined also the whole file, and only that when
+they are gone. So `sha256sum -c` says yes at every stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from packer.output import output_file
+from runtime import sha256_file
+from runtime.errors import InputError
+
+_LIMIT = 16 << 20  # bytes
+
+
+def path_beside(whole: Path) -> Path:
+    """Where the list of `whole` and its parts belongs."""
+    return whole.with_name(f"{whole.name}.sha256")
+
+
+def read(path: Path) -> dict[str, str]:
+    """SHA-256 by file name; nothing where there is no list.
+
+    Raises:
+        InputError: it is no such list.
+    """
+    if not path.exists():
+        return {}
+    if not path.is_file() or path.stat().st_size > _LIMIT:
+        raise _no_list(path)
+    sums = sha256_file.parse(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    if not sums:
+        raise _no_list(path)
+    return sums
+
+
+def published(path: Path, sums: Mapping[str, str], *, force: bool) -> Path:
+    """Write a list; its path.
+
+    Raises:
+        InputError: it exists, and `force` is false.
+    """
+    with output_file(path, force=force, mode=0o644) as file:
+        file.write(sha256_file.write(sums).encode(errors="surrogateescape"))
+    return path
+
+
+def change(path: Path, *, add: Mapping[str, str], remove: Iterable[str] = ()) -> None:
+    """Add files to the list at `path` and take others out; every other line stays."""
+    before = read(path)
+    gone = {*remove, *add}
+    after = {name: sha256 for name, sha256 in before.items() if name not in gone} | dict(add)
+    if after == before:
+        return
+    if after:
+        published(path, after, force=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _no_list(path: Path) -> InputError:
+    return InputError(
+        f"{path} is no list of SHA-256", "Download it again, or move it away to do without."
+    )

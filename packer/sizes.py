@@ -1,0 +1,41 @@
+"""Sizes as people write them on the command line: `50GB`, `1.9GiB`, `700000`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from decimal import Decimal
+
+PART_SIZE = 50_000_000_000
+"""Bytes of a part if nobody says otherwise: Hugging Face delivers larger files only to a client of
+its own, not to browsers and curl."""
+
+_SIZE = re.compile(
+    r"(?P<number>\d+(\.\d+)?) ?(?P<unit>[kmgt]?b|[kmgt]ib|)", re.IGNORECASE | re.ASCII
+)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def parse_size(text: str) -> int:
+    """Bytes. `kB MB GB TB` are powers of 1000, `KiB MiB GiB TiB` of 1024; no unit: bytes.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no such size, or less than a byte.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 50GB, 1.9GiB or 700000")
+    unit = found["unit"].lower()
+    base = 1024 if unit.endswith("ib") else 1000
+    size = int(Decimal(found["number"]) * base ** _POWERS[unit.rstrip("b").rstrip("i")])
+    if size < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size of a part")
+    return size
+
+
+def in_words(size: int) -> str:
+    """A size for people, with a decimal unit."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= scale:
+            return f"{size / scale:,.1f} {unit}"
+    return f"{size} bytes"

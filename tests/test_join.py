@@ -1,0 +1,217 @@
+"""`llamapack join` with and without `--in-place`: the same bytes, and what is wrong is named."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from part_sets import large_bundle, names, sha256sum, split
+from stand_ins import CommandLine, Refused
+
+
+@pytest.fixture(params=[[], ["--in-place"]], ids=["copy", "in-place"])
+def how(request: pytest.FixtureRequest) -> list[str]:
+    words: list[str] = request.param
+    return words
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    """A bundle and its parts, which tests only copy."""
+    folder = tmp_path_factory.mktemp("made")
+    llamapack = CommandLine(folder)
+    whole = large_bundle(folder, llamapack, 1_200_000)
+    parts = split(llamapack, whole, folder / "parts")
+    assert len(parts) == 4
+    return whole, parts
+
+
+@pytest.fixture
+def whole(made: tuple[Path, list[Path]]) -> Path:
+    return made[0]
+
+
+@pytest.fixture
+def parts(made: tuple[Path, list[Path]], tmp_path: Path) -> list[Path]:
+    shutil.copytree(made[1][0].parent, tmp_path / "parts")
+    return [tmp_path / "parts" / part.name for part in made[1]]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize(
+    ("spelling", "named"), [("m.llamafile.cat{}", 0), ("m.cat{}.llamafile", 2)], ids=str
+)
+def test_join(  # noqa: PLR0917
+    how: list[str], spelling: str, named: int, listed: bool, whole: Path, parts: list[Path],
+    llamapack: CommandLine,
+) -> None:  # fmt: skip
+    folder = parts[0].parent
+    listing = folder / "m.llamafile.sha256"
+    for number, part in enumerate(parts):
+        other = spelling.format(number)
+        listing.write_text(listing.read_text().replace(part.name, other))
+        parts[number] = part.rename(folder / other)
+    if not listed:
+        listing.unlink()
+    done = llamapack("join", *how, parts[named])
+    assert (done.returncode, done.stdout) == (0, f"{folder / 'm.llamafile'}\n"), done.stderr
+    assert (folder / "m.llamafile").read_bytes() == whole.read_bytes()
+    assert (folder / "m.llamafile").stat().st_mode & 0o777 == 0o755
+    left = [] if how else [part.name for part in parts]
+    assert names(folder) == sorted(["m.llamafile", "m.llamafile.sha256", *left])
+    assert sha256sum(folder) == [*(left if listed else []), "m.llamafile"]
+    assert llamapack("verify", folder / "m.llamafile").returncode == 0
+
+
+def test_where_it_goes(  # noqa: PLR0917
+    how: list[str], whole: Path, parts: list[Path], tmp_path: Path, llamapack: CommandLine,
+    refused: Refused,
+) -> None:  # fmt: skip
+    target = tmp_path / "target"
+    target.mkdir()
+    folder = parts[0].parent
+    (folder / "m.llamafile").write_text("precious")
+    assert "exists already" in refused(llamapack("join", *how, parts[0]))
+    other = tmp_path / "other.cat0"
+    assert "not parts of one file" in refused(llamapack("join", *how, parts[0], other))
+    done = llamapack("join", *how, *parts, "-o", target)
+    assert done.stdout == f"{target / 'm.llamafile'}\n", done.stderr
+    assert (target / "m.llamafile").read_bytes() == whole.read_bytes()
+    assert sha256sum(target) == ["m.llamafile"]
+    assert (folder / "m.llamafile").read_text() == "precious"
+    if how:
+        assert names(folder) == ["m.llamafile"]
+        # Run again, it has nothing left to do.
+        done = llamapack("join", *how, *parts, "-o", target)
+        assert done.returncode == 0
+        assert "joined already" in done.stderr
+
+
+def test_force_replaces(how: list[str], whole: Path, parts: list[Path], llamapack: CommandLine):
+    output = parts[0].with_name("m.llamafile")
+    output.write_text("old")
+    assert llamapack("join", *how, parts[0], "--force").returncode == 0
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def flip(part: Path, offset: int = 1000) -> None:
+    data = bytearray(part.read_bytes())
+    data[offset] ^= 16
+    part.write_bytes(data)
+
+
+def swap(first: Path, second: Path) -> None:
+    aside = first.rename(first.with_name("aside"))
+    second.rename(first)
+    aside.rename(second)
+
+
+_DAMAGE: dict[str, tuple[Callable[[list[Path]], object], list[int], str, str]] = {
+    # What happens, the parts that are named, and what is said with a list of hashes and without.
+    "missing first": (lambda p: p[0].unlink(), [0], "missing", "missing"),
+    "missing middle": (lambda p: p[2].unlink(), [2], "missing", "missing"),
+    "missing last": (lambda p: p[3].unlink(), [3], "missing", "missing"),
+    "missing two": (lambda p: (p[1].unlink(), p[3].unlink()), [1], "missing", "missing"),
+    "truncated first": (lambda p: os.truncate(p[0], 399_999), [0], "truncated", "truncated"),
+    "truncated middle": (lambda p: os.truncate(p[1], 7), [1], "truncated", "truncated"),
+    "emptied middle": (lambda p: os.truncate(p[1], 0), [1], "truncated", "truncated"),
+    "truncated last": (lambda p: os.truncate(p[3], 1000), [3], "cut off", "cut off"),
+    "longer": (lambda p: p[2].write_bytes(p[2].read_bytes() + b"x"), [2], "too long", "too long"),
+    "swapped": (lambda p: swap(p[1], p[2]), [1, 2], "belongs into", "wrong place"),
+    "swapped first": (lambda p: swap(p[0], p[1]), [0, 1], "belongs into", "swapped"),
+    "swapped last": (lambda p: swap(p[2], p[3]), [2, 3], "belongs into", "swapped"),
+    "flipped head": (lambda p: flip(p[0]), [0], "damaged", "damaged: head"),
+    "flipped first": (lambda p: flip(p[0], 390_000), [0], "damaged", "damaged"),
+    "flipped middle": (lambda p: flip(p[2]), [2], "damaged", "damaged"),
+    "flipped last": (lambda p: flip(p[3]), [3], "damaged", "damaged"),
+    "flipped directory": (lambda p: flip(p[3], -100), [3], "damaged", "damaged"),
+    "flipped two": (lambda p: (flip(p[1]), flip(p[3])), [1, 3], "damaged", "damaged"),
+}
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed", "unlisted"])
+@pytest.mark.parametrize("case", _DAMAGE)
+def test_damage_is_named(  # noqa: PLR0917
+    case: str, listed: bool, how: list[str], parts: list[Path], llamapack: CommandLine,
+    refused: Refused,
+) -> None:  # fmt: skip
+    damage, named, with_list, without = _DAMAGE[case]
+    folder = parts[0].parent
+    damage(parts)
+    if not listed:
+        (folder / "m.llamafile.sha256").unlink()
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    given = parts[1] if parts[1].exists() else parts[0]
+    error = refused(llamapack("join", *how, given))
+    assert (with_list if listed else without) in error
+    for number in named:
+        # Without hashes a flip in weights that reach over several parts can be in any of them.
+        spans = not listed and ("flipped" in case or case == "swapped")
+        assert parts[number].name in error or (spans and "cat0 to m.llamafile.cat3" in error)
+    if listed and "flipped" in case:
+        assert [p.name in error for p in parts] == [n in named for n in range(4)]
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_any_file_that_has_hashes_is_joined(
+    how: list[str], tmp_path: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    """It need not be a ZIP; without hashes there is nothing that says what its bytes should be."""
+    data = os.urandom(100_000)
+    (tmp_path / "x.bin").write_bytes(data)
+    parts = split(llamapack, tmp_path / "x.bin", tmp_path / "parts", "30kB")
+    copy = tmp_path / "copy"
+    shutil.copytree(parts[0].parent, copy)
+    assert llamapack("join", *how, parts[0]).returncode == 0
+    assert parts[0].with_name("x.bin").read_bytes() == data
+    (copy / "x.bin.sha256").unlink()
+    assert "no ZIP end record" in refused(llamapack("join", *how, copy / "x.bin.cat0"))
+    (copy / "x.bin.sha256").write_text("<html>")
+    assert "no list of SHA-256" in refused(llamapack("join", *how, copy / "x.bin.cat0"))
+
+
+def test_a_list_of_the_whole_file_alone(
+    how: list[str], whole: Path, parts: list[Path], llamapack: CommandLine, refused: Refused
+) -> None:
+    listing = parts[0].with_name("m.llamafile.sha256")
+    listing.write_text(f"{'0' * 64}  m.llamafile\n")
+    assert "would not have the SHA-256 000" in refused(llamapack("join", *how, parts[0]))
+    assert names(listing.parent) == sorted([listing.name, *(part.name for part in parts)])
+
+
+def test_refusals(how: list[str], tmp_path: Path, llamapack: CommandLine, refused: Refused) -> None:
+    assert "does not exist" in refused(llamapack("join", *how, tmp_path / "m.llamafile.cat0"))
+    assert "not named as a part" in refused(llamapack("join", *how, tmp_path / "m.llamafile"))
+    (tmp_path / "m.cat0").mkdir()
+    assert "not a regular file" in refused(llamapack("join", *how, tmp_path / "m.cat0"))
+
+
+def test_too_little_space(parts: list[Path], llamapack: CommandLine, refused: Refused) -> None:
+    """A second copy of holes of a petabyte; known before anything is written."""
+    try:
+        for part in parts[:2]:
+            os.truncate(part, 10 << 40)
+    except OSError as problem:
+        pytest.skip(f"SKIPPED LOUDLY: no sparse file of 10 TiB here: {problem}")
+    listing = parts[0].with_name("m.llamafile.sha256")
+    listing.unlink()
+    data = parts[3].read_bytes()
+    for part in parts[2:]:
+        part.unlink()
+    parts[1].with_name("m.llamafile.cat2").write_bytes(
+        data[: data.rindex(b"PK\5\6")] + end64((20 << 40) + data.rindex(b"PK\5\6"))
+    )
+    assert "no space" in refused(llamapack("join", parts[0]))
+
+
+def end64(offset: int) -> bytes:
+    """End records of an empty directory at `offset`."""
+    from runtime.zip_directory import END, END64, END64_MAGIC, END_MAGIC, LOCATOR64
+    from runtime.zip_directory import LOCATOR64_MAGIC as LOCATOR_MAGIC
+
+    wide = END64.pack(END64_MAGIC, END64.size - 12, 45, 45, 0, 0, 0, 0, 0, offset)
+    locator = LOCATOR64.pack(LOCATOR_MAGIC, 0, offset, 1)
+    return wide + locator + END.pack(END_MAGIC, 0, 0, 0, 0, 0, (1 << 32) - 1, 0)
