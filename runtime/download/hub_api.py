@@ -135,7 +135,9 @@ class HubApi:
             return InputError(*errors[code])
         if refusal.status == 403:
             tip = (
-                f"Check the rights of your token at {tokens}." if known else f"Please {get_token}."
+                f"Check the rights of your token at {tokens}."
+                if known
+                else f"If you may, {get_token}."
             )
             return InputError(f"hf:{word.repo}: the Hub forbids it for this account", tip)
         return refusal

@@ -20,8 +20,6 @@ _TIP = (
     "Write `hf:ORG/REPO`, `hf:ORG/REPO:Q4_K_M` or `hf:ORG/REPO/FILE.gguf`, each with or without "
     "`@REVISION`."
 )
-    "Write `hf:ORG/REPO`, `hf:ORG/REPO:Q4_K_M` or `hf:ORG/REPO/FILE.gguf`, each with `@REVISION`."
-)
 
 
 @dataclass(frozen=True)
