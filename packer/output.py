@@ -62,35 +62,40 @@ class OutputFile:
         if sys.platform != "linux" or not count or self._position % mmap.ALLOCATIONGRANULARITY:
             return None
         try:
-            if os.fstat(source.fileno()).st_size != count:
+            origin = source.tell()
+            if os.fstat(source.fileno()).st_size < origin + count:
                 return None
-            done = self._clone(source, count) or self._copy(source, 0, min(count, _PIECE))
+            done = self._clone(source, origin, count) or self._copy(
+                source, origin, 0, min(count, _PIECE)
+            )
         except (OSError, io.UnsupportedOperation):
             return (
                 None  # Not on these file systems. A full disk shows again when bytes are written.
             )
-        return self._taken(source, count, done) if done else None
+        return self._taken(source, origin, count, done) if done else None
 
-    def _clone(self, source: BinaryIO, count: int) -> int:
+    def _clone(self, source: BinaryIO, origin: int, count: int) -> int:
         import fcntl
 
-        request = struct.pack("=qQQQ", source.fileno(), 0, count, self._position)
+        request = struct.pack("=qQQQ", source.fileno(), origin, count, self._position)
         try:
             fcntl.ioctl(self._file.fileno(), _FICLONERANGE, request)
         except OSError:
             return 0
         return count
 
-    def _copy(self, source: BinaryIO, start: int, count: int) -> int:
-        """Copy bytes of `source` from `start` to the same place behind the present position."""
+    def _copy(self, source: BinaryIO, origin: int, start: int, count: int) -> int:
+        """Copy bytes of `source` from `origin + start` to `start` behind the present position."""
         target = self._position + start
-        return os.copy_file_range(source.fileno(), self._file.fileno(), count, start, target)
+        return os.copy_file_range(
+            source.fileno(), self._file.fileno(), count, origin + start, target
+        )
 
-    def _taken(self, source: BinaryIO, count: int, done: int) -> Iterator[Data]:
+    def _taken(self, source: BinaryIO, origin: int, count: int, done: int) -> Iterator[Data]:
         for start in range(0, count, _PIECE):
             length = min(_PIECE, count - start)
             while done < start + length:
-                copied = self._copy(source, done, start + length - done)
+                copied = self._copy(source, origin, done, start + length - done)
                 if not copied:
                     raise InputError("an input became shorter while it was read", "Try again.")
                 done += copied

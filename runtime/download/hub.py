@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runtime.download.choice import best_model, best_projector, missing_shards, shards
 from runtime.download.client import Client, Patience, Unreachable
-from runtime.download.hub_api import HubApi, Listing
+from runtime.download.hub_api import HubApi, Listing, RemoteFile
 from runtime.download.hub_cache import RepoCache
 from runtime.download.settings import Settings
 from runtime.download.transfer import Job, fetch
@@ -103,20 +103,42 @@ class Hub:
             remote = self._api.file(model.word, model.listing, file)
             blob = cache.blob(remote.etag)
             if not blob.exists():
-                job = Job(
-                    url=self._api.url(model.word, commit, file),
-                    label=f"hf:{model.word.repo}/{file}",
-                    target=blob,
-                    partial=blob.with_name(f"{blob.name}.llamapack.incomplete"),
-                    lock=cache.lock(remote.etag),
-                    size=remote.size,
-                    checksum=remote.checksum,
-                    prefix=blob.with_name(f"{blob.name}.incomplete"),
-                )
-                fetch(job, self._client, begin=self._begin(file))
+                job = self._job(model, file, remote, blob, cache.lock(remote.etag))
+                prefix = blob.with_name(f"{blob.name}.incomplete")
+                fetch(replace(job, prefix=prefix), self._client, begin=self._begin(file))
             cache.link(remote.etag, commit, file)
         cache.set_commit(model.word.revision, commit)
         return path
+
+    def here(self, model: HubModel, file: str) -> bool:
+        """Whether the cache has a file of the model."""
+        cache = RepoCache(self._settings.cache, model.word.repo)
+        return self._settings.offline or cache.snapshot(model.listing.commit, file).exists()
+
+    def bring(self, model: HubModel, file: str, target: Path, *, force: bool = False) -> None:
+        """Fetch a file to a place outside the cache; `force` replaces what is there.
+
+        Raises:
+            InputError: it cannot be had.
+        """
+        remote = self._api.file(model.word, model.listing, file)
+        partial = target.with_name(f".{target.name}.llamapack.incomplete")
+        # Not beside the file: nobody would know when to remove it.
+        lock = self._settings.cache / ".locks" / "llamapack" / f"{remote.etag}.lock"
+        job = self._job(model, file, remote, target, lock)
+        job = replace(job, partial=partial, replace=force)
+        fetch(job, self._client, begin=self._begin(file))
+
+    def _job(self, model: HubModel, file: str, remote: RemoteFile, target: Path, lock: Path) -> Job:
+        return Job(
+            url=self._api.url(model.word, model.listing.commit, file),
+            label=f"hf:{model.word.repo}/{file}",
+            target=target,
+            partial=target.with_name(f"{target.name}.llamapack.incomplete"),
+            lock=lock,
+            size=remote.size,
+            checksum=remote.checksum,
+        )
 
     def _cached(self, word: HubWord) -> Listing | None:
         cache = RepoCache(self._settings.cache, word.repo)

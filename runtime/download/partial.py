@@ -11,6 +11,8 @@ import os
 import threading
 from pathlib import Path
 
+from runtime.errors import InputError
+
 Span = tuple[int, int]
 """First byte, and the one after the last."""
 
@@ -110,9 +112,25 @@ class Partial:
         self._state.unlink(missing_ok=True)
         self._done = []
 
-    def publish(self, target: Path) -> None:
-        """The whole is here: give it its name."""
+    def publish(self, target: Path, *, replace: bool) -> None:
+        """The whole is here: give it its name.
+
+        Raises:
+            InputError: there is a file of that name, and it is not to be replaced.
+        """
         with self.path.open("rb+") as file:
             os.fsync(file.fileno())
-        self.path.replace(target)
+        if not replace:
+            try:
+                # Unlike a rename this never replaces a file that came into being meanwhile.
+                target.hardlink_to(self.path)
+            except FileExistsError:
+                raise InputError(
+                    f"{target} came to be while it was fetched", "Remove it, and run again."
+                ) from None
+            except OSError:
+                pass  # a file system without hard links
+        if replace or not target.exists():
+            self.path.replace(target)
+        self.path.unlink(missing_ok=True)
         self._state.unlink(missing_ok=True)

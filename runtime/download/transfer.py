@@ -33,7 +33,7 @@ class Job:
     label: str
     """What messages call it."""
     target: Path
-    """Where it goes; nothing is there yet."""
+    """Where it goes."""
     partial: Path
     """Where its bytes are collected, on the same file system."""
     lock: Path
@@ -41,6 +41,9 @@ class Job:
     size: int | None = None
     """Bytes, if somebody states them."""
     checksum: Checksum | None = None
+    replace: bool = False
+    """Whether a file that is at `target` gives way; if not, it is taken for this one when it came
+    to be while another process was waited for."""
     prefix: Path | None = None
     """Where another program may have left the file's first bytes; taken over if there is a
     checksum to tell that they are right."""
@@ -79,7 +82,7 @@ def fetch(
         client.note(f"another program fetches {job.label}; waiting for it")
 
     with locked(job.lock, waiting=waiting):
-        if job.target.exists():
+        if job.target.exists() and not job.replace:
             return None
         return _Fetch(job, client, connections, begin).run()
 
@@ -117,7 +120,7 @@ class _Fetch:
             if damaged is None:
                 size = self._job.partial.stat().st_size
                 validator = self._partial.validator
-                self._partial.publish(self._job.target)
+                self._partial.publish(self._job.target, replace=self._job.replace)
                 return Fetched(size, validator)
             self._partial.discard()
             if not old:

@@ -67,15 +67,16 @@ class Web:
                 return path
         return path
 
-    def bring(self, word: WebWord, target: Path) -> None:
-        """Fetch the file to `target`, where nothing is yet.
+    def bring(self, word: WebWord, target: Path, *, force: bool = False) -> None:
+        """Fetch the file to `target`; `force` replaces what is there.
 
         Raises:
             InputError: it cannot be had.
         """
         self._check_online(word)
         partial = target.with_name(f".{target.name}.llamapack.incomplete")
-        fetch(self._job(word, target, partial), self._client(word), begin=self._begin(target.name))
+        job = replace(self._job(word, target, partial), replace=force)
+        fetch(job, self._client(word), begin=self._begin(target.name))
 
     def _job(self, word: WebWord, target: Path, partial: Path) -> Job:
         name = hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:32]
