@@ -110,7 +110,7 @@ class Partial:
         """Remove the bytes."""
         self.path.unlink(missing_ok=True)
         self._state.unlink(missing_ok=True)
-        self._done = []
+        self._done, self.size, self.validator = [], None, None
 
     def publish(self, target: Path, *, replace: bool) -> None:
         """The whole is here: give it its name.

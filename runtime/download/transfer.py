@@ -153,7 +153,6 @@ class _Fetch:
         partial, size = self._partial, self._job.size
         if partial.size is not None and size is not None and partial.size != size:
             partial.discard()
-            partial.size = None
         missing = partial.missing(partial.size) if partial.size is not None else [(0, _FIRST)]
         if not missing:
             if self._job.checksum or not partial.size:
@@ -166,17 +165,17 @@ class _Fetch:
         response = self._route.get((start, end), partial.validator)
         with closing(response):
             offered = self._route.offer(response, start)
+            validator = validator_of(response)
+            if partial.validator and validator and partial.validator != validator:
+                raise Changed
             if offered is None:
                 self._parallel = False
                 return self._stream()
             self._compare(offered)
-            validator = validator_of(response)
             if partial.size is None:
                 self._need(offered)
                 partial.begin(offered, validator)
-            elif partial.size != offered or (
-                partial.validator and validator and partial.validator != validator
-            ):
+            elif partial.size != offered:
                 raise Changed
             partial.validator = partial.validator or validator
             self._show(offered, partial.done)
