@@ -75,7 +75,11 @@ class _Bearer(AuthBase):
 
 @dataclass
 class Client:
-    """A session with one server, and with those that it redirects to."""
+    """A session with one server, and with those that it redirects to.
+
+    Raises:
+        InputError: the token cannot be one.
+    """
 
     home: str
     """Address whose scheme, host and port alone may see the token."""
@@ -87,6 +91,8 @@ class Client:
     """Told in one line why something takes longer."""
 
     def __post_init__(self) -> None:
+        if self.token and not (self.token.isascii() and self.token.isprintable()):
+            raise InputError("the token holds characters that no token has", "Set HF_TOKEN again.")
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "llamapack"
         # A compressed answer would have another length than the file, and no ranges of it.
@@ -184,16 +190,13 @@ def _final(problem: Exception) -> bool:
         problem,
         requests.exceptions.SSLError
         | requests.exceptions.InvalidURL
-        | requests.exceptions.InvalidSchema
-        | requests.exceptions.InvalidHeader,
+        | requests.exceptions.InvalidSchema,
     )
 
 
 def _unreachable(url: str, problem: Exception) -> Unreachable:
     # The exception's own text holds the whole address, with signatures in it.
     _, host, _ = origin(url)
-    if isinstance(problem, requests.exceptions.InvalidHeader):
-        return Unreachable("the token holds characters that no token has", "Set HF_TOKEN again.")
     if isinstance(problem, requests.exceptions.ProxyError):
         how, tip = "the proxy refuses or is away", "Check HTTPS_PROXY and NO_PROXY."
     elif isinstance(problem, requests.exceptions.SSLError):

@@ -64,8 +64,9 @@ def parsed(word: str, endpoint: str) -> HubWord | WebWord | None:
     Raises:
         InputError: it begins like one of these and is none.
     """
-    scheme = word.partition(":")[0].lower()
-    if scheme == "hf":
+    scheme, colon, _ = word.partition(":")
+    scheme = scheme.lower()
+    if colon and scheme == "hf":
         match = _HUB.fullmatch(word)
         if not match:
             raise InputError(f"{word} names no model on the Hub", _TIP)

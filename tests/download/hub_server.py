@@ -42,8 +42,7 @@ class HubServer(WebServer):
     def page(self, request: Request) -> Page | Answer:
         if self.failures:
             return self.failures.pop(0)
-        path = unquote(urlsplit(request.path).path)
-        parts = path.strip("/").split("/")
+        parts = [unquote(part) for part in urlsplit(request.path).path.strip("/").split("/")]
         if parts[:2] == ["api", "models"]:
             name, rest = "/".join(parts[2:4]), parts[4:]
         else:
