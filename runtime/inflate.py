@@ -10,8 +10,8 @@ from runtime.zip_directory import DEFLATED64
 
 _BLOCK = 1 << 20  # bytes given at once
 # Bytes of Deflate64 taken at once. 18 bits of it can mean 64 KiB, and its decompressor gives all
-# that it can: these become 30 MB at most.
-_TAKEN64 = 1 << 10
+# that it can: these become 15 MB at most.
+_TAKEN64 = 512
 
 
 def inflated(pieces: Iterator[bytes], method: int, name: str) -> Iterator[bytes]:

@@ -229,6 +229,7 @@ def test_a_private_model(model: Repo, run: Run, refused: Refused, tmp_path: Path
     done = run("fetch", "hf:org/see-GGUF", HF_TOKEN="hf\u2028x")
     assert refused(done)
     # As `hf auth login` leaves it; and elsewhere.
+    (tmp_path / "hf").mkdir(exist_ok=True)
     (tmp_path / "hf" / "token").write_text(f"{TOKEN}\n")
     assert run("fetch", "hf:org/see-GGUF").returncode == 0
     assert refused(run("fetch", "hf:org/see-GGUF:Q2_K", HF_HUB_DISABLE_IMPLICIT_TOKEN="1"))
