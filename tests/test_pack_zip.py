@@ -14,7 +14,6 @@ from stand_ins import CommandLine, Refused, write_gguf
 
 from runtime.bundle import Bundle
 
-
 needs_deflate64 = pytest.mark.skipif(
     not find_spec("zipfile_deflate64"),
     reason="SKIPPED LOUDLY: zipfile-deflate64 is not installed (it takes Python's headers)",
