@@ -6,16 +6,19 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packer import build_cache
 from packer.console import note
 from packer.progress import progress
 from packer.weights import FileWeights, Weights
 from packer.zipped_weights import is_archive, zipped
-from runtime.download.hub import Begin, Hub
 from runtime.download.settings import Settings, settings
-from runtime.download.web import Web
 from runtime.download.words import HubWord, WebWord, parsed
+
+if TYPE_CHECKING:
+    from runtime.download.hub import Begin, Hub
+    from runtime.download.web import Web
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,15 @@ class Locator:
 
     def hub(self) -> Hub:
         """The Hub with this command's progress and messages."""
+        # Not at the top: for a file on disk nobody waits for an HTTP library.
+        from runtime.download.hub import Hub
+
         return Hub(self.settings, begin=self._begin, note=self._say)
 
     def web(self) -> Web:
         """Other servers, likewise."""
+        from runtime.download.web import Web
+
         return Web(
             build_cache.root() / "downloads",
             offline=self.settings.offline,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,10 @@ else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as problem:
+            # File systems without locks: what is made there is checked before it gets its name.
+            if problem.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+                raise
         return True
 
 

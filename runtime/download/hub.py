@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runtime.download.choice import best_model, best_projector, missing_shards, shards
-from runtime.download.client import Client, Patience, Unreachable
+from runtime.download.client import Client, Patience, Refused, Unreachable
 from runtime.download.hub_api import HubApi, Listing, RemoteFile
 from runtime.download.hub_cache import RepoCache
 from runtime.download.settings import Settings
@@ -17,6 +17,7 @@ from runtime.download.transfer import Job, fetch
 from runtime.download.words import HubWord
 from runtime.errors import InputError
 
+_XET = 50_000_000_000  # bytes; above, plain HTTP is refused
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 Begin = Callable[[str], Callable[[int | None], Callable[[int], object]]]
@@ -69,9 +70,10 @@ class Hub:
                 raise self._not_here(word)
             return self._model(word, here, whole)
         try:
-            listing = self._api.listing(word)
-        except Unreachable as problem:
-            if here is None or whole is None:
+            listing = self._api.listing(word, tries=2 if whole else None)
+        except (Unreachable, Refused) as problem:
+            away = isinstance(problem, Unreachable) or problem.status >= 500
+            if here is None or whole is None or not away:
                 raise
             self._note(f"{problem.message}; taking {word} from {self._settings.cache}")
             return self._model(word, here, whole)
@@ -105,7 +107,7 @@ class Hub:
             if not blob.exists():
                 job = self._job(model, file, remote, blob, cache.lock(remote.etag))
                 prefix = blob.with_name(f"{blob.name}.incomplete")
-                fetch(replace(job, prefix=prefix), self._client, begin=self._begin(file))
+                self._fetch(replace(job, prefix=prefix), model, file)
             cache.link(remote.etag, commit, file)
         cache.set_commit(model.word.revision, commit)
         return path
@@ -126,8 +128,19 @@ class Hub:
         # Not beside the file: nobody would know when to remove it.
         lock = self._settings.cache / ".locks" / "llamapack" / f"{remote.etag}.lock"
         job = self._job(model, file, remote, target, lock)
-        job = replace(job, partial=partial, replace=force)
-        fetch(job, self._client, begin=self._begin(file))
+        self._fetch(replace(job, partial=partial, replace=force), model, file)
+
+    def _fetch(self, job: Job, model: HubModel, file: str) -> None:
+        try:
+            fetch(job, self._client, begin=self._begin(file))
+        except Refused as refusal:
+            if (job.size or 0) <= _XET:
+                raise
+            raise InputError(
+                refusal.message,
+                "The Hub gives files over 50 GB to Xet clients only: "
+                f"`hf download {model.word.repo} {file}`, then run this again.",
+            ) from None
 
     def _job(self, model: HubModel, file: str, remote: RemoteFile, target: Path, lock: Path) -> Job:
         return Job(

@@ -46,15 +46,15 @@ class HubApi:
         self._client = client
         self._endpoint = endpoint
 
-    def listing(self, word: HubWord) -> Listing:
-        """The files of a repository.
+    def listing(self, word: HubWord, tries: int | None = None) -> Listing:
+        """The files of a repository; `tries` as for `Client.get`.
 
         Raises:
             InputError: there is no such repository or revision, or not for this user.
         """
         url = f"{self._endpoint}/api/models/{word.repo}/revision/{quote(word.revision, safe='')}"
         try:
-            response = self._client.get(f"{url}?blobs=true")
+            response = self._client.get(f"{url}?blobs=true", tries=tries)
         except Refused as refusal:
             raise self._explained(word, refusal) from None
         found: Any = None

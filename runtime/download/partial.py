@@ -71,6 +71,8 @@ class Partial:
             self._done = []
             self.size, self.validator = size, validator
             self._state.unlink(missing_ok=True)
+            # Not the same file emptied: a thread that was given up may still write to that.
+            self.path.unlink(missing_ok=True)
             with self.path.open("wb") as file:
                 if size:
                     file.truncate(size)

@@ -14,6 +14,7 @@ from runtime.download.partial import Partial, Span
 from runtime.download.route import Body, Route, validator_of
 from runtime.errors import InputError
 
+_GRACE = 0.5  # seconds for a thread to save what it has
 _SMALLEST, _LARGEST = 1 << 20, 64 << 20  # bytes of one range
 
 
@@ -40,6 +41,8 @@ class Ranges:
         self._size = size
         self._advance = advance
         self._mutex = threading.Lock()
+        self._saving = threading.Lock()
+        self._left = False  # nothing may be saved any more
         self._stop = threading.Event()
         self._problem: BaseException | None = None
         self._queue: deque[Span] = deque()
@@ -73,10 +76,14 @@ class Ranges:
             self._guarded(lambda: self._piece((start, min(given, self._size)), response))
             self._work()
             for thread in others:
-                while thread.is_alive():
+                while thread.is_alive() and not self._stop.is_set():
                     thread.join(0.2)  # in turns, since Windows hears no Ctrl-C during one
         finally:
             self._stop.set()
+            for thread in others:
+                thread.join(_GRACE)
+            with self._saving:
+                self._left = True
         if self._problem:
             raise self._problem
 
@@ -152,5 +159,7 @@ class Ranges:
                     if position == end:
                         break
         finally:
-            self._partial.add(start, position)
+            with self._saving:
+                if not self._left:
+                    self._partial.add(start, position)
         return position

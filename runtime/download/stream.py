@@ -49,9 +49,9 @@ def stream(
             size = _length(response) if response.status_code != 416 else 0
             if size is None and wanted.size is None and wanted.checksum is None:
                 _check_end(response, wanted.label)
+            partial.begin(None, validator_of(response))
             start(size)
             expected = wanted.size if size is None else size
-            partial.begin(None, validator_of(response))
             done, content = 0, Body(response)
             with partial.path.open("wb", buffering=0) as file:
                 for data in () if response.status_code == 416 else content:

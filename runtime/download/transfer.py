@@ -107,6 +107,8 @@ class _Fetch:
 
     def run(self) -> Fetched:
         self._take_prefix()
+        if self._partial.done and not (self._partial.validator or self._job.checksum):
+            self._partial.discard()  # nothing would tell whether the file is still the same
         damaged = None
         for _ in range(_RESTARTS):
             old = self._partial.done > 0
@@ -165,7 +167,8 @@ class _Fetch:
         response = self._route.get((start, end), partial.validator)
         with closing(response):
             offered = self._route.offer(response, start)
-            validator = validator_of(response)
+            # With a checksum nothing else need be compared, and servers behind one name may differ.
+            validator = None if self._job.checksum else validator_of(response)
             if partial.validator and validator and partial.validator != validator:
                 raise Changed
             if offered is None:
@@ -173,6 +176,7 @@ class _Fetch:
                 return self._stream()
             self._compare(offered)
             if partial.size is None:
+                partial.discard()
                 self._need(offered)
                 partial.begin(offered, validator)
             elif partial.size != offered:

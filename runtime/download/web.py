@@ -56,7 +56,7 @@ class Web:
             if path.exists() and self._fresh(word, path, facts):
                 return path
             self._check_online(word)
-            path.unlink(missing_ok=True)
+            job = replace(job, replace=path.exists())
             fetched = fetch(job, self._client(word), begin=self._begin(word.name))
             if fetched:
                 temporary = facts.with_name(f"facts.{secrets.token_hex(4)}.tmp")

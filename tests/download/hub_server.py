@@ -67,10 +67,7 @@ class HubServer(WebServer):
             return Page(data, etag=f'"{git_sha1(data)}"', headers=commit)
         sha256 = hashlib.sha256(data).hexdigest()
         place = f"/contents/{sha256}"
-        page = self.contents.pages.setdefault(
-            place, Page(**{**vars(self.contents_page), "data": data})
-        )
-        assert isinstance(page, Page)
+        self.contents.pages.setdefault(place, Page(**{**vars(self.contents_page), "data": data}))
         return Answer(
             302,
             {

@@ -205,6 +205,25 @@ def test_the_hub_is_away(model: Repo, run: Run, tmp_path: Path) -> None:
         gone.model(HubWord("org/see-GGUF", quantization="Q2_K"))
 
 
+def test_the_hub_is_ill(model: Repo, run: Run, hub: HubServer) -> None:
+    """The same where it answers with errors, and no waiting for its recovery."""
+    done = run("fetch", "hf:org/see-GGUF")
+    hub.failures = [Answer(503)] * 2
+    again = run("fetch", "hf:org/see-GGUF")
+    assert (again.stdout, again.returncode) == (done.stdout, 0)
+    assert "503 Service Unavailable; taking hf:org/see-GGUF from" in again.stderr
+
+
+def test_files_for_xet_only(model: Repo, run: Run, refused: Refused, hub: HubServer) -> None:
+    file = "see-Q4_K_M.gguf"
+    model.sizes[file] = 60_000_000_000
+    place = f"/contents/{hashlib.sha256(model.files[file]).hexdigest()}"
+    hub.contents.pages[place] = Answer(403)
+    done = run("fetch", "hf:org/see-GGUF")
+    assert "403 Forbidden" in refused(done)
+    assert f"`hf download org/see-GGUF {file}`" in done.stderr
+
+
 def test_a_gated_model(
     model: Repo, run: Run, refused: Refused, tmp_path: Path, hub: HubServer
 ) -> None:

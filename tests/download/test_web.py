@@ -198,6 +198,14 @@ def test_a_file_that_changed_between_two_runs(web: WebServer, fetch: Fetcher) ->
     assert any("changed on the server" in note for note in fetch.notes)
 
 
+def test_without_an_etag_nothing_is_kept(web: WebServer, fetch: Fetcher) -> None:
+    """Since nobody could tell whether the rest belongs to it."""
+    _leave_half(web, fetch, etag=None)
+    new = random.Random(5).randbytes(len(DATA))
+    web.pages["/m.gguf"] = Page(new, etag=None)
+    assert fetch(f"{web.url}/m.gguf").read_bytes() == new
+
+
 def test_a_file_that_changes_while_it_comes(web: WebServer, fetch: Fetcher) -> None:
     new = random.Random(5).randbytes(len(DATA) - 5)
     web.pages["/m.gguf"] = Page(DATA)
@@ -231,9 +239,11 @@ def test_a_damaged_state_does_no_harm(state: str, web: WebServer, fetch: Fetcher
     assert fetch(f"{web.url}/m.gguf").read_bytes() == DATA
 
 
-def _leave_half(web: WebServer, fetch: Fetcher, *, checksum: bool = False) -> None:
+def _leave_half(
+    web: WebServer, fetch: Fetcher, *, checksum: bool = False, etag: str | None = '"v1"'
+) -> None:
     """Half of `/m.gguf` is here, and then the server goes away."""
-    page = Page(DATA)
+    page = Page(DATA, etag=etag)
     web.pages["/m.gguf"] = page
     original = web.page
 
@@ -258,6 +268,15 @@ def test_unchanged_files_are_not_fetched_again(web: WebServer, fetch: Fetcher) -
     assert fetch(f"{web.url}/m.gguf", offline=True).read_bytes() == DATA[1:]
     with pytest.raises(InputError, match="not to be used"):
         fetch(f"{web.url}/n.gguf", offline=True)
+
+
+def test_a_copy_stays_until_its_successor_is_here(web: WebServer, fetch: Fetcher) -> None:
+    web.pages["/m.gguf"] = Page(DATA)
+    path = fetch(f"{web.url}/m.gguf")
+    web.pages["/m.gguf"] = Page(DATA[1:], etag='"v2"', cut=0)
+    with pytest.raises(InputError):
+        fetch(f"{web.url}/m.gguf")
+    assert path.read_bytes() == DATA
 
 
 def test_the_last_copy_where_the_server_is_away(fetch: Fetcher) -> None:
