@@ -31,6 +31,8 @@ class Page:
     data: bytes
     etag: str | None = '"v1"'
     ranges: bool = True
+    if_range: bool = True
+    """Whether it minds `If-Range`."""
     cut: int | None = None
     """Bytes of each body after which the connection breaks."""
     cuts: int | None = None
@@ -165,7 +167,9 @@ def _serve(handler: BaseHTTPRequestHandler, page: Page, request: Request, cut: i
 def _span(page: Page, request: Request) -> tuple[int, int] | None:
     """The bytes that are asked for, if not all."""
     asked = _RANGE.fullmatch(request.headers.get("range", ""))
-    if not asked or not page.ranges or request.headers.get("if-range", page.etag) != page.etag:
+    if not asked or not page.ranges:
+        return None
+    if page.if_range and request.headers.get("if-range", page.etag) != page.etag:
         return None
     total = len(page.data)
     start, end = int(asked[1]), min(total, int(asked[2]) + 1 if asked[2] else total)
