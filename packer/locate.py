@@ -17,7 +17,8 @@ from runtime.download.settings import Settings, settings
 from runtime.download.words import HubWord, WebWord, parsed
 
 if TYPE_CHECKING:
-    from runtime.download.hub import Begin, Hub
+    from runtime.download.hub import Hub
+    from runtime.download.progress import Begin, Sized
     from runtime.download.web import Web
 
 
@@ -96,10 +97,10 @@ class Locator:
 
     @property
     def _begin(self) -> Begin:
-        def begin(name: str) -> Callable[[int | None], Callable[[int], object]]:
+        def begin(label: str) -> Sized:
             def sized(size: int | None) -> Callable[[int], object]:
                 self.finish()
-                return self._stack.enter_context(progress(f"fetching {name}", size))
+                return self._stack.enter_context(progress(label, size))
 
             return sized
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,8 @@ class Checksum:
             return cls("git SHA-1", etag)
         return None
 
-    def of(self, path: Path) -> str:
-        """The hash of this kind of the file at `path`."""
+    def of(self, path: Path, advance: Callable[[int], object] = lambda _: None) -> str:
+        """The hash of this kind of the file at `path`; `advance` is told about bytes read."""
         if self.kind == "SHA-256":
             digest = hashlib.sha256()
         else:
@@ -38,4 +39,5 @@ class Checksum:
         with path.open("rb", buffering=0) as file:
             while data := file.read(_BLOCK):
                 digest.update(data)
+                advance(len(data))
         return digest.hexdigest()

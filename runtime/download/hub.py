@@ -12,6 +12,7 @@ from runtime.download.choice import best_model, best_projector, missing_shards, 
 from runtime.download.client import Client, Patience, Refused, Unreachable
 from runtime.download.hub_api import HubApi, Listing, RemoteFile
 from runtime.download.hub_cache import RepoCache
+from runtime.download.progress import Begin
 from runtime.download.settings import Settings
 from runtime.download.transfer import Job, fetch
 from runtime.download.words import HubWord
@@ -19,9 +20,6 @@ from runtime.errors import InputError
 
 _XET = 50_000_000_000  # bytes; above, plain HTTP is refused
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-
-Begin = Callable[[str], Callable[[int | None], Callable[[int], object]]]
-"""Told what is fetched, then its size in bytes, then progress in bytes."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,8 @@ class Hub:
 
     def _fetch(self, job: Job, model: HubModel, file: str) -> None:
         try:
-            fetch(job, self._client, begin=self._begin(file))
+            begin, check = self._begin(f"fetching {file}"), self._begin(f"checking {file}")
+            fetch(job, self._client, begin=begin, check=check)
         except Refused as refusal:
             if (job.size or 0) <= _XET:
                 raise

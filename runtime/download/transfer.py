@@ -15,6 +15,7 @@ from pathlib import Path
 from runtime.download.checksum import Checksum
 from runtime.download.client import Client
 from runtime.download.partial import Partial
+from runtime.download.progress import Sized
 from runtime.download.ranges import Changed, NoRanges, Ranges
 from runtime.download.route import Route, validator_of
 from runtime.download.stream import stream
@@ -64,13 +65,15 @@ def fetch(
     client: Client,
     *,
     connections: int = 4,
-    begin: Callable[[int | None], Callable[[int], object]] = lambda _: lambda _: None,
+    begin: Sized = lambda _: lambda _: None,
+    check: Sized = lambda _: lambda _: None,
 ) -> Fetched | None:
     """Bring a file; None if it came to be at `job.target` while we waited for another process.
 
     Args:
         connections: how many ranges of the file may be under way at once.
         begin: told the size in bytes once it is known; gives what is told about progress in bytes.
+        check: likewise, for the reading of the whole file to compare its hash.
 
     Raises:
         InputError: it cannot be brought, or is not what was stated; what is usable of it is kept.
@@ -84,21 +87,18 @@ def fetch(
     with locked(job.lock, waiting=waiting):
         if job.target.exists() and not job.replace:
             return None
-        return _Fetch(job, client, connections, begin).run()
+        return _Fetch(job, client, connections, begin, check).run()
 
 
 class _Fetch:
     def __init__(
-        self,
-        job: Job,
-        client: Client,
-        connections: int,
-        begin: Callable[[int | None], Callable[[int], object]],
+        self, job: Job, client: Client, connections: int, begin: Sized, check: Sized
     ) -> None:
         self._job = job
         self._client = client
         self._connections = connections
         self._begin = begin
+        self._check = check
         self._advance: Callable[[int], object] | None = None
         self._shown = 0
         self._partial = Partial(job.partial)
@@ -224,7 +224,10 @@ class _Fetch:
                 f"{self._job.label} has {size:,} bytes, stated were {self._job.size:,}",
                 "Run the command again.",
             )
-        if wanted is None or (found := wanted.of(self._job.partial)) == wanted.value:
+        if wanted is None:
+            return None
+        found = wanted.of(self._job.partial, self._check(size))
+        if found == wanted.value:
             return None
         return InputError(
             f"{self._job.label} is damaged: its {wanted.kind} is {found}, stated was "

@@ -12,12 +12,11 @@ from pathlib import Path
 
 from runtime.download.address import shown
 from runtime.download.client import Client, Patience, Refused, Unreachable
+from runtime.download.progress import Begin
 from runtime.download.route import validator_of
-from runtime.download.transfer import Job, fetch
+from runtime.download.transfer import Fetched, Job, fetch
 from runtime.download.words import WebWord
 from runtime.errors import InputError
-
-Begin = Callable[[str], Callable[[int | None], Callable[[int], object]]]
 
 
 class Web:
@@ -57,7 +56,7 @@ class Web:
                 return path
             self._check_online(word)
             job = replace(job, replace=path.exists())
-            fetched = fetch(job, self._client(word), begin=self._begin(word.name))
+            fetched = self._fetch(job, word)
             if fetched:
                 temporary = facts.with_name(f"facts.{secrets.token_hex(4)}.tmp")
                 temporary.write_text(
@@ -76,7 +75,11 @@ class Web:
         self._check_online(word)
         partial = target.with_name(f".{target.name}.llamapack.incomplete")
         job = replace(self._job(word, target, partial), replace=force)
-        fetch(job, self._client(word), begin=self._begin(target.name))
+        self._fetch(job, word)
+
+    def _fetch(self, job: Job, word: WebWord) -> Fetched | None:
+        begin, check = self._begin(f"fetching {word.name}"), self._begin(f"checking {word.name}")
+        return fetch(job, self._client(word), begin=begin, check=check)
 
     def _job(self, word: WebWord, target: Path, partial: Path) -> Job:
         name = hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:32]
