@@ -33,7 +33,7 @@ class Destination(Protocol):
         """Replace bytes that were written before."""
 
     def take(self, source: BinaryIO, count: int, /) -> Iterator[Data] | None:
-        """Append the first `count` bytes of `source` without passing them through this process.
+        """Append the next `count` bytes of `source` without passing them through this process.
 
         Returns:
             what was written, piece by piece while it is being written; None: not possible here.

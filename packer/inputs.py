@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packer.manifest import Model
-from packer.sources import FileSource
+from packer.sources import Source
+from packer.weights import FileWeights, Weights
 from runtime.bundle import ARGS, MANIFEST, TEMPLATE
 from runtime.errors import InputError
-from runtime.gguf_header import Header, read_header_of
+from runtime.gguf_header import Header
 from runtime.model_facts import model_facts, shard
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
@@ -22,68 +23,88 @@ _RESERVED = {ARGS, MANIFEST, TEMPLATE}
 class Inputs:
     """The weights that go into a bundle."""
 
-    sources: dict[str, FileSource] = field(default_factory=dict)
-    """Files by member name, in order."""
+    sources: dict[str, Source] = field(default_factory=dict)
+    """Contents by member name, in order."""
     models: list[Model] = field(default_factory=list)
-    """The models among them; LoRA adapters and projectors are none."""
+    """The models among them; LoRA adapters, projectors and draft models are none."""
     paths: list[Path] = field(default_factory=list)
     """Every file that is read."""
 
-    def add_model(self, path: Path, *, own_template: bool) -> str:
-        """Add the model in `path`, with all its shards; returns the name of its first member.
+    def add_model(self, weights: Weights, *, own_template: bool, merge: bool = False) -> str:
+        """Add a model, with all its shards; returns the name of its first member.
 
         Args:
             own_template: whether a template in the bundle takes the place of the model's.
+            merge: whether shards become one member.
 
         Raises:
             InputError: it is not a whole model, or its name is taken.
         """
-        if any(path.exists() and path.samefile(known) for known in self._shards):
-            return member_name(path)  # the shell expanded `x-*.gguf` to all shards
-        header = read_header_of(path)
-        files = _shard_paths(path, header)
-        headers = [header, *(read_header_of(other) for other in files[1:])]
-        if len(files) > 1:
-            _check_shards(files, headers)
-            self._shards += files[1:]
-        names = [self._add(file) for file in files]
-        facts = model_facts(headers, sum(self.sources[name].size for name in names))
+        if any(weights.same(known) for known in self._shards):
+            return member_name(weights.name)  # the shell expanded `x-*.gguf` to all shards
+        name, headers, size = self._add_all(weights, merge)
+        facts = model_facts(headers, size)
         template = "member" if own_template else "gguf" if facts.chat_template else None
-        self.models.append(Model(names[0], facts, template))
-        return names[0]
+        self.models.append(Model(name, facts, template))
+        return name
 
-    def add_file(self, path: Path) -> str:
+    def add_draft(self, weights: Weights, *, merge: bool = False) -> tuple[str, Header]:
+        """Add a draft model, with all its shards; returns the name of its first member, and its
+        header.
+
+        Raises:
+            InputError: it is not a whole model, or its name is taken.
+        """
+        name, headers, _ = self._add_all(weights, merge)
+        return name, headers[0]
+
+    def add_file(self, weights: Weights) -> str:
         """Add a LoRA adapter or a projector; returns the name of its member.
 
         Raises:
             InputError: it is no GGUF, or its name is taken.
         """
-        read_header_of(path)
-        return self._add(path)
+        weights.header()
+        return self._add(weights, member_name(weights.name), weights.source())
 
-    def _add(self, path: Path) -> str:
-        name = member_name(path)
+    def _add_all(self, weights: Weights, merge: bool) -> tuple[str, list[Header], int]:
+        """Add a model's files; returns the first member's name, the headers, and bytes of all."""
+        header = weights.header()
+        files = _shards(weights, header)
+        headers = [header, *(other.header() for other in files[1:])]
+        if len(files) > 1:
+            _check_shards(files, headers)
+            self._shards += files[1:]
+        if merge and len(files) > 1:
+            names = [self._add(weights, f"{bundle_stem(weights)}.gguf", _merged(files, headers))]
+            self.paths += [file.path for file in files[1:]]
+        else:
+            names = [self._add(file, member_name(file.name), file.source()) for file in files]
+        return names[0], headers, sum(self.sources[name].size for name in names)
+
+    def _add(self, weights: Weights, name: str, source: Source) -> str:
         if name in self.sources:
             raise InputError(
-                f"two inputs would be member {name}: {self.sources[name].path} and {path}",
+                f"two inputs would be member {name}: {self._from[name]} and {weights}",
                 "Give one of them another file name.",
             )
-        self.sources[name] = FileSource.of(path)
-        self.paths.append(path)
+        self.sources[name] = source
+        self._from[name] = weights
+        self.paths.append(weights.path)
         return name
 
-    _shards: list[Path] = field(default_factory=list)
+    _shards: list[Weights] = field(default_factory=list)
+    _from: dict[str, Weights] = field(default_factory=dict)
 
 
-def member_name(path: Path) -> str:
-    """The name that the GGUF at `path` has in a bundle: always with the ending `.gguf`.
+def member_name(file: str) -> str:
+    """The name that the GGUF with file name `file` has in a bundle: always ending in `.gguf`.
 
     Raises:
         InputError: the name cannot be that of a member.
     """
-    name = path.name if path.suffix.lower() == ".gguf" else f"{path.name}.gguf"
-    if path.suffix != ".gguf" and path.suffix.lower() == ".gguf":
-        name = f"{path.stem}.gguf"
+    ending = Path(file).suffix
+    name = file.removesuffix(ending if ending.lower() == ".gguf" else "") + ".gguf"
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -93,9 +114,9 @@ def member_name(path: Path) -> str:
     return name
 
 
-def bundle_stem(path: Path) -> str:
-    """The name of a bundle made from `path`: its file name without `.gguf` and shard number."""
-    name = member_name(path)
+def bundle_stem(weights: Weights) -> str:
+    """The name of a bundle made from `weights`: without `.gguf` and shard number."""
+    name = member_name(weights.name)
     shards = _SHARD.fullmatch(name)
     return shards["stem"] if shards else name.removesuffix(".gguf")
 
@@ -104,33 +125,43 @@ def _bad_name(name: str) -> InputError:
     return InputError(f"{name!r} cannot be the name of a member", "Rename the file.")
 
 
-def _shard_paths(path: Path, header: Header) -> list[Path]:
-    """All files of the model whose first shard is `path`."""
+def _shards(weights: Weights, header: Header) -> list[Weights]:
+    """All files of the model whose first shard is `weights`."""
     own = shard(header)
     if own is None:
-        return [path]
-    match = _SHARD.fullmatch(path.name)
+        return [weights]
+    match = _SHARD.fullmatch(weights.name)
     if not match or int(match["count"]) != own.count or int(match["number"]) != own.number + 1:
         raise InputError(
-            f"{path} is shard {own.number + 1} of {own.count} but not named so",
+            f"{weights} is shard {own.number + 1} of {own.count} but not named so",
             f"Rename it to `NAME-{own.number + 1:05}-of-{own.count:05}.gguf`.",
         )
     names = [f"{match['stem']}-{n:05}-of-{own.count:05}.gguf" for n in range(1, own.count + 1)]
     if own.number:
         raise InputError(
-            f"{path} is shard {own.number + 1} of {own.count}", f"Give the first one: `{names[0]}`."
+            f"{weights} is shard {own.number + 1} of {own.count}",
+            f"Give the first one: `{names[0]}`.",
         )
-    files = [path.with_name(name) for name in names]
-    missing = [file.name for file in files if not file.exists()]
-    if missing:
+    found = {name: weights.beside(name) for name in names[1:]}
+    if missing := [name for name, file in found.items() if file is None]:
         raise InputError(
-            f"{path} has {own.count} shards, and there is no {_listed(missing)}",
-            f"Put all shards into {path.parent}.",
+            f"{weights} has {own.count} shards, and there is no {_listed(missing)}",
+            f"Put all shards into {weights.path.parent}.",
         )
-    return files
+    return [weights, *(file for file in found.values() if file)]
 
 
-def _check_shards(files: Sequence[Path], headers: Sequence[Header]) -> None:
+def _merged(files: Sequence[Weights], headers: Sequence[Header]) -> Source:
+    from packer.merge import merged
+
+    if not all(isinstance(file, FileWeights) for file in files):
+        raise InputError(
+            f"{files[0]}: shards in an archive cannot be merged", "Unpack them first, with `7z x`."
+        )
+    return merged([file.path for file in files], headers)
+
+
+def _check_shards(files: Sequence[Weights], headers: Sequence[Header]) -> None:
     first = shard(headers[0])
     assert first
     for number, (file, header) in enumerate(zip(files, headers, strict=True)):

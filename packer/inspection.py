@@ -11,9 +11,9 @@ from runtime.bundle import TEMPLATE, Bundle
 from runtime.errors import InputError
 from runtime.gguf_header import MAGIC, Header, read_header_of
 from runtime.model_facts import ModelFacts, model_facts, shard
-from runtime.zip_directory import DEFLATED, STORED
+from runtime.zip_directory import DEFLATED, DEFLATED64, STORED
 
-_METHODS = {STORED: "stored", DEFLATED: "deflated"}
+_METHODS = {STORED: "stored", DEFLATED: "deflated", DEFLATED64: "deflate64"}
 
 
 def inspect(path: Path) -> dict[str, Any]:

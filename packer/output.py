@@ -56,13 +56,14 @@ class OutputFile:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._file.seek(self._position)
 
-    def take(self, source: BinaryIO, count: int, start: int = 0) -> Iterator[Data] | None:
-        """Let the kernel append `count` bytes of `source` from its byte `start` on: by sharing its
-        blocks where the file system can do that (btrfs, xfs, bcachefs), else by copying (Linux).
-        What comes back is this file, mapped."""
+    def take(self, source: BinaryIO, count: int, start: int | None = None) -> Iterator[Data] | None:
+        """Let the kernel append `count` bytes of `source` from its byte `start` on, or from its
+        present position: by sharing its blocks where the file system can do that (btrfs, xfs,
+        bcachefs), else by copying (Linux). What comes back is this file, mapped."""
         if sys.platform != "linux" or not count:
             return None
         try:
+            start = source.tell() if start is None else start
             if os.fstat(source.fileno()).st_size < start + count:
                 return None
             first = min(count, _PIECE)

@@ -16,7 +16,7 @@ from packer.front import Front
 from packer.gpu.archive import PackedModule
 from packer.manifest import Model
 from packer.progress import Advance
-from packer.sources import Source
+from packer.sources import Checked, Source
 from packer.zip_writer import Record, ZipWriter
 from runtime.bundle import ARGS, MANIFEST, TEMPLATE
 
@@ -90,9 +90,11 @@ def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]
         _add(archive, packed)
     for name, source in plan.weights.items():
         with source.open() as file:
-            archive.add_stored(
+            record = archive.add_stored(
                 name, file, source.size, alignment=ALIGNMENT, sparse=source.sparse, advance=advance
             )
+        if isinstance(source, Checked):
+            source.check(record.digest)
     if plan.chat_template is not None:
         archive.add_bytes(TEMPLATE, plan.chat_template, deflate=True)
     archive.add_bytes(ARGS, plan.args.encode(), deflate=False)

@@ -145,8 +145,12 @@ class PartsOutput:
             offset += len(piece)
             view = view[len(piece) :]
 
-    def take(self, source: BinaryIO, count: int, start: int = 0) -> Iterator[Data] | None:
+    def take(self, source: BinaryIO, count: int, start: int | None = None) -> Iterator[Data] | None:
         if not count:
+            return None
+        try:
+            start = source.tell() if start is None else start
+        except io.UnsupportedOperation:
             return None
         file, room = self._room()
         pieces = file.take(source, min(room, count), start)

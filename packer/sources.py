@@ -6,8 +6,9 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
+from packer.digest import Digest
 from runtime.errors import InputError
 
 
@@ -24,6 +25,18 @@ class Source(Protocol):
 
     def open(self) -> BinaryIO:
         """A stream at its start; the caller closes it."""
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A source that knows what its contents should be."""
+
+    def check(self, found: Digest) -> None:
+        """Compare with the digest of what was read.
+
+        Raises:
+            InputError: it is something else.
+        """
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,17 @@ from typing import Any, BinaryIO
 
 from runtime.errors import InputError
 from runtime.gguf_header import Header, read_header
+from runtime.inflate import inflated
 from runtime.parts import refuse_part, refuse_whole
-from runtime.zip_directory import DEFLATED, STORED, Directory, Member, data_offset, read_directory
+from runtime.zip_directory import (
+    DEFLATED,
+    DEFLATED64,
+    STORED,
+    Directory,
+    Member,
+    data_offset,
+    read_directory,
+)
 
 ARGS, MANIFEST, TEMPLATE = ".args", "llamapack.json", "chat_template.jinja"
 ENGINES, GPU, SUMS, WEB_UI = "engines/", "gpu/", "SHA256SUMS", "web-ui/"
@@ -231,15 +240,15 @@ class Bundle:
         Raises:
             InputError: it is damaged, encrypted, or of a compression method we do not read.
         """
-        if member.encrypted or member.method not in (STORED, DEFLATED):
+        if member.encrypted or member.method not in (STORED, DEFLATED, DEFLATED64):
             raise InputError(
                 f"{self.path}: member {member.name} is encrypted or of compression method "
                 f"{member.method}, which llamapack does not read",
                 "Unpack it with another ZIP tool.",
             )
         pieces = self.raw(member)
-        if member.method == DEFLATED:
-            pieces = self._inflated(pieces, member)
+        if member.method != STORED:
+            pieces = inflated(pieces, member.method, f"{self.path}: member {member.name}")
         done = 0
         for piece in pieces:
             done += len(piece)
@@ -265,19 +274,6 @@ class Bundle:
             position += len(piece)
             left -= len(piece)
             yield piece
-
-    def _inflated(self, pieces: Iterator[bytes], member: Member) -> Iterator[bytes]:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            for piece in pieces:
-                data = piece
-                while data and not inflater.eof:
-                    # A limit on the output, so that a small damaged member cannot fill the memory.
-                    yield inflater.decompress(data, _BLOCK)
-                    data = inflater.unconsumed_tail
-            yield inflater.flush()
-        except zlib.error:
-            raise self._damaged(f"member {member.name} does not decompress") from None
 
     def _damaged(self, what: str) -> InputError:
         return InputError(f"{self.path} is damaged: {what}", "Download or copy the file again.")

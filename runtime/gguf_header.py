@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -101,6 +101,9 @@ class Header:
     """Bytes; tensor data begin on multiples of it."""
     data_offset: int
     """Bytes from the start of the GGUF to its data section."""
+    pairs: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Where each metadata pair lies, by key: bytes from the start of the GGUF to its first byte and
+    to the one after its last."""
 
 
 def read_header(file: BinaryIO, name: str, base: int = 0, size: int | None = None) -> Header:
@@ -154,6 +157,7 @@ class _Walk:
         self._window = window
         self._name = name
         self._kept = 0
+        self._pairs: dict[str, tuple[int, int]] = {}
 
     def header(self) -> Header:
         version = self._version()
@@ -164,7 +168,7 @@ class _Walk:
         tensors = self._tensors(tensor_count)
         data_offset = -(-self._window.position // alignment) * alignment
         self._check_data(tensors, data_offset)
-        return Header(version, metadata, tensors, alignment, data_offset)
+        return Header(version, metadata, tensors, alignment, data_offset, self._pairs)
 
     def _damaged(self, what: str) -> InputError:
         return InputError(
@@ -211,10 +215,12 @@ class _Walk:
     def _metadata(self, count: int) -> dict[str, Value]:
         metadata: dict[str, Value] = {}
         for _ in range(count):
+            start = self._window.position
             key = self._string("metadata key", _KEY_LIMIT)
             if not key or key in metadata:
                 raise self._damaged(f"metadata key {key!r} {'occurs twice' if key else 'is empty'}")
             metadata[key] = self._value(key)
+            self._pairs[key] = (start, self._window.position)
         return metadata
 
     def _value(self, key: str) -> Value:

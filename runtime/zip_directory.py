@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from runtime.errors import InputError
 
-STORED, DEFLATED = 0, 8
+STORED, DEFLATED, DEFLATED64 = 0, 8, 9
 
 LOCAL = struct.Struct("<4s5H3I2H")
 CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -39,7 +39,7 @@ class Member:
 
     name: str
     method: int
-    """`STORED`, `DEFLATED`, or one that we do not read."""
+    """`STORED`, `DEFLATED`, `DEFLATED64`, or one that we do not read."""
     flags: int
     crc32: int
     size: int

@@ -18,6 +18,7 @@ VERBS: tuple[str, ...] = (
     "demo",
     "doctor",
     "engine",
+    "fetch",
     "inspect",
     "join",
     "pack",

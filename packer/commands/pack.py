@@ -29,9 +29,9 @@ def register(verbs: Subparsers) -> None:
     parser.add_argument(
         "models",
         nargs="+",
-        type=Path,
-        metavar="MODEL.gguf",
-        help="weights; of a model in shards the first one. The bundle starts with the first model",
+        metavar="MODEL",
+        help="weights: a .gguf (of a model in shards the first one), WEIGHTS.zip[:MEMBER], "
+        "hf:ORG/REPO[:QUANT|/FILE][@REVISION] or https://…. The bundle starts with the first model",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: NAME.llamafile")
     parser.add_argument("--name", help="what the bundle calls itself; default: as the GGUF file")
@@ -41,9 +41,22 @@ def register(verbs: Subparsers) -> None:
     parser.add_argument(
         "--chat-template", metavar="NAME|FILE", help="use this Jinja template, not the model's own"
     )
-    parser.add_argument("--mmproj", type=Path, metavar="FILE", help="projector of a vision model")
     parser.add_argument(
-        "--lora", type=Path, action="append", default=[], metavar="FILE", help="adapter; repeatable"
+        "--mmproj",
+        metavar="FILE|auto",
+        help="projector of a vision model; auto: the one in the model's repository or archive",
+    )
+    parser.add_argument(
+        "--lora",
+        action="append",
+        default=[],
+        metavar="FILE[:SCALE]",
+        help="adapter, with how strongly it applies (1); repeatable",
+    )
+    parser.add_argument("--draft", metavar="FILE", help="small model for speculative decoding")
+    parser.add_argument("--merge", action="store_true", help="make one member of a model's shards")
+    parser.add_argument(
+        "--offline", action="store_true", help="use what was fetched before, and no network"
     )
     parser.add_argument(
         "--targets",
@@ -97,6 +110,7 @@ def run(args: argparse.Namespace) -> None:
 def make(args: argparse.Namespace) -> list[Path]:
     """Pack what the parsed arguments say; the paths of the new files."""
     from packer.chat_templates import load
+    from packer.chosen_weights import chosen_weights
     from packer.default_args import default_args
     from packer.engine_archive import packed_engine
     from packer.engines import web_ui
@@ -104,22 +118,19 @@ def make(args: argparse.Namespace) -> list[Path]:
     from packer.gpu.archive import packed_module
     from packer.gpu.chosen import chosen
     from packer.gpu.sources import packed_sources
-    from packer.inputs import Inputs, bundle_stem
     from packer.pack import Plan, pack
     from packer.plans import planned
     from packer.progress import progress
     from packer.web_ui_archive import packed_web_ui
 
     template = load(args.chat_template) if args.chat_template else None
-    inputs = Inputs()
-    first, *_ = [inputs.add_model(path, own_template=template is not None) for path in args.models]
-    mmproj = inputs.add_file(args.mmproj) if args.mmproj else None
-    loras = [inputs.add_file(path) for path in args.lora]
-    stem = bundle_stem(args.models[0])
+    weights = chosen_weights(args, own_template=template is not None)
+    inputs, stem = weights.inputs, weights.stem
     output = args.output or Path(f"{stem}{ENDINGS[args.format]}")
     text = default_args(
-        first, mmproj=mmproj, loras=loras, template=template is not None, own=_own_args(args)
-    )
+        weights.model, mmproj=weights.mmproj, loras=weights.loras, draft=weights.draft,
+        template=template is not None, own=_own_args(args),
+    )  # fmt: skip
     folders = _engines(args)
     with ExitStack() as stack:
         plan = Plan(

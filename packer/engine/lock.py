@@ -1,55 +1,25 @@
-"""Locks between processes: two builders of one thing take turns instead of colliding."""
+"""Two builders of one thing take turns instead of colliding."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
 
 from packer.console import note
+from runtime.locks import Busy
+from runtime.locks import locked as _locked
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try(file: IO[bytes]) -> bool:
-        try:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+__all__ = ["Busy", "locked"]
 
 
-class Busy(Exception):
-    """Another process holds the lock."""
-
-
-@contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock file `path` while the body runs; the system frees it even after a crash.
+def locked(path: Path, *, wait: bool = True) -> AbstractContextManager[None]:
+    """Hold the lock file `path` while the body runs, and say so when that takes waiting.
 
     Raises:
         Busy: another process holds it and `wait` is false.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        if not _try(file):
-            if not wait:
-                raise Busy(path)
-            note(f"another llamapack works on {path.stem}; waiting for it")
-            while not _try(file):
-                time.sleep(0.2)
-        yield
+
+    def say() -> None:
+        note(f"another llamapack works on {path.stem}; waiting for it")
+
+    return _locked(path, wait=wait, waiting=say)

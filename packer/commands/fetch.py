@@ -1,0 +1,45 @@
+"""`llamapack fetch`: brings weights from the Hub or an address to this machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser(
+        "fetch", help="download weights; a download that was cut off goes on where it ended"
+    )
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="hf:ORG/REPO[:QUANT|/FILE][@REVISION], or https://…[#sha256=…]. HF_TOKEN, "
+        "HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HTTPS_PROXY are honoured",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="put the files here; default: those of the Hub into its cache, which other programs "
+        "share, others into the current directory",
+    )
+    parser.add_argument("--mmproj", action="store_true", help="the projector of vision models too")
+    parser.add_argument(
+        "--offline", action="store_true", help="use what was fetched before, and no network"
+    )
+    parser.add_argument("--force", action="store_true", help="replace files in DIR")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the paths only")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.fetching import fetched
+
+    for path in fetched(args):
+        print(path, flush=True)

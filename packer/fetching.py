@@ -1,0 +1,85 @@
+"""What `llamapack fetch` does: names to files in a folder or in the Hub's cache."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from packer.locate import Locator
+from packer.output import output_file
+from packer.progress import progress
+from runtime.download.words import HubWord, WebWord, parsed
+from runtime.errors import InputError
+
+
+def fetched(args: argparse.Namespace) -> Iterator[Path]:
+    """Bring all `sources` of the arguments here; the paths of the files, as they come.
+
+    Raises:
+        InputError: one of them cannot be had, or would replace something.
+    """
+    with Locator(offline=args.offline, quiet=args.quiet) as locator:
+        words = [(text, parsed(text, locator.settings.endpoint)) for text in args.sources]
+        for text, word in words:
+            if word is None:
+                raise InputError(
+                    f"{text} is no source to fetch from",
+                    "Write `hf:ORG/REPO` or `https://HOST/FILE.gguf`.",
+                )
+        if args.output:
+            args.output.mkdir(parents=True, exist_ok=True)
+        for _, word in words:
+            if isinstance(word, HubWord):
+                yield from _from_hub(locator, word, args)
+            elif isinstance(word, WebWord):
+                yield from _from_web(locator, word, args)
+
+
+def _from_hub(locator: Locator, word: HubWord, args: argparse.Namespace) -> Iterator[Path]:
+    hub = locator.hub()
+    model = hub.model(word)
+    files = list(model.files)
+    if args.mmproj and model.projector and model.projector not in files:
+        files.append(model.projector)
+    for file in files:
+        if args.output is None:
+            path = hub.path(model, file)
+        else:
+            path = args.output / PurePosixPath(file).name
+            _check(path, args.force)
+            if hub.here(model, file):
+                _copy(hub.path(model, file), path, force=args.force)
+            else:
+                # Not through the cache: a second copy may be more than the disk has.
+                hub.bring(model, file, path, force=args.force)
+        locator.finish()
+        yield path
+
+
+def _from_web(locator: Locator, word: WebWord, args: argparse.Namespace) -> Iterator[Path]:
+    path = (args.output or Path()) / word.name
+    _check(path, args.force)
+    locator.web().bring(word, path, force=args.force)
+    locator.finish()
+    yield path
+
+
+def _check(target: Path, force: bool) -> None:
+    if target.exists() and not force:
+        raise InputError(f"{target} exists already", "Add `--force` to replace it, or choose `-o`.")
+
+
+def _copy(path: Path, target: Path, *, force: bool) -> None:
+    """A file of the cache in a folder of the user's: sharing its blocks where possible, and never
+    the file itself, since what a user changes in it must not change in the cache."""
+    from packer.copy import copy
+    from packer.sources import FileSource
+
+    source = FileSource.of(path)
+    with (
+        source.open() as file,
+        output_file(target, force=force, needed=source.size, mode=0o644) as destination,
+        progress(f"copying {target.name}", source.size) as advance,
+    ):
+        copy(file, source.size, str(path), destination, advance=advance, sparse=source.sparse)

@@ -1,0 +1,1 @@
+"""Fetches weights from the Hub and from any HTTP server: resumable, verified."""

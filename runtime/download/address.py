@@ -1,0 +1,60 @@
+"""Addresses: which of them are one place, and how they may be shown."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from runtime.errors import InputError
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port: what a secret is meant for.
+
+    Raises:
+        InputError: it is no http or https address.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or parts.scheme not in _PORTS:
+        raise InputError(f"{shown(url)} is no address", "Write it as `https://HOST/FILE.gguf`.")
+    return parts.scheme, host.lower(), port or _PORTS[parts.scheme]
+
+
+def shown(url: str) -> str:
+    """The address without what may be secret: user, password, query (signatures), fragment."""
+    try:
+        parts = urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "the address"
+    return urlunsplit((parts.scheme, host + port, parts.path, "", ""))
+
+
+def file_name(url: str) -> str:
+    """The last part of the path, decoded.
+
+    Raises:
+        InputError: it cannot be the name of a file.
+    """
+    name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    if name in ("", ".", "..") or not name.isprintable() or "/" in name or "\\" in name:
+        raise InputError(
+            f"{shown(url)} does not end in the name of a file",
+            "Give the address of the file itself, such as `https://HOST/model.gguf`.",
+        )
+    return name
+
+
+def credentials(url: str) -> tuple[str, tuple[str, str] | None]:
+    """The address without user and password, and these two if it has them."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return url, None
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+    return urlunsplit(bare), (unquote(parts.username), unquote(parts.password or ""))

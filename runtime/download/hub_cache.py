@@ -1,0 +1,96 @@
+"""The cache of `huggingface_hub`: the same files for it, for llama.cpp and for us.
+
+    models--ORG--REPO/refs/REVISION            the commit that a branch or tag was last seen at
+    models--ORG--REPO/blobs/ETAG               contents, by SHA-256 (LFS) or git object id
+    models--ORG--REPO/snapshots/COMMIT/PATH    relative symlinks to the blobs
+    .locks/models--ORG--REPO/ETAG.lock         held (flock) while a blob is fetched
+
+A file under another name (`….incomplete`) is being fetched. Ours is not the `ETAG.incomplete` that
+older versions of huggingface_hub continue at its end, since what is missing of it may be anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_TAG = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# A cache of models; backup programs may leave it out (https://bford.info/cachedir/).\n"
+)
+
+
+@dataclass(frozen=True)
+class RepoCache:
+    """The folder of one repository in the cache."""
+
+    cache: Path
+    repo: str
+    """`ORG/NAME`."""
+
+    @property
+    def _name(self) -> str:
+        return "--".join(["models", *self.repo.split("/")])
+
+    @property
+    def folder(self) -> Path:
+        return self.cache / self._name
+
+    def commit(self, revision: str) -> str | None:
+        """The commit that a revision was last seen at; a commit is its own."""
+        try:
+            return (self.folder / "refs" / revision).read_text(encoding="utf-8").strip() or None
+        except (OSError, UnicodeDecodeError):
+            return revision if (self.folder / "snapshots" / revision).is_dir() else None
+
+    def set_commit(self, revision: str, commit: str) -> None:
+        """Remember where a branch or tag stands."""
+        if revision == commit or self.commit(revision) == commit:
+            return
+        path = self.folder / "refs" / revision
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        temporary.write_text(commit, encoding="utf-8")
+        temporary.replace(path)
+
+    def files(self, commit: str) -> list[str]:
+        """Paths of the files of a commit that are here whole, sorted."""
+        top = self.folder / "snapshots" / commit
+        # A symlink to a blob that is gone does not exist.
+        return sorted(p.relative_to(top).as_posix() for p in top.rglob("*") if p.is_file())
+
+    def snapshot(self, commit: str, file: str) -> Path:
+        """Where a file of a commit is, or would be."""
+        return self.folder.joinpath("snapshots", commit, *file.split("/"))
+
+    def blob(self, etag: str) -> Path:
+        return self.folder / "blobs" / etag
+
+    def lock(self, etag: str) -> Path:
+        return self.cache / ".locks" / self._name / f"{etag}.lock"
+
+    def prepare(self) -> None:
+        """Mark the cache as one, for backup programs."""
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError), (self.cache / "CACHEDIR.TAG").open("x", encoding="utf-8") as file:
+            file.write(_TAG)
+
+    def link(self, etag: str, commit: str, file: str) -> Path:
+        """Make a blob the contents of a file of a commit."""
+        path, blob = self.snapshot(commit, file), self.blob(etag)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            return path
+        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            temporary.symlink_to(os.path.relpath(blob, path.parent))
+        except OSError:
+            # No symlinks (Windows without developer mode): then huggingface_hub keeps the file
+            # itself here. Copied, since the blob may be another snapshot's too.
+            shutil.copyfile(blob, temporary)
+        temporary.replace(path)
+        return path

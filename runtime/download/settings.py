@@ -1,0 +1,74 @@
+"""What the environment says about the Hub, by the variables that `huggingface_hub` documents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_ENDPOINT = "https://huggingface.co"
+_TRUE = {"1", "on", "yes", "true"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where models come from and where they are kept."""
+
+    endpoint: str
+    """Address of the Hub, without a slash at the end."""
+    token: str | None
+    """The user's secret; goes to `endpoint` only, and into no message."""
+    cache: Path
+    """The folder that `huggingface_hub` keeps models in."""
+    offline: bool
+    """Whether only what is on disk already may be used."""
+
+    def __repr__(self) -> str:
+        return f"Settings({self.endpoint!r}, {self.cache!r}, offline={self.offline})"
+
+
+def settings(environment: Mapping[str, str] = os.environ, *, offline: bool = False) -> Settings:
+    """Read the variables.
+
+    Args:
+        offline: whether the command line forbids the network, whatever the variables say.
+    """
+    home = _path(
+        environment.get("HF_HOME")
+        or os.path.join(environment.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")  # noqa: PTH118
+    )
+    cache = environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE")
+    return Settings(
+        endpoint=(environment.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/"),
+        token=_token(environment, home),
+        cache=_path(cache) if cache else home / "hub",
+        offline=offline or _true(environment, "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"),
+    )
+
+
+def _token(environment: Mapping[str, str], home: Path) -> str | None:
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        if token := _clean(environment.get(name)):
+            return token
+    if _true(environment, "HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+        return None
+    path = environment.get("HF_TOKEN_PATH")
+    try:
+        # `hf auth login` writes it.
+        return _clean((_path(path) if path else home / "token").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _clean(token: str | None) -> str | None:
+    """The token without the line end that files and pasted variables have."""
+    return (token or "").replace("\r", "").replace("\n", "").strip() or None
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expandvars(text)).expanduser().absolute()
+
+
+def _true(environment: Mapping[str, str], *names: str) -> bool:
+    return any(environment.get(name, "").strip().lower() in _TRUE for name in names)

@@ -1,0 +1,64 @@
+"""Locks between processes: two makers of one thing take turns instead of colliding."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try(file: IO[bytes]) -> bool:
+        try:
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try(file: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as problem:
+            # File systems without locks: what is made there is checked before it gets its name.
+            if problem.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+                raise
+        return True
+
+
+class Busy(Exception):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def locked(
+    path: Path, *, wait: bool = True, waiting: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Hold the lock file `path` while the body runs; the system frees it even after a crash.
+
+    Args:
+        wait: whether to wait for another process that holds it.
+        waiting: called once before waiting.
+
+    Raises:
+        Busy: another process holds it and `wait` is false.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        if not _try(file):
+            if not wait:
+                raise Busy(path)
+            waiting()
+            while not _try(file):
+                time.sleep(0.2)
+        yield

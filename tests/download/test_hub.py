@@ -1,0 +1,399 @@
+"""`hf:` sources end to end: the command line against a stand-in for the Hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_server import COMMIT, HubServer, Repo
+from stand_ins import CommandLine, Refused, write_gguf
+from web_server import Answer, Page, WebServer
+
+from runtime.bundle import Bundle
+from runtime.download.client import Patience
+from runtime.download.hub import Hub
+from runtime.download.settings import settings
+from runtime.download.words import HubWord
+from runtime.errors import InputError
+
+TOKEN = "hf_secret"
+LARGE = random.Random(6).randbytes((5 << 20) + 7)
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def gguf(folder: Path, **facts: Any) -> bytes:
+    path = write_gguf(folder / "made", **facts)
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
+@pytest.fixture
+def model(tmp_path: Path, hub: HubServer) -> Repo:
+    """A vision model in two quantizations, one of them in shards."""
+    shards = {
+        f"Q8_0/see-Q8_0-{n + 1:05}-of-00002.gguf": gguf(
+            tmp_path, shard=(n, 2, 2), tensors=[f"t{n}"]
+        )
+        for n in range(2)
+    }
+    hub.repos["org/see-GGUF"] = repo = Repo(
+        {
+            "README.md": b"# See\n",
+            "imatrix-Q4_K_M.gguf": b"no model",
+            "mmproj-see-F16.gguf": gguf(tmp_path, kind="mmproj"),
+            "see-Q2_K.gguf": gguf(tmp_path, name="small"),
+            "see-Q4_K_M.gguf": gguf(tmp_path, name="medium"),
+            **shards,
+        }
+    )
+    return repo
+
+
+@pytest.fixture
+def run(hub: HubServer, llamapack: CommandLine, tmp_path: Path) -> Run:
+    (tmp_path / "work").mkdir()
+
+    def call(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return llamapack(
+            *words,
+            cwd=tmp_path / "work",
+            **{
+                "HF_ENDPOINT": hub.url,
+                "HF_HOME": str(tmp_path / "hf"),
+                "NO_PROXY": "*",
+                **environment,
+            },
+        )
+
+    return call
+
+
+def snapshot(tmp_path: Path, commit: str = COMMIT) -> Path:
+    return tmp_path / "hf" / "hub" / "models--org--see-GGUF" / "snapshots" / commit
+
+
+@pytest.mark.parametrize(
+    ("word", "files"),
+    [
+        ("hf:org/see-GGUF", ["see-Q4_K_M.gguf"]),
+        ("hf:org/see-GGUF:q2_k", ["see-Q2_K.gguf"]),
+        ("hf:org/see-GGUF:Q8_0", [f"Q8_0/see-Q8_0-0000{n}-of-00002.gguf" for n in (1, 2)]),
+        ("hf:org/see-GGUF/see-Q2_K.gguf", ["see-Q2_K.gguf"]),
+        ("hf:org/see-GGUF/README.md", ["README.md"]),
+        (f"hf:org/see-GGUF:Q2_K@{COMMIT}", ["see-Q2_K.gguf"]),
+        ("hf:org/see-GGUF:Q2_K@v1/x", ["see-Q2_K.gguf"]),
+        ("PAGE/org/see-GGUF/blob/main/see-Q2_K.gguf", ["see-Q2_K.gguf"]),
+        ("PAGE/org/see-GGUF/resolve/main/see-Q2_K.gguf?download=true", ["see-Q2_K.gguf"]),
+        ("PAGE/org/see-GGUF", ["see-Q4_K_M.gguf"]),
+    ],
+)
+def test_fetch_into_the_cache(  # noqa: PLR0917
+    word: str, files: list[str], model: Repo, run: Run, hub: HubServer, tmp_path: Path
+) -> None:
+    done = run("fetch", word.replace("PAGE", hub.url))
+    paths = [Path(line) for line in done.stdout.splitlines()]
+    assert paths == [snapshot(tmp_path) / file for file in files], done.stderr
+    for path, file in zip(paths, files, strict=True):
+        assert path.read_bytes() == model.files[file]
+        target = path.readlink()
+        assert not target.is_absolute()
+        assert path.resolve().parent.name == "blobs"
+    refs = snapshot(tmp_path).parent.parent / "refs"
+    found = {p.relative_to(refs).as_posix(): p.read_text() for p in refs.rglob("*") if p.is_file()}
+    revision = word.partition("@")[2] or "main"
+    assert found == ({} if revision == COMMIT else {revision: COMMIT})
+    assert not [p for p in (tmp_path / "hf").rglob("*") if "incomplete" in p.name]
+
+
+def test_what_is_here_is_not_fetched_again(model: Repo, run: Run, hub: HubServer) -> None:
+    done = run("fetch", "hf:org/see-GGUF:Q8_0")
+    before = len(hub.contents.log)
+    again = run("fetch", "hf:org/see-GGUF:Q8_0")
+    assert len(hub.contents.log) == before
+    before = len(hub.log)
+    first = run("fetch", f"hf:org/see-GGUF/Q8_0/see-Q8_0-00001-of-00002.gguf@{COMMIT}")
+    assert done.stdout == again.stdout == first.stdout
+    assert len(hub.log) == before  # a commit never changes
+
+
+def test_pack(model: Repo, run: Run, tmp_path: Path) -> None:
+    done = run("pack", "hf:org/see-GGUF:Q8_0")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "see-Q8_0.llamafile\n"
+    assert "mmproj-see-F16.gguf: add `--mmproj auto`" in done.stderr
+    with Bundle.open(tmp_path / "work" / "see-Q8_0.llamafile") as bundle:
+        assert [m.name for m in bundle.weights] == [
+            "see-Q8_0-00001-of-00002.gguf", "see-Q8_0-00002-of-00002.gguf",
+        ]  # fmt: skip
+    done = run("pack", "hf:org/see-GGUF", "--mmproj", "auto", "-o", "eyes.llamafile", "-q")
+    assert (done.returncode, done.stderr) == (0, "")
+    with Bundle.open(tmp_path / "work" / "eyes.llamafile") as bundle:
+        assert [m.name for m in bundle.weights] == ["see-Q4_K_M.gguf", "mmproj-see-F16.gguf"]
+        assert bundle.args == "-m\nsee-Q4_K_M.gguf\n--mmproj\nmmproj-see-F16.gguf\n"
+
+
+def test_fetch_into_a_folder(model: Repo, run: Run, tmp_path: Path, hub: HubServer) -> None:
+    """Straight there, without a copy in the cache; or from the cache, as a file of its own."""
+    done = run("fetch", "hf:org/see-GGUF:Q8_0", "-o", "here", "--mmproj")
+    here = tmp_path / "work" / "here"
+    names = [*(f"see-Q8_0-0000{n}-of-00002.gguf" for n in (1, 2)), "mmproj-see-F16.gguf"]
+    assert done.stdout.split() == [f"here/{name}" for name in names], done.stderr
+    assert sorted(p.name for p in here.iterdir()) == sorted(names)
+    assert (here / names[0]).read_bytes() == model.files[f"Q8_0/{names[0]}"]
+    assert not list((tmp_path / "hf" / "hub").glob("models--*"))
+    run("fetch", "hf:org/see-GGUF")
+    before = len(hub.contents.log)
+    done = run("fetch", "hf:org/see-GGUF", "-o", "here")
+    assert len(hub.contents.log) == before
+    copied = here / "see-Q4_K_M.gguf"
+    assert (copied.read_bytes(), copied.is_symlink()) == (model.files[copied.name], False)
+    assert copied.stat().st_nlink == 1
+
+
+def test_a_new_commit(model: Repo, run: Run, tmp_path: Path) -> None:
+    run("fetch", "hf:org/see-GGUF")
+    model.commit = "f" * 40
+    model.files["see-Q4_K_M.gguf"] = gguf(tmp_path, name="newer")
+    done = run("fetch", "hf:org/see-GGUF", "hf:org/see-GGUF:Q2_K")
+    first, second = map(Path, done.stdout.split())
+    assert first.read_bytes() == model.files["see-Q4_K_M.gguf"]
+    assert first.parent == second.parent == snapshot(tmp_path, "f" * 40)
+    assert (snapshot(tmp_path).parent.parent / "refs" / "main").read_text() == "f" * 40
+    assert (snapshot(tmp_path) / "see-Q4_K_M.gguf").exists()
+
+
+def test_unchanged_files_of_a_new_commit_are_not_fetched(
+    model: Repo, run: Run, tmp_path: Path, hub: HubServer
+) -> None:
+    run("fetch", "hf:org/see-GGUF")
+    model.commit = "f" * 40
+    before = len(hub.contents.log)
+    done = run("fetch", "hf:org/see-GGUF")
+    assert Path(done.stdout.strip()).read_bytes() == model.files["see-Q4_K_M.gguf"]
+    assert len(hub.contents.log) == before
+
+
+def test_without_the_network(model: Repo, run: Run, refused: Refused, hub: HubServer) -> None:
+    run("fetch", "hf:org/see-GGUF:Q8_0")
+    before = len(hub.log)
+    for offline in ({"HF_HUB_OFFLINE": "1"}, {"TRANSFORMERS_OFFLINE": "yes"}):
+        assert "00002-of-00002" in run("fetch", "hf:org/see-GGUF:Q8_0", **offline).stdout
+        assert "not to be used" in refused(run("fetch", "hf:org/see-GGUF:Q2_K", **offline))
+    assert "not to be used" in refused(run("fetch", "hf:org/other", "--offline"))
+    assert len(hub.log) == before
+
+
+def test_the_hub_is_away(model: Repo, run: Run, tmp_path: Path) -> None:
+    """What is in the cache is taken, with a word of warning; what is not is an error."""
+    run("fetch", "hf:org/see-GGUF")
+    away = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}
+    notes: list[str] = []
+    gone = Hub(settings(away), note=notes.append, patience=Patience(tries=2, first=0.01))
+    found = gone.model(HubWord("org/see-GGUF"))
+    assert gone.path(found, found.files[0]).exists()
+    assert "cannot reach 127.0.0.1" in notes[0]
+    with pytest.raises(InputError, match="cannot reach"):
+        gone.model(HubWord("org/see-GGUF", quantization="Q2_K"))
+
+
+def test_the_hub_is_ill(model: Repo, run: Run, hub: HubServer) -> None:
+    """The same where it answers with errors, and no waiting for its recovery."""
+    done = run("fetch", "hf:org/see-GGUF")
+    hub.failures = [Answer(503)] * 2
+    again = run("fetch", "hf:org/see-GGUF")
+    assert (again.stdout, again.returncode) == (done.stdout, 0)
+    assert "503 Service Unavailable; taking hf:org/see-GGUF from" in again.stderr
+
+
+def test_files_for_xet_only(model: Repo, run: Run, refused: Refused, hub: HubServer) -> None:
+    file = "see-Q4_K_M.gguf"
+    model.sizes[file] = 60_000_000_000
+    place = f"/contents/{hashlib.sha256(model.files[file]).hexdigest()}"
+    hub.contents.pages[place] = Answer(403)
+    done = run("fetch", "hf:org/see-GGUF")
+    assert "403 Forbidden" in refused(done)
+    assert f"`hf download org/see-GGUF {file}`" in done.stderr
+
+
+def test_a_gated_model(
+    model: Repo, run: Run, refused: Refused, tmp_path: Path, hub: HubServer
+) -> None:
+    model.gated, model.token = True, TOKEN
+    done = run("fetch", "hf:org/see-GGUF")
+    assert "hf:org/see-GGUF is gated" in refused(done)
+    assert f"Accept them at {hub.url}/org/see-GGUF, then set HF_TOKEN" in done.stderr
+    done = run("fetch", "hf:org/see-GGUF", HF_TOKEN="hf_strange")
+    assert "is gated" in refused(done)
+    assert "with the account of your token" in done.stderr
+    assert run("fetch", "hf:org/see-GGUF", HF_TOKEN=TOKEN).returncode == 0
+
+
+def test_a_private_model(model: Repo, run: Run, refused: Refused, tmp_path: Path) -> None:
+    model.token = TOKEN
+    done = run("fetch", "hf:org/see-GGUF")
+    assert "there is no model org/see-GGUF at" in refused(done)
+    assert "for a private one set HF_TOKEN" in done.stderr
+    assert "your token may not" in refused(run("fetch", "hf:org/see-GGUF", HF_TOKEN="hf_strange"))
+    done = run("fetch", "hf:org/see-GGUF", HF_TOKEN="unknown")
+    assert "does not know your token" in refused(done)
+    done = run("fetch", "hf:org/see-GGUF", HF_TOKEN="hf\u2028x")
+    assert refused(done)
+    # As `hf auth login` leaves it; and elsewhere.
+    (tmp_path / "hf").mkdir(exist_ok=True)
+    (tmp_path / "hf" / "token").write_text(f"{TOKEN}\n")
+    assert run("fetch", "hf:org/see-GGUF").returncode == 0
+    assert refused(run("fetch", "hf:org/see-GGUF:Q2_K", HF_HUB_DISABLE_IMPLICIT_TOKEN="1"))
+    (tmp_path / "hf" / "token").rename(tmp_path / "elsewhere")
+    assert run(
+        "fetch", "hf:org/see-GGUF:Q2_K", HF_TOKEN_PATH=str(tmp_path / "elsewhere")
+    ).returncode == 0  # fmt: skip
+
+
+def test_the_token_goes_to_the_hub_only(
+    model: Repo, run: Run, hub: HubServer, web: WebServer
+) -> None:
+    """Not to the host of the contents, not to another port, and into no output."""
+    model.token = TOKEN
+    done = run("fetch", "hf:org/see-GGUF", HF_TOKEN=TOKEN)
+    assert done.returncode == 0
+    assert set(hub.seen("authorization")) == {f"Bearer {TOKEN}"}
+    assert hub.contents.log
+    assert not hub.contents.seen("authorization")
+    hub.failures = [Answer(307, {"Location": f"{web.url}/elsewhere"})]
+    failed = run("fetch", "hf:org/see-GGUF:Q2_K", HF_TOKEN=TOKEN)
+    assert failed.returncode == 1
+    assert web.log
+    assert not web.seen("authorization")
+    for output in (done, failed):
+        assert TOKEN not in output.stdout + output.stderr
+        assert "SIGNED" not in output.stdout + output.stderr
+
+
+def test_the_token_is_in_no_log(
+    model: Repo, hub: HubServer, llamapack: CommandLine, tmp_path: Path
+) -> None:
+    model.token = TOKEN
+    log = "import logging; logging.basicConfig(level=logging.DEBUG)\n"
+    done = subprocess.run(
+        llamapack.command("fetch", "hf:org/see-GGUF", first=log),
+        env={**llamapack.environment, "HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "/api/models/org/see-GGUF" in done.stderr
+    assert TOKEN not in done.stderr
+
+
+def test_a_renamed_repository(model: Repo, run: Run, hub: HubServer) -> None:
+    """The Hub redirects to the new name, and the token stays with it."""
+    model.token = TOKEN
+    hub.failures = [Answer(307, {"Location": "/api/models/org/see-GGUF/revision/main?blobs=true"})]
+    done = run("fetch", "hf:org/see-GGUF", HF_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("hf:org/none", "there is no model org/none"),
+        ("hf:org/see-GGUF@v9", "has no revision v9"),
+        ("hf:org/see-GGUF:Q5_K_M", "no such GGUF"),
+        ("hf:org/see-GGUF/none.gguf", "no such GGUF"),
+    ],
+)
+def test_what_is_not_there(
+    word: str, message: str, model: Repo, run: Run, refused: Refused
+) -> None:
+    done = run("fetch", word)
+    assert message in refused(done)
+    if "GGUF" in message:
+        assert "see-Q2_K.gguf" in done.stderr
+
+
+def test_missing_shards(model: Repo, run: Run, refused: Refused) -> None:
+    del model.files["Q8_0/see-Q8_0-00002-of-00002.gguf"]
+    assert "not all shards" in refused(run("fetch", "hf:org/see-GGUF:Q8_0"))
+
+
+def test_the_hub_lies(model: Repo, run: Run, refused: Refused) -> None:
+    model.etags["see-Q4_K_M.gguf"] = "0" * 64
+    assert "is damaged: its SHA-256" in refused(run("fetch", "hf:org/see-GGUF"))
+    model.sizes["see-Q2_K.gguf"] = 5
+    assert "offers" in refused(run("fetch", "hf:org/see-GGUF:Q2_K"))
+
+
+def test_paths_that_leave_the_folder(
+    model: Repo, run: Run, refused: Refused, tmp_path: Path
+) -> None:
+    model.files = {"../../../../../evil-Q4_K_M.gguf": b"x", "a\\..\\evil.gguf": b"x"}
+    assert "no such GGUF" in refused(run("fetch", "hf:org/see-GGUF"))
+    assert not list(tmp_path.rglob("evil*"))
+
+
+def test_an_endpoint_that_is_no_hub(run: Run, refused: Refused, web: WebServer) -> None:
+    web.pages["/api/models/org/see-GGUF/revision/main"] = Page(b"<html>")
+    assert "does not answer as the Hub" in refused(
+        run("fetch", "hf:org/see-GGUF", HF_ENDPOINT=web.url)
+    )
+
+
+def test_a_busy_hub(model: Repo, run: Run, hub: HubServer) -> None:
+    hub.failures = [Answer(503), Answer(429, {"Retry-After": "1"})]
+    done = run("fetch", "hf:org/see-GGUF")
+    assert done.returncode == 0
+    assert "asks to wait 1 s" in done.stderr
+
+
+def test_breaks_and_ranges(model: Repo, run: Run, hub: HubServer, tmp_path: Path) -> None:
+    model.files["big-Q6_K.gguf"] = LARGE
+    hub.contents_page = Page(b"", cut=400_000)
+    done = run("fetch", "hf:org/see-GGUF:Q6_K")
+    assert Path(done.stdout.strip()).read_bytes() == LARGE
+    assert len(hub.contents.seen("range")) > 10
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_goes_on_with_what_huggingface_hub_left(
+    damaged: bool, model: Repo, run: Run, hub: HubServer, tmp_path: Path
+) -> None:
+    """Versions before 2 keep the first bytes of a broken download as `ETAG.incomplete`."""
+    model.files["big-Q6_K.gguf"] = LARGE
+    blobs = snapshot(tmp_path).parent.parent / "blobs"
+    blobs.mkdir(parents=True)
+    left = bytearray(LARGE[: 4 << 20])
+    left[100] ^= damaged
+    (blobs / f"{hashlib.sha256(LARGE).hexdigest()}.incomplete").write_bytes(left)
+    done = run("fetch", "hf:org/see-GGUF:Q6_K")
+    assert Path(done.stdout.strip()).read_bytes() == LARGE
+    served = [r for r in hub.contents.seen("range") if r.startswith("bytes=0-")]
+    assert bool(served) == damaged
+    assert len(list(blobs.iterdir())) == 1
+
+
+def test_a_partial_blob_is_no_blob(model: Repo, run: Run, tmp_path: Path, refused: Refused) -> None:
+    """Half a file under every name that an unfinished one may have."""
+    data = model.files["see-Q4_K_M.gguf"]
+    sha256 = hashlib.sha256(data).hexdigest()
+    blobs = snapshot(tmp_path).parent.parent / "blobs"
+    blobs.mkdir(parents=True)
+    for ending in ("incomplete", "llamapack.incomplete", "12345678.incomplete"):
+        (blobs / f"{sha256}.{ending}").write_bytes(data[:100])
+    assert refused(run("fetch", "hf:org/see-GGUF", "--offline"))
+    done = run("fetch", "hf:org/see-GGUF")
+    assert Path(done.stdout.strip()).read_bytes() == data
+
+
+def test_json_of_the_listing_is_not_trusted(run: Run, refused: Refused, web: WebServer) -> None:
+    for found in ([], {"sha": 5}, {"sha": "../x", "siblings": []}, {"sha": COMMIT, "siblings": 3}):
+        page = Page(json.dumps(found).encode())
+        web.pages["/api/models/org/see-GGUF/revision/main"] = page
+        assert "does not answer" in refused(run("fetch", "hf:org/see-GGUF", HF_ENDPOINT=web.url))
