@@ -119,7 +119,7 @@ def test_a_damaged_engine(
 ) -> None:
     program = llamapack.engine / "llamapack-engine"
     program.write_bytes(program.read_bytes() + b"more")
-    assert "is damaged: llamapack-engine" in refused(llamapack("pack", gguf, cwd=folder))
+    assert "are damaged: llamapack-engine" in refused(llamapack("pack", gguf, cwd=folder))
     program.unlink()
     assert "llamapack-engine does not exist" in refused(llamapack("pack", gguf, cwd=folder))
     (llamapack.engine / "SHA256SUMS").write_text("../../etc/passwd\n")
