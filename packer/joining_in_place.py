@@ -79,7 +79,11 @@ def _begin(parts: Parts, output: Path | None, force: bool) -> None:
         *_, sha256 = check(parts, sums, bundle, Nowhere(), advance)
     names = [part.name for part in parts.paths]
     journal = Journal(names, list(parts.sizes), sha256, str(path.absolute()))
-    journal.save(journal_path(parts.whole))
+    try:
+        journal.save(journal_path(parts.whole))
+    except InputError:
+        if not unfinished(parts.whole):  # another process was faster; the lock tells which
+            raise
 
 
 def _check_files(parts: Parts, output: Path) -> None:

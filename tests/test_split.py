@@ -13,6 +13,8 @@ import pytest
 from part_sets import large_bundle, large_gguf, names, sha256sum, split
 from stand_ins import CommandLine, Refused, write_gguf
 
+from packer.cli import parser
+
 
 def cat(parts: list[Path]) -> bytes:
     return subprocess.run(["cat", *parts], check=True, capture_output=True).stdout
@@ -164,31 +166,15 @@ def test_parts_do_not_touch_the_whole_file_beside_them(
     assert path.read_bytes() == before == cat([*map(Path, done.stdout.splitlines())][:-1])
 
 
-def test_the_help_states_the_usual_size(llamapack: CommandLine) -> None:
-    words = llamapack.command("pack", "--help")
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert "default: 50GB" in done.stdout
-    assert "--no-split" in done.stdout
+def test_the_usual_size_of_parts() -> None:
+    def size(*words: str) -> object:
+        return parser(["pack"]).parse_args(["pack", "m.gguf", *words]).split_size
 
-
-@pytest.mark.skipif(
-    "LLAMAPACK_SLOW_TESTS" not in os.environ, reason="hashes 52 GB of holes, which takes minutes"
-)
-@pytest.mark.timeout(3000)
-def test_parts_of_50_gb(tmp_path: Path, llamapack: CommandLine) -> None:
-    model = write_gguf(tmp_path / "m.gguf")
-    os.truncate(model, 52_000_000_000)
-    done = subprocess.run(
-        llamapack.command("pack", model, "-q"),
-        cwd=tmp_path,
-        env=llamapack.environment,
-        capture_output=True,
-        text=True,
-        check=True,
+    assert (size(), size("--no-split"), size("--split-size", "1.9GiB")) == (
+        50_000_000_000,
+        None,
+        2_040_109_465,
     )
-    files = done.stdout.splitlines()
-    assert files == ["m.llamafile.cat0", "m.llamafile.cat1", "m.llamafile.sha256"]
-    assert (tmp_path / files[0]).stat().st_size == 50_000_000_000
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
