@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from packer.digest import Data
 from runtime.errors import InputError
 
-_FICLONERANGE = 0x4020940D  # linux/fs.h: _IOW(0x94, 13, struct file_clone_range)
+FICLONERANGE = 0x4020940D  # linux/fs.h: _IOW(0x94, 13, struct file_clone_range)
 # Bytes per call. For larger ones the page cache looks for large free regions, which on a virtual
 # machine the host must often provide first: 4 MiB took twice the processor time.
 _WRITE = 128 << 10
@@ -39,6 +39,9 @@ class OutputFile:
     def position(self) -> int:
         return self._position
 
+    def fileno(self) -> int:
+        return self._file.fileno()
+
     def write(self, data: Data) -> None:
         view = memoryview(data)
         while view:
@@ -55,6 +58,10 @@ class OutputFile:
         if self._file.write(data) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._file.seek(self._position)
+
+    def end(self) -> None:
+        """End the file at the present position, which `skip` alone does not do."""
+        self._file.truncate(self._position)
 
     def take(self, source: BinaryIO, count: int) -> Iterator[Data] | None:
         """Let the kernel append `source`: by sharing its blocks where the file system can do that
@@ -76,7 +83,7 @@ class OutputFile:
 
         request = struct.pack("=qQQQ", source.fileno(), 0, count, self._position)
         try:
-            fcntl.ioctl(self._file.fileno(), _FICLONERANGE, request)
+            fcntl.ioctl(self._file.fileno(), FICLONERANGE, request)
         except OSError:
             return 0
         return count
@@ -128,7 +135,7 @@ def output_file(
     _check_path(path, force, inputs)
     _check_space(path, needed)
     temporary = path.parent / f".llamapack-{secrets.token_hex(6)}.partial"
-    with _terminable():
+    with terminable():
         try:
             # The mode goes through the umask here; a later chmod would not.
             descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, mode)
@@ -210,7 +217,7 @@ def _publish(temporary: Path, path: Path, force: bool) -> None:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the body as Ctrl-C does, so that it cleans up."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -78,12 +78,7 @@ def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]
     Returns:
         A record of every member, in the order of the file.
     """
-    destination.write(plan.front.data)
-    archive = ZipWriter(destination, plan.epoch)
-    for packed in plan.engines:
-        _add(archive, packed)
-    if plan.web_ui:
-        _add(archive, plan.web_ui)
+    archive = begin(plan.front, plan.engines, plan.web_ui, destination, plan.epoch)
     for name, source in plan.weights.items():
         with source.open() as file:
             archive.add_stored(
@@ -97,6 +92,23 @@ def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]
     archive.add_bytes(MANIFEST, written, deflate=True)
     archive.close()
     return archive.records
+
+
+def begin(
+    front: Front,
+    engines: Sequence[PackedEngine],
+    web_ui: PackedWebUi | None,
+    destination: Destination,
+    epoch: int,
+) -> ZipWriter:
+    """Write what stands in front of the weights, and hand over the archive to go on with."""
+    destination.write(front.data)
+    archive = ZipWriter(destination, epoch)
+    for packed in engines:
+        _add(archive, packed)
+    if web_ui:
+        _add(archive, web_ui)
+    return archive
 
 
 def _add(archive: ZipWriter, packed: PackedEngine | PackedWebUi) -> None:

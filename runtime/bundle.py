@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from runtime.errors import InputError
 from runtime.gguf_header import Header, read_header
+from runtime.unfinished import refuse_unfinished
 from runtime.zip_directory import DEFLATED, STORED, Directory, Member, data_offset, read_directory
 
 ARGS, MANIFEST, TEMPLATE = ".args", "llamapack.json", "chat_template.jinja"
@@ -55,7 +56,7 @@ class Bundle:
         """Open the file at `path` and read its directory.
 
         Raises:
-            InputError: it does not exist, or is no readable ZIP.
+            InputError: it does not exist, is no readable ZIP, or a change of it was interrupted.
         """
         try:
             file = path.open("rb")
@@ -66,6 +67,7 @@ class Bundle:
                 f"{path} is a directory, not a bundle", "Name the file inside it."
             ) from None
         try:
+            refuse_unfinished(path)
             return cls(path, file, read_directory(file, str(path)))
         except BaseException:
             file.close()

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from runtime.errors import InputError
 
 STORED, DEFLATED = 0, 8
+METHODS = {STORED: "stored", DEFLATED: "deflated"}
 
 LOCAL = struct.Struct("<4s5H3I2H")
 CENTRAL = struct.Struct("<4s6H3I5H2I")

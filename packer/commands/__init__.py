@@ -15,11 +15,16 @@ class Verb(Protocol):
 
 VERBS: tuple[str, ...] = (
     # Names of modules here; one per line, so that two of them can be added side by side.
+    "cat",
     "demo",
     "doctor",
+    "edit",
     "engine",
+    "extract",
     "inspect",
+    "ls",
     "pack",
+    "upgrade",
     "verify",
 )
 

@@ -91,7 +91,7 @@ def make(args: argparse.Namespace) -> list[Path]:
     stem = bundle_stem(args.models[0])
     output = args.output or Path(f"{stem}{ENDINGS[args.format]}")
     text = default_args(
-        first, mmproj=mmproj, loras=loras, template=template is not None, own=_own_args(args)
+        first, mmproj=mmproj, loras=loras, template=template is not None, own=own_args(args)
     )
     folders = _engines(args)
     with ExitStack() as stack:
@@ -160,7 +160,8 @@ def _report(plans: Mapping[Path, Plan]) -> None:
             )
 
 
-def _own_args(args: argparse.Namespace) -> str:
+def own_args(args: argparse.Namespace) -> str:
+    """What `--args` or `--args-file` say."""
     if args.args is not None:
         return str(args.args)
     if args.args_file is None:
