@@ -38,7 +38,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from packer.fallocate import collapse_range, end_of_hole, first_hole, insert_range, punch_hole
+from packer.fallocate import (
+    block_size,
+    collapse_range,
+    end_of_hole,
+    first_hole,
+    insert_range,
+    punch_hole,
+)
 from runtime.errors import InputError
 from runtime.unfinished import undo_path
 
@@ -187,20 +194,39 @@ def _move_back(descriptor: int, size: int, move: Move) -> None:
     """Undo a move of which nothing is known but that it began at most."""
     length = abs(move.by)
     present = os.fstat(descriptor).st_size
-    hole = first_hole(descriptor, move.offset)
-    is_hole = end_of_hole(descriptor, hole) == hole + length
+    hole = _hole_of(descriptor, move.offset, length)
     if move.by > 0:
         if present == size + length:
-            collapse_range(descriptor, hole if is_hole else move.offset, length)
+            _remove(descriptor, move.offset if hole is None else hole, length)
         return
-    if present == size and is_hole:
+    if present == size and hole is not None:
         if hole == move.offset:
             return
-        collapse_range(descriptor, hole, length)
+        _remove(descriptor, hole, length)
         os.fsync(descriptor)
         present -= length
     if present == size - length:
         insert_range(descriptor, move.offset, length)
+
+
+def _hole_of(descriptor: int, offset: int, length: int) -> int | None:
+    """Where the hole of a move of this length is, from `offset` on; None if there is none."""
+    size = os.fstat(descriptor).st_size
+    hole = first_hole(descriptor, offset)
+    end = end_of_hole(descriptor, hole)
+    if end == hole + length:
+        return hole
+    # At the end of the file the last block of data, which need not be full, takes a part of it.
+    if end == size and 0 <= hole - (size - length) < block_size(descriptor):
+        return size - length
+    return None
+
+
+def _remove(descriptor: int, offset: int, length: int) -> None:
+    if offset + length == os.fstat(descriptor).st_size:
+        os.ftruncate(descriptor, offset)
+    else:
+        collapse_range(descriptor, offset, length)
 
 
 def _write(undo: BinaryIO, file: io.FileIO, change: Change) -> None:
@@ -228,6 +254,9 @@ def _read(undo: BinaryIO, place: Path) -> tuple[Any, int, bool]:
     except (ValueError, KeyError, TypeError):
         raise _damaged(place) from None
     data_offset = undo.tell()
+    end = data_offset + total + hashlib.sha256().digest_size
+    if os.fstat(undo.fileno()).st_size not in (end, end + len(_MOVED)):
+        raise _damaged(place)
     sum_ = _copy(undo, None, total, hashlib.sha256(magic + line))
     if undo.read(len(sum_.digest())) != sum_.digest():
         raise _damaged(place)
