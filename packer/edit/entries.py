@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
-from runtime.bundle import Bundle
+from runtime.bundle import ENGINES, WEB_UI, Bundle
 from runtime.errors import InputError
 from runtime.zip_directory import STORED, Member
 
@@ -28,8 +28,9 @@ def is_weights(member: Member) -> bool:
 
 
 def is_heavy(member: Member) -> bool:
-    """Whether it should be left where it is."""
-    return is_weights(member) or member.compressed_size >= HEAVY
+    """Whether it should be left where it is: large, or of the part that comes before weights."""
+    is_head = member.name.startswith((ENGINES, WEB_UI))
+    return is_head or is_weights(member) or member.compressed_size >= HEAVY
 
 
 def entry_end(bundle: Bundle, file: BinaryIO, member: Member) -> int:

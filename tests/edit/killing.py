@@ -61,6 +61,15 @@ def killed_at(llamapack: CommandLine, call: Call, *words: str | Path) -> None:
     assert done.returncode == -9, (call, done.returncode, done.stderr)
 
 
+def failing_at(
+    llamapack: CommandLine, call: Call, error: str, *words: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with an error such as `ENOSPC` at this call."""
+    inject = f"inject={call.name}:error={error}:when={call.number}"
+    options = ["-e", f"trace={call.name}", "-e", inject, "-o", "/dev/null"]
+    return _strace(llamapack, options, words)
+
+
 def _strace(
     llamapack: CommandLine, options: Sequence[str | Path], words: Sequence[str | Path]
 ) -> subprocess.CompletedProcess[str]:
