@@ -75,9 +75,11 @@ def extract(
         the paths of the files.
 
     Raises:
-        InputError: a name leads out of `folder`, a file exists, or a member is damaged; files that
-            were finished before stay.
+        InputError: `folder` is a file, a name leads out of it, a file exists, or a member is
+            damaged; files that were finished before stay.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is not a directory", "Choose a folder with `-C`.")
     places = {member.name: folder / _inside(bundle, member.name) for member in members}
     if not force:
         for path in places.values():
