@@ -120,7 +120,7 @@ def test_damage_shows(
         data = bytearray(bundle.read_bytes())
         with zipfile.ZipFile(bundle) as archive:
             info = archive.getinfo(name)
-            place = data.index(text) if text else info.header_offset + 30 + len(name)
+            place = data.index(text) if text else info.header_offset + 35 + len(name)
         data[place] ^= 1
         path.write_bytes(data)
         folder = tmp_path / f"out-{name.replace('/', '-')}"

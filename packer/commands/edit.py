@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> None:
     from packer.edit.apply import COPIED, apply
     from packer.edit.edits import Edits, edited
     from packer.edit.opened import opened
+    from packer.windows_exe import path_beside
     from runtime.unfinished import undo_path
 
     has_template = args.chat_template not in (None, NO_TEMPLATE)
@@ -87,3 +88,6 @@ def run(args: argparse.Namespace) -> None:
         how = apply(file, edited(file.bundle, edits), copy=args.copy)
     if not args.quiet:
         note(f"{args.file}: changed{', by a new file' if how == COPIED else ''}")
+        beside = path_beside(args.file)
+        if beside.exists() and not beside.samefile(args.file):
+            note(f"{beside} beside it is another bundle, which stays as it is")

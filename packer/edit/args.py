@@ -49,8 +49,11 @@ class Args:
     own: str
 
     @classmethod
-    def parsed(cls, text: str, members: Collection[str]) -> Args:
+    def parsed(cls, text: str, members: Collection[str], *, outside: bool = False) -> Args:
         """Divide the text of a bundle with these members.
+
+        Args:
+            outside: whether weights lie beside the bundle, so that any name is one of a file.
 
         Raises:
             InputError: a quote is not closed.
@@ -60,7 +63,7 @@ class Args:
         end = 0
         for (flag, _), (value, after) in zip(words[::2], words[1::2], strict=False):
             pair = Pair(flag, value)
-            if flag not in _RANKS or pair.names(members) is None:
+            if flag not in _RANKS or (pair.names(members) is None and not outside):
                 break
             pairs.append(pair)
             end = after

@@ -196,7 +196,9 @@ def _args(
     args, had_model = Args([], ""), bool(models)
     if ARGS in bundle.members:
         try:
-            args = Args.parsed(bundle.read(ARGS).decode(), bundle.members.keys())
+            args = Args.parsed(
+                bundle.read(ARGS).decode(), bundle.members.keys(), outside=not bundle.weights
+            )
             had_model = args.names_model
         except (InputError, UnicodeDecodeError):
             if edits.args is None:

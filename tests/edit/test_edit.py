@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import subprocess
@@ -252,3 +253,23 @@ def test_a_llamafile_of_others(
         assert archive.read(".args") == b"-m\nweights.gguf\n--mmproj\neyes.gguf\n--temp 1\n"
     assert "llamapack upgrade" in llamapack("edit", path, "--name", "x").stderr
     assert "was not made by llamapack" in refused(llamapack("edit", path, "--name", "x"))
+
+
+def test_a_bundle_without_weights(path: Path, tmp_path: Path, llamapack: CommandLine) -> None:
+    """As `NAME.exe` beside a large bundle: what its arguments name lies outside."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if "gguf" not in name}
+    manifest = json.loads(members["llamapack.json"])
+    manifest["models"] = []
+    del manifest["members"]["large.gguf"]
+    members["llamapack.json"] = json.dumps(manifest).encode()
+    exe = tmp_path / "b.exe"
+    exe.write_bytes(path.read_bytes()[:131072])
+    with zipfile.ZipFile(exe, "a") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    ran(llamapack, "edit", exe, "--args", "-c 7")
+    with Bundle.open(exe) as bundle:
+        assert parse(bundle.args, {}) == ["-m", "large.gguf", "-c", "7"]
+    ran(llamapack, "verify", exe)
+    assert "b.exe beside it" in ran(llamapack, "edit", path, "--args", "-c 8")
