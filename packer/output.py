@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from packer.digest import Data
 from runtime.errors import InputError
+from runtime.unfinished import undo_path
 
 FICLONERANGE = 0x4020940D  # linux/fs.h: _IOW(0x94, 13, struct file_clone_range)
 # Bytes per call. For larger ones the page cache looks for large free regions, which on a virtual
@@ -209,6 +210,8 @@ def _publish(temporary: Path, path: Path, force: bool) -> None:
             raise _exists(path) from None
         except OSError:
             temporary.rename(path)  # a file system without hard links
+    # If a change of the file that was here was interrupted, that is of no matter any more.
+    undo_path(path).unlink(missing_ok=True)
     if sys.platform != "win32":
         descriptor = os.open(path.parent, os.O_RDONLY)
         with suppress(OSError):  # not every file system can, and the file itself is safe

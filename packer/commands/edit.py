@@ -60,11 +60,10 @@ def register(verbs: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     from packer.chat_templates import load
     from packer.commands.pack import own_args
-    from packer.edit.apply import COPIED, apply
+    from packer.edit.apply import COPIED, SHARED, apply
     from packer.edit.edits import Edits, edited
     from packer.edit.opened import opened
     from packer.windows_exe import path_beside
-    from runtime.unfinished import undo_path
 
     has_template = args.chat_template not in (None, NO_TEMPLATE)
     edits = Edits(
@@ -76,18 +75,17 @@ def run(args: argparse.Namespace) -> None:
         name=args.name,
         force=args.force,
     )
-    nothing = edits == Edits(add=[], remove=[], force=args.force)
-    if nothing and not undo_path(args.file).exists():
-        raise InputError(
-            f"nothing to change in {args.file}",
-            "Say what, for example `--args '-c 4096'`; `llamapack edit --help` lists all.",
-        )
     with opened(args.file, alone=not args.copy) as file:
-        if nothing:
-            return
+        if edits == Edits(add=[], remove=[], force=args.force):
+            if file.recovered:
+                return
+            raise InputError(
+                f"nothing to change in {args.file}",
+                "Say what, for example `--args '-c 4096'`; `llamapack edit --help` lists all.",
+            )
         how = apply(file, edited(file.bundle, edits), copy=args.copy)
     if not args.quiet:
-        note(f"{args.file}: changed{', by a new file' if how == COPIED else ''}")
+        note(f"{args.file}: changed{', by a new file' if how in (SHARED, COPIED) else ''}")
         beside = path_beside(args.file)
         if beside.exists() and not beside.samefile(args.file):
             note(f"{beside} beside it is another bundle, which stays as it is")

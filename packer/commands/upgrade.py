@@ -36,7 +36,7 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.edit.apply import COPIED, IN_PLACE, MOVED, apply
+    from packer.edit.apply import COPIED, IN_PLACE, MOVED, SHARED, apply
     from packer.edit.opened import opened
     from packer.edit.upgrade import (
         build_head,
@@ -69,8 +69,14 @@ def run(args: argparse.Namespace) -> None:
         how = apply(file, edition, copy=args.copy)
     if args.quiet:
         return
-    became = {IN_PLACE: "where they were", MOVED: "moved, not copied", COPIED: "copied"}[how]
-    note(f"{args.file}: engines for {', '.join(folders)}; weights {became}")
+    became = {
+        IN_PLACE: "where they were",
+        MOVED: "moved, not copied",
+        SHARED: "in a new file, not copied",
+        COPIED: "copied",
+    }[how]
+    weights = f"; weights {became}" if bundle.weights else ""
+    note(f"{args.file}: engines for {', '.join(folders)}{weights}")
     if odd:
         note(f"weights now begin on multiples of {ALIGNMENT:,} bytes, so that all systems map them")
     if useless:

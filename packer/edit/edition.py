@@ -106,6 +106,8 @@ class Edition:
         unknown = [member for member in members if self.known(member) is None]
         with progress("hashing", sum(member.size for member in unknown)) as advance:
             read = {member.name: _hash(bundle, member, advance) for member in unknown}
+        # If the change is then made in another way, they need not be read again.
+        self.hashed = {**self.hashed, **{name: found.sha256 for name, found in read.items()}}
         return {member.name: self.known(member) or read[member.name] for member in members}
 
 

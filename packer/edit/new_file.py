@@ -14,8 +14,8 @@ from packer.output import OutputFile, terminable
 
 
 @contextmanager
-def replacement(path: Path) -> Iterator[OutputFile]:
-    """Write a file that takes the place of the one at `path` once the body is done.
+def replacement(path: Path, old: io.FileIO) -> Iterator[OutputFile]:
+    """Write a file that takes the place of the one at `path`, open as `old`, once the body is done.
 
     Until then it is `.NAME.llamapack-new` beside it. On any exception it is removed; after a crash
     the next change of the file removes it.
@@ -29,6 +29,8 @@ def replacement(path: Path) -> Iterator[OutputFile]:
                 yield OutputFile(file)
                 _own_as(file.fileno(), path.stat())
                 os.fsync(file.fileno())
+            if sys.platform == "win32":
+                old.close()  # or it cannot be replaced; elsewhere its lock is kept until then
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -28,6 +28,8 @@ class Opened:
     file: io.FileIO
     """Unbuffered, for reading and writing; the only descriptor of it."""
     bundle: Bundle
+    recovered: bool
+    """Whether an interrupted change was taken back."""
 
 
 @contextmanager
@@ -52,13 +54,10 @@ def opened(path: Path, *, alone: bool) -> Iterator[Opened]:
             raise InputError(f"another llamapack has just changed {path}", "Run the command again.")
         if alone:
             refuse_used(file, path)
-        recover(real, file, path)
-        yield Opened(real, file, Bundle(path, file, read_directory(file, str(path))))
-
-
-def recover(real: Path, file: io.FileIO, path: Path) -> None:
-    """Take back what an interrupted change has left; `path` is what the user calls the file."""
-    remove_leftovers(real)
-    remove_new_file(real)
-    if take_back(real, file):
-        note(f"{path}: an interrupted change was taken back")
+        remove_leftovers(real)
+        remove_new_file(real)
+        recovered = take_back(real, file)
+        if recovered:
+            note(f"{path}: an interrupted change was taken back")
+        bundle = Bundle(path, file, read_directory(file, str(path)))
+        yield Opened(real, file, bundle, recovered)

@@ -38,7 +38,7 @@ def write_whole(opened: Opened, edition: Edition, advance: Advance) -> None:
         later = [member for member in kept if not is_weights(member)]
         first = [member for member in kept if is_weights(member)]
     _check_space(opened, sum(member.compressed_size for member in first))
-    with put_aside(bundle, file, later) as aside, replacement(opened.path) as output:
+    with put_aside(bundle, file, later) as aside, replacement(opened.path, file) as output:
         if edition.head:
             archive = edition.head.write(output, edition.epoch)
         else:

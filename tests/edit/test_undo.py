@@ -119,7 +119,7 @@ def test_a_change_begins_by_taking_back(
 
 
 def test_another_file_of_that_name_is_left_alone(
-    path: Path, llamapack: CommandLine, new_engine: NewEngine, refused: Refused
+    path: Path, large: Path, llamapack: CommandLine, new_engine: NewEngine, refused: Refused
 ) -> None:
     """Such as a fresh download in place of the one that was being changed."""
     new_engine(900_000)
@@ -129,6 +129,9 @@ def test_another_file_of_that_name_is_left_alone(
     assert "belongs to another file" in refused(llamapack("edit", path))
     path.write_bytes(b"short")
     assert "belongs to another file" in refused(llamapack("edit", path))
+    ran(llamapack, "pack", large, "-o", path, "--force")
+    assert not leftovers(path)
+    ran(llamapack, "verify", path)
 
 
 def test_a_damaged_undo_file_is_not_used(
