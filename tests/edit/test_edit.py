@@ -40,8 +40,9 @@ def path(tmp_path: Path, large: Path, llamapack: CommandLine) -> Path:
     return packed(llamapack, tmp_path / "b.llamafile", large, "--args", "-c 512")
 
 
-@pytest.mark.parametrize("extra", [(), ("--copy",)])
-@pytest.mark.parametrize("case", _CASES)
+@pytest.mark.parametrize(
+    ("case", "extra"), [*((case, ()) for case in _CASES), ("a template", ("--copy",))]
+)
 def test_an_edit_gives_what_pack_gives(
     case: str, extra: tuple[str, ...], large: Path, tmp_path: Path, llamapack: CommandLine
 ) -> None:

@@ -11,8 +11,9 @@ from stand_ins import CommandLine, write_gguf
 ARGS = ["--chat-template", "chatml", "--args", "-c 4096"]
 
 
-@pytest.mark.parametrize("extra", [(), ("--copy",)])
-@pytest.mark.parametrize("size", [50_000, 60_000, 900_000, 0])
+@pytest.mark.parametrize(
+    ("size", "extra"), [(50_000, ()), (60_000, ()), (900_000, ()), (0, ()), (900_000, ("--copy",))]
+)
 def test_an_upgrade_gives_what_pack_gives(  # noqa: PLR0917
     size: int, extra: tuple[str, ...], large: Path, tmp_path: Path, llamapack: CommandLine,
     new_engine: NewEngine,

@@ -127,7 +127,7 @@ def test_edit_keeps_encrypted_and_streamed_members(
     secret = tmp_path / "secret.txt"
     secret.write_bytes(b"secret " * 100)
     subprocess.run(["zip", "-qjP", "password", path, secret], check=True)
-    with subprocess.Popen(["zip", "-q", path, "-"], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(["zip", "-qfd", path, "-"], stdin=subprocess.PIPE) as process:
         process.communicate(b"piped " * 300)
     assert process.returncode == 0
     with Bundle.open(path) as bundle:
