@@ -83,10 +83,17 @@ def native(kind: str, engines: Mapping[str, Path]) -> Front:
 
 
 def kind_of(program: str | None) -> str:
-    """The format of a file that is a native program of this target; None: of a polyglot."""
+    """The format of a file that is a native program of this target; None: of a polyglot.
+
+    Raises:
+        InputError: there are no such programs.
+    """
     if program is None:
         return APE
-    return next(kind for kind, systems in _SYSTEMS.items() if program.startswith(systems))
+    for kind, systems in _SYSTEMS.items():
+        if program.startswith(systems):
+            return kind
+    raise InputError(f"a program for {program!r} is not known", "Upgrade llamapack.")
 
 
 def example(kind: str) -> str:

@@ -17,10 +17,12 @@ _RANKS = {
     MODEL: 0, "--model": 0,
     MMPROJ: 1, "-mm": 1,
     LORA: 2, "--lora-scaled": 2, "--control-vector": 2, "--control-vector-scaled": 2,
-    "-md": 3, "--model-draft": 3, "--models-preset": 3,
+    "-md": 3, "--model-draft": 3, "--spec-type": 3, "--models-preset": 3,
     TEMPLATE_FILE: 4,
 }  # fmt: skip
 _MODEL_FLAGS = (MODEL, "--model")
+_DRAFT_FLAGS = ("-md", "--model-draft")
+_OF_A_DRAFT = "--spec-type"  # says how the draft model before it is used, and names no member
 
 
 class Pair(NamedTuple):
@@ -63,7 +65,8 @@ class Args:
         end = 0
         for (flag, _), (value, after) in zip(words[::2], words[1::2], strict=False):
             pair = Pair(flag, value)
-            if flag not in _RANKS or (pair.names(members) is None and not outside):
+            known = outside or pair.names(members) is not None or (pairs and flag == _OF_A_DRAFT)
+            if flag not in _RANKS or not known:
                 break
             pairs.append(pair)
             end = after
@@ -97,7 +100,10 @@ class Args:
 
     def drop_members(self, removed: Collection[str]) -> None:
         """Remove the pairs that name these members."""
+        drafts = [pair for pair in self.pairs if pair.flag in _DRAFT_FLAGS]
         self.pairs = [pair for pair in self.pairs if pair.names(removed) is None]
+        if drafts and not any(pair in self.pairs for pair in drafts):
+            self.pairs = [pair for pair in self.pairs if pair.flag != _OF_A_DRAFT]
 
     def ensure_model(self, models: Iterable[str]) -> None:
         """Name the first of these models if none is named."""

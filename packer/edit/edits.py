@@ -79,7 +79,7 @@ def edited(bundle: Bundle, edits: Edits) -> Edition:
     gone = {*removed, *added.names, MANIFEST}
     if edits.template is not None or edits.no_template:
         gone.add(TEMPLATE)
-    args = _args(bundle, edits, added, gone, [str(model["file"]) for model in models])
+    args = _args(bundle, edits, added, gone, [str(model.get("file")) for model in models])
     if args is not None:
         gone.add(ARGS)
     kept = [member for member in bundle.members.values() if member.name not in gone]

@@ -65,4 +65,6 @@ def entries(bundle: Bundle, removed: Collection[str]) -> list[dict[str, Any]]:
     """What the manifest says of the models that stay."""
     stated = (bundle.manifest or {}).get("models")
     known = stated if isinstance(stated, list) else [model_entry(m) for m in models_in(bundle)]
-    return [entry for entry in known if entry.get("file") not in removed]
+    return [
+        entry for entry in known if isinstance(entry, dict) and entry.get("file") not in removed
+    ]

@@ -92,6 +92,8 @@ def test_killed_at_any_call(kind: str, prepare: Prepare, llamapack: CommandLine)
         ran(llamapack, *case.words)
     assert case.path.read_bytes() == case.new
     assert sorted(seen) == seen, "once new, always new"
+    ran(llamapack, "edit", case.path, "--name", "z")
+    assert not leftovers(case.path)
     for _ in range(POINTS - len(made)):
         _kill_at_random(case, llamapack)
 
