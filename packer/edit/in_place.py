@@ -15,9 +15,10 @@ from typing import BinaryIO
 from packer.digest import Data, Digest
 from packer.edit.edition import Edition
 from packer.edit.entries import entry_end, is_heavy, is_weights, put_aside
+from packer.edit.moves import Move, make_move, movable
 from packer.edit.opened import Opened
-from packer.edit.undo import Change, Move, Undo, take_back
-from packer.fallocate import UNSUPPORTED, block_size, collapse_range, first_hole, insert_range
+from packer.edit.undo import Change, Undo, take_back
+from packer.fallocate import UNSUPPORTED
 from packer.output import OutputFile
 from packer.pack import ALIGNMENT
 from packer.progress import Advance
@@ -116,7 +117,7 @@ def rewrite(opened: Opened, edition: Edition, stay: Stay, distance: int, advance
     move = None
     if distance:
         move = Move(stay.start + min(distance, 0), distance)
-        if not _movable(file, move):
+        if not movable(file, move):
             return False
     names = {member.name for member in stay.members}
     moving = [member for member in edition.kept if member.name not in names]
@@ -128,7 +129,7 @@ def rewrite(opened: Opened, edition: Edition, stay: Stay, distance: int, advance
             undo = Undo(opened.path, file, Change(size, [r for r in ranges if r[1]], move))
             if move:
                 try:
-                    _move(file, move)
+                    make_move(file, move)
                 except OSError as problem:
                     if problem.errno not in UNSUPPORTED:
                         raise
@@ -188,20 +189,3 @@ def _check(file: io.FileIO, names: list[str]) -> None:
         raise ValueError("the changed file does not hold what it should")
     for member in directory.members.values():
         data_offset(file, member, "the changed file")
-
-
-def _movable(file: io.FileIO, move: Move) -> bool:
-    block = block_size(file.fileno())
-    if move.offset % block or move.by % block:
-        return False
-    os.fsync(file.fileno())  # or the file system does not know its holes yet
-    # With holes of its own it could not be told how far a move came (packer/edit/undo.py).
-    return first_hole(file.fileno(), 0) == os.fstat(file.fileno()).st_size
-
-
-def _move(file: io.FileIO, move: Move) -> None:
-    if move.by > 0:
-        insert_range(file.fileno(), move.offset, move.by)
-    else:
-        collapse_range(file.fileno(), move.offset, -move.by)
-    os.fsync(file.fileno())

@@ -38,14 +38,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from packer.fallocate import (
-    block_size,
-    collapse_range,
-    end_of_hole,
-    first_hole,
-    insert_range,
-    punch_hole,
-)
+from packer.edit.moves import Move, move_back
+from packer.fallocate import punch_hole
 from runtime.errors import InputError
 from runtime.unfinished import undo_path
 
@@ -54,16 +48,6 @@ _MOVED = b"M"
 _BLOCK = 1 << 20  # bytes copied at once
 _WITNESS = 4096  # bytes
 _JSON_LIMIT = 1 << 20  # bytes
-
-
-@dataclass(frozen=True)
-class Move:
-    """A range that is inserted, or removed."""
-
-    offset: int
-    """Bytes from the start of the file."""
-    by: int
-    """Bytes; negative if they are removed."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +122,7 @@ def take_back(path: Path, file: io.FileIO) -> bool:
         if change.move:
             if moved:
                 _prepare_moving_back(file, undo, change.size, change.move)
-            _move_back(file.fileno(), change.size, change.move)
+            move_back(file.fileno(), change.size, change.move)
             os.fsync(file.fileno())
         undo.seek(data_offset)
         for offset, length in change.ranges:
@@ -188,45 +172,6 @@ def _prepare_moving_back(file: io.FileIO, undo: BinaryIO, size: int, move: Move)
     undo.seek(-len(_MOVED), os.SEEK_END)
     undo.truncate()
     os.fsync(undo.fileno())
-
-
-def _move_back(descriptor: int, size: int, move: Move) -> None:
-    """Undo a move of which nothing is known but that it began at most."""
-    length = abs(move.by)
-    present = os.fstat(descriptor).st_size
-    hole = _hole_of(descriptor, move.offset, length)
-    if move.by > 0:
-        if present == size + length:
-            _remove(descriptor, move.offset if hole is None else hole, length)
-        return
-    if present == size and hole is not None:
-        if hole == move.offset:
-            return
-        _remove(descriptor, hole, length)
-        os.fsync(descriptor)
-        present -= length
-    if present == size - length:
-        insert_range(descriptor, move.offset, length)
-
-
-def _hole_of(descriptor: int, offset: int, length: int) -> int | None:
-    """Where the hole of a move of this length is, from `offset` on; None if there is none."""
-    size = os.fstat(descriptor).st_size
-    hole = first_hole(descriptor, offset)
-    end = end_of_hole(descriptor, hole)
-    if end == hole + length:
-        return hole
-    # At the end of the file the last block of data, which need not be full, takes a part of it.
-    if end == size and 0 <= hole - (size - length) < block_size(descriptor):
-        return size - length
-    return None
-
-
-def _remove(descriptor: int, offset: int, length: int) -> None:
-    if offset + length == os.fstat(descriptor).st_size:
-        os.ftruncate(descriptor, offset)
-    else:
-        collapse_range(descriptor, offset, length)
 
 
 def _write(undo: BinaryIO, file: io.FileIO, change: Change) -> None:

@@ -13,7 +13,8 @@ from edit_files import NewEngine, packed, ran
 from killing import Call, calls, killed_at, leftovers, sample
 from stand_ins import CommandLine, Refused
 
-from packer.edit.undo import Change, Move, Undo
+from packer.edit.moves import Move
+from packer.edit.undo import Change, Undo
 from packer.fallocate import collapse_range, insert_range
 from runtime.bundle import Bundle
 from runtime.unfinished import undo_path
