@@ -66,5 +66,7 @@ def entries(bundle: Bundle, removed: Collection[str]) -> list[dict[str, Any]]:
     stated = (bundle.manifest or {}).get("models")
     known = stated if isinstance(stated, list) else [model_entry(m) for m in models_in(bundle)]
     return [
-        entry for entry in known if isinstance(entry, dict) and entry.get("file") not in removed
+        entry
+        for entry in known
+        if isinstance(entry, dict) and str(entry.get("file")) not in removed
     ]
