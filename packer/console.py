@@ -32,6 +32,11 @@ def note(message: str) -> None:
     print(_colour(_BOLD, message), file=sys.stderr)
 
 
+def printable(text: str) -> str:
+    """Text of others, without what would steer a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 _TIPS = {
     errno.EACCES: "Check the permissions, or write somewhere else with `-o`.",
     errno.EDQUOT: "Your quota is used up: free some space, or write to another disk.",

@@ -82,6 +82,20 @@ def native(kind: str, engines: Mapping[str, Path]) -> Front:
     return Front(_padded(_stubs(names)[name]), name)
 
 
+def kind_of(program: str | None) -> str:
+    """The format of a file that is a native program of this target; None: of a polyglot.
+
+    Raises:
+        InputError: there are no such programs.
+    """
+    if program is None:
+        return APE
+    for kind, systems in _SYSTEMS.items():
+        if program.startswith(systems):
+            return kind
+    raise InputError(f"a program for {program!r} is not known", "Upgrade llamapack.")
+
+
 def example(kind: str) -> str:
     """A target that a native program of this kind can be made for."""
     return f"{_SYSTEMS[kind][0]}-{'aarch64' if kind == MACHO else 'x86_64'}"

@@ -11,9 +11,7 @@ from runtime.bundle import TEMPLATE, Bundle
 from runtime.errors import InputError
 from runtime.gguf_header import MAGIC, Header, read_header_of
 from runtime.model_facts import ModelFacts, model_facts, shard
-from runtime.zip_directory import DEFLATED, DEFLATED64, STORED
-
-_METHODS = {STORED: "stored", DEFLATED: "deflated", DEFLATED64: "deflate64"}
+from runtime.zip_directory import METHODS
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -63,7 +61,7 @@ def _bundle(bundle: Bundle) -> dict[str, Any]:
             {
                 "compressed_size": member.compressed_size,
                 "crc32": f"{member.crc32:08x}",
-                "method": _METHODS.get(member.method, str(member.method)),
+                "method": METHODS.get(member.method, str(member.method)),
                 "name": member.name,
                 "offset": bundle.data_offset(member),
                 "size": member.size,

@@ -19,6 +19,7 @@ from runtime.errors import InputError
 from runtime.model_facts import ModelFacts
 
 FORMAT = 1
+TOOL = f"llamapack {__version__}"
 
 
 @dataclass(frozen=True)
@@ -47,32 +48,53 @@ def make(
         engines: each with its llama.cpp release.
         records: of all members that were written before the manifest.
     """
-    document = {
-        "engines": {
-            engine.target: {
-                "files": engine.files,
-                "id": engine.id,
-                "llama.cpp": release,
-                "size": engine.size,
-            }
-            for engine, release in engines.items()
-        },
-        "format": FORMAT,
-        "front": {
-            "program": front.program,
-            "sha256": hashlib.sha256(front.data).hexdigest(),
-            "size": len(front.data),
-        },
-        "members": {
-            record.name: {"sha256": record.digest.sha256, "size": record.digest.size}
-            for record in records
-        },
-        "models": [_model(model) for model in models],
-        "name": name,
-        "tool": f"llamapack {__version__}",
-    }
+    return encode(
+        {
+            "engines": engine_entries(engines),
+            "format": FORMAT,
+            "front": front_entry(front),
+            "members": member_entries(records),
+            "models": [model_entry(model) for model in models],
+            "name": name,
+            "tool": TOOL,
+        }
+    )
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """The bytes of a manifest."""
     text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False)
     return f"{text}\n".encode()
+
+
+def engine_entries(engines: Mapping[Engine, str]) -> dict[str, Any]:
+    """What it says of engines, each given with its llama.cpp release."""
+    return {
+        engine.target: {
+            "files": engine.files,
+            "id": engine.id,
+            "llama.cpp": release,
+            "size": engine.size,
+        }
+        for engine, release in engines.items()
+    }
+
+
+def front_entry(front: Front) -> dict[str, Any]:
+    """What it says of head and stubs."""
+    return {
+        "program": front.program,
+        "sha256": hashlib.sha256(front.data).hexdigest(),
+        "size": len(front.data),
+    }
+
+
+def member_entries(records: Iterable[Record]) -> dict[str, Any]:
+    """What it says of members."""
+    return {
+        record.name: {"sha256": record.digest.sha256, "size": record.digest.size}
+        for record in records
+    }
 
 
 def expected(manifest: Mapping[str, Any], where: str) -> dict[str, tuple[int, str]]:
@@ -111,7 +133,8 @@ def expected_front(manifest: Mapping[str, Any]) -> tuple[int, str] | None:
     return (size, sha256) if isinstance(size, int) and isinstance(sha256, str) else None
 
 
-def _model(model: Model) -> dict[str, Any]:
+def model_entry(model: Model) -> dict[str, Any]:
+    """What it says of one model."""
     facts = model.facts
     return {
         "architecture": facts.architecture,

@@ -19,8 +19,9 @@ from typing import Any, BinaryIO
 
 from packer.digest import Data
 from runtime.errors import InputError
+from runtime.unfinished import undo_path
 
-_FICLONERANGE = 0x4020940D  # linux/fs.h: _IOW(0x94, 13, struct file_clone_range)
+FICLONERANGE = 0x4020940D  # linux/fs.h: _IOW(0x94, 13, struct file_clone_range)
 # Bytes per call. For larger ones the page cache looks for large free regions, which on a virtual
 # machine the host must often provide first: 4 MiB took twice the processor time.
 _WRITE = 128 << 10
@@ -39,6 +40,9 @@ class OutputFile:
     def position(self) -> int:
         return self._position
 
+    def fileno(self) -> int:
+        return self._file.fileno()
+
     def write(self, data: Data) -> None:
         view = memoryview(data)
         while view:
@@ -55,6 +59,10 @@ class OutputFile:
         if self._file.write(data) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._file.seek(self._position)
+
+    def end(self) -> None:
+        """End the file at the present position, which `skip` alone does not do."""
+        self._file.truncate(self._position)
 
     def take(self, source: BinaryIO, count: int, start: int | None = None) -> Iterator[Data] | None:
         """Let the kernel append `count` bytes of `source` from its byte `start` on, or from its
@@ -79,7 +87,7 @@ class OutputFile:
 
         request = struct.pack("=qQQQ", source.fileno(), start, count, self._position)
         try:
-            fcntl.ioctl(self._file.fileno(), _FICLONERANGE, request)
+            fcntl.ioctl(self._file.fileno(), FICLONERANGE, request)
         except OSError:
             return 0
         return count
@@ -241,6 +249,8 @@ def publish(temporary: Path, path: Path, force: bool) -> None:
             raise _exists(path) from None
         except OSError:
             temporary.rename(path)  # a file system without hard links
+    # If a change of the file that was here was interrupted, that is of no matter any more.
+    undo_path(path).unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

@@ -5,7 +5,7 @@ Reads like docs/bundle-format.md, top to bottom. Knows neither file system nor c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from packer import manifest
@@ -84,10 +84,7 @@ def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]
     Returns:
         A record of every member, in the order of the file.
     """
-    destination.write(plan.front.data)
-    archive = ZipWriter(destination, plan.epoch)
-    for packed in plan.copied:
-        _add(archive, packed)
+    archive = begin(plan.front, plan.copied, destination, plan.epoch)
     for name, source in plan.weights.items():
         with source.open() as file:
             record = archive.add_stored(
@@ -103,6 +100,17 @@ def pack(plan: Plan, destination: Destination, advance: Advance) -> list[Record]
     archive.add_bytes(MANIFEST, written, deflate=True)
     archive.close()
     return archive.records
+
+
+def begin(
+    front: Front, copied: Iterable[Packed], destination: Destination, epoch: int
+) -> ZipWriter:
+    """Write what stands in front of the weights, and hand over the archive to go on with."""
+    destination.write(front.data)
+    archive = ZipWriter(destination, epoch)
+    for packed in copied:
+        _add(archive, packed)
+    return archive
 
 
 def _add(archive: ZipWriter, packed: Packed) -> None:

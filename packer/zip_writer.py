@@ -1,15 +1,11 @@
 """Writes ZIP archives: aligned, reproducible, with sizes and CRCs in the local headers.
 
-Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3.7 (local header), 4.3.12 (central directory),
-4.3.14 to 4.3.16 (end records), 4.5.3 (ZIP64 extra field), 4.4.6 (time). Alignment by an extra field
-of id 0xD935 as Android's zipalign writes it. The rules for bundles are in docs/bundle-format.md.
+The headers are those of packer/zip_headers.py. Members can also be taken over from an older
+archive: where they lie in the file, or byte for byte.
 """
 
 from __future__ import annotations
 
-import stat
-import struct
-import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,33 +14,24 @@ from typing import BinaryIO
 from packer.copy import Destination, copy, read_ahead
 from packer.digest import Digest, digest
 from packer.progress import Advance
-from runtime.errors import InputError
-from runtime.zip_directory import (
-    CENTRAL,
-    CENTRAL_MAGIC,
-    DEFLATED,
-    END,
-    END64,
-    END64_MAGIC,
-    END_MAGIC,
-    LOCAL,
-    LOCAL_MAGIC,
-    LOCATOR64,
-    LOCATOR64_MAGIC,
-    MAX16,
-    MAX32,
-    STORED,
+from packer.zip_headers import (
+    Entry,
+    aligned,
+    dos_time,
+    end_records,
+    moved,
+    padding,
+    stored_header,
 )
+from runtime.errors import InputError
+from runtime.zip_directory import DEFLATED, MAX32, STORED, Member
 
 DEFLATE_LEVEL = 9
 """Level of every deflated member, part of what makes bundles reproducible. The same version of zlib
 gives the same bytes on every machine; zlib-ng and isal give others, so only `zlib` is used here."""
 
-_ALIGN_ID, _ZIP64_ID = 0xD935, 1
-_ALIGN_STATED = 1 << 15  # the field has 16 bits, so 65536 cannot be said in it
-_UNIX = 3 << 8
-_UTF8 = 1 << 11
-_EARLIEST, _LATEST = 315532800, 4354819198  # 1980-01-01 00:00:00, 2107-12-31 23:59:58 UTC
+
+_ZEROS = bytes(1 << 20)
 
 
 @dataclass(frozen=True)
@@ -64,6 +51,8 @@ class Record:
     """Bytes from the start of the file to the data."""
     mode: int
     """UNIX permissions."""
+    entry: bytes
+    """Its record in the central directory."""
 
 
 class ZipWriter:
@@ -91,7 +80,7 @@ class ZipWriter:
         advance: Advance = lambda _: None,
     ) -> Record:
         """Add `size` bytes of `source` as they are, beginning on a multiple of `alignment`."""
-        entry = _Entry(name, STORED, size, 0o644, self._date, self._time)
+        entry = Entry(name, STORED, size, 0o644, self._date, self._time)
         header_offset, data_offset = self._begin(entry, alignment)
         content = copy(source, size, name, self._destination, advance=advance, sparse=sparse)
         return self._finish(entry, content, size, header_offset, data_offset)
@@ -106,7 +95,7 @@ class ZipWriter:
         advance: Advance = lambda _: None,
     ) -> Record:
         """Add `size` bytes of `source`, compressed."""
-        entry = _Entry(name, DEFLATED, size, mode, self._date, self._time)
+        entry = Entry(name, DEFLATED, size, mode, self._date, self._time)
         header_offset, data_offset = self._begin(entry, 1)
         deflater = zlib.compressobj(DEFLATE_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
         write = self._destination.write
@@ -139,7 +128,7 @@ class ZipWriter:
         mode: int = 0o644,
     ) -> Record:
         """Add a member whose compressed form and digest are known already, as from a cache."""
-        entry = _Entry(name, method, content.size, mode, self._date, self._time)
+        entry = Entry(name, method, content.size, mode, self._date, self._time)
         entry.stated = (content.crc32, compressed_size)
         header_offset, data_offset = self._begin(entry, 1)
         for piece in packed:
@@ -148,34 +137,100 @@ class ZipWriter:
             raise ValueError(f"{name}: not {compressed_size} bytes as said")
         return self._finish(entry, content, compressed_size, header_offset, data_offset)
 
+    def add_entry(
+        self, member: Member, content: Digest, local: Iterator[bytes], data_offset: int
+    ) -> Record:
+        """Add a member of another archive byte for byte.
+
+        Args:
+            data_offset: of its data in that archive.
+            local: its local header, its data and, where there is one, its data descriptor.
+        """
+        header_offset = self._destination.position
+        for piece in local:
+            self._destination.write(piece)
+        shift = header_offset - member.header_offset
+        return self.add_present(member, content, header_offset, data_offset + shift)
+
+    def add_header(
+        self, member: Member, content: Digest, *, alignment: int, data_offset: int | None = None
+    ) -> int:
+        """Write a new local header for a stored member of another archive; returns its offset.
+
+        The caller sees to it that its data follow, then calls `add_present`.
+
+        Args:
+            data_offset: where they are to begin; by default on the next multiple of `alignment`.
+        """
+        header = stored_header(member.entry, content)
+        position = self._destination.position
+        if data_offset is None:
+            data_offset = aligned(position, len(header), alignment)
+        gap, field = padding(position, len(header), data_offset, alignment)
+        self._leave(gap)
+        header_offset = self._destination.position
+        self._destination.write(stored_header(member.entry, content, field))
+        return header_offset
+
+    def add_present(
+        self,
+        member: Member,
+        content: Digest,
+        header_offset: int,
+        data_offset: int,
+        *,
+        plain: bool = False,
+    ) -> Record:
+        """List a member of another archive whose local entry is in its place already.
+
+        Args:
+            plain: whether its local header is new, from `add_header`.
+        """
+        entry = moved(
+            member.entry,
+            size=member.size,
+            packed=member.compressed_size,
+            header_offset=header_offset,
+            plain=plain,
+        )
+        record = Record(
+            member.name,
+            member.method,
+            content,
+            member.compressed_size,
+            header_offset,
+            data_offset,
+            member.mode & 0o777,
+            entry,
+        )
+        self.records.append(record)
+        return record
+
     def close(self) -> None:
         """Write the central directory and the end records."""
         destination = self._destination
         offset = destination.position
         for record in self.records:
-            destination.write(self._central(record))
-        length, count = destination.position - offset, len(self.records)
-        if count >= MAX16 or max(length, offset) >= MAX32:
-            end64 = destination.position
-            fields = (45 | _UNIX, 45, 0, 0, count, count, length, offset)
-            destination.write(END64.pack(END64_MAGIC, END64.size - 12, *fields))
-            destination.write(LOCATOR64.pack(LOCATOR64_MAGIC, 0, end64, 1))
-        short = min(count, MAX16)
-        end = END.pack(END_MAGIC, 0, 0, short, short, min(length, MAX32), min(offset, MAX32), 0)
-        destination.write(end)
+            destination.write(record.entry)
+        destination.write(end_records(destination.position, offset, len(self.records)))
 
-    def _begin(self, entry: _Entry, alignment: int) -> tuple[int, int]:
+    def _begin(self, entry: Entry, alignment: int) -> tuple[int, int]:
         """Write a local header, as far as its fields are known; the offsets of header and data."""
-        header = entry.local(*entry.stated)
-        gap, padding = _padding(self._destination.position + len(header), len(header), alignment)
-        self._destination.write(bytes(gap))
+        length = len(entry.local(0, 0))
+        position = self._destination.position
+        data_offset = aligned(position, length, alignment)
+        gap, entry.padding = padding(position, length, data_offset, alignment)
+        self._leave(gap)
         header_offset = self._destination.position
-        entry.padding = padding
         self._destination.write(entry.local(*entry.stated))
-        return header_offset, self._destination.position
+        return header_offset, data_offset
+
+    def _leave(self, gap: int) -> None:
+        for start in range(0, gap, len(_ZEROS)):
+            self._destination.write(_ZEROS[: gap - start])
 
     def _finish(
-        self, entry: _Entry, content: Digest, packed: int, header_offset: int, data_offset: int
+        self, entry: Entry, content: Digest, packed: int, header_offset: int, data_offset: int
     ) -> Record:
         if packed >= MAX32 and not entry.wide:
             raise InputError(
@@ -184,106 +239,16 @@ class ZipWriter:
             )
         if entry.stated != (content.crc32, packed):
             self._destination.patch(header_offset, entry.local(content.crc32, packed))
+        central = entry.central(content.crc32, packed, header_offset)
         record = Record(
-            entry.name, entry.method, content, packed, header_offset, data_offset, entry.mode
+            entry.name,
+            entry.method,
+            content,
+            packed,
+            header_offset,
+            data_offset,
+            entry.mode,
+            central,
         )
         self.records.append(record)
         return record
-
-    def _central(self, record: Record) -> bytes:
-        wide = [
-            value
-            for value in (record.digest.size, record.compressed_size, record.header_offset)
-            if value >= MAX32
-        ]
-        extra = struct.pack(f"<2H{len(wide)}Q", _ZIP64_ID, 8 * len(wide), *wide) if wide else b""
-        name, flags = _encoded(record.name)
-        fixed = CENTRAL.pack(
-            CENTRAL_MAGIC,
-            _UNIX | (45 if wide else 20),
-            _version(record.method, bool(wide)),
-            flags,
-            record.method,
-            self._time,
-            self._date,
-            record.digest.crc32,
-            min(record.compressed_size, MAX32),
-            min(record.digest.size, MAX32),
-            len(name),
-            len(extra),
-            0,
-            0,
-            0,
-            (stat.S_IFREG | record.mode) << 16,
-            min(record.header_offset, MAX32),
-        )
-        return fixed + name + extra
-
-
-@dataclass
-class _Entry:
-    """What a local header needs to know."""
-
-    name: str
-    method: int
-    size: int
-    mode: int
-    date: int
-    time: int
-    padding: bytes = b""
-    stated: tuple[int, int] = (0, 0)
-    """CRC-32 and compressed size that its header was written with."""
-
-    @property
-    def wide(self) -> bool:
-        return self.size >= MAX32
-
-    def local(self, crc: int, packed: int) -> bytes:
-        """The local header; always of the same length, so that it can be written again."""
-        name, flags = _encoded(self.name)
-        extra = self.padding
-        size = self.size
-        if self.wide:
-            extra = struct.pack("<2H2Q", _ZIP64_ID, 16, size, packed) + extra
-            size = packed = MAX32
-        version = _version(self.method, self.wide)
-        fields = (version, flags, self.method, self.time, self.date, crc, packed, size)
-        return LOCAL.pack(LOCAL_MAGIC, *fields, len(name), len(extra)) + name + extra
-
-
-def dos_time(epoch: int) -> tuple[int, int]:
-    """Date and time of a ZIP header, from seconds since 1970 UTC; to the even second below.
-
-    Times that ZIP cannot hold become the nearest one that it can.
-    """
-    moment = time.gmtime(min(max(epoch, _EARLIEST), _LATEST))
-    date = (moment.tm_year - 1980) << 9 | moment.tm_mon << 5 | moment.tm_mday
-    return date, moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2
-
-
-def _version(method: int, wide: bool) -> int:
-    """Version of the specification needed to extract (APPNOTE 4.4.3), times ten."""
-    return 45 if wide else 20 if method == DEFLATED else 10
-
-
-def _encoded(name: str) -> tuple[bytes, int]:
-    return name.encode(), 0 if name.isascii() else _UTF8
-
-
-def _padding(position: int, header_length: int, alignment: int) -> tuple[int, bytes]:
-    """Bytes to leave free before a local header, and the extra field that makes its data aligned.
-
-    Args:
-        position: where the data would begin without the field.
-        header_length: of the header without the field; extra fields in it leave less room.
-        alignment: a power of two.
-    """
-    if position % alignment == 0:
-        return 0, b""
-    minimum = struct.calcsize("<3H")
-    length = minimum + -(position + minimum) % alignment
-    # An extra field ends at 64 KiB. When padding needs a few bytes more, the header starts later.
-    gap = max(0, length - (MAX16 - (header_length - LOCAL.size)))
-    length -= gap
-    field = struct.pack("<3H", _ALIGN_ID, length - 4, min(alignment, _ALIGN_STATED))
-    return gap, field.ljust(length, b"\0")

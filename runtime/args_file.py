@@ -7,7 +7,7 @@ cases in tests/test_args_file.py hold for both.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from runtime.errors import InputError
 
@@ -29,7 +29,15 @@ def parse(text: str, environment: Mapping[str, str]) -> list[str]:
     Raises:
         InputError: a quote is not closed.
     """
-    words: list[str] = []
+    return [word for word, _ in words_and_ends(text, environment)]
+
+
+def words_and_ends(text: str, environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """The words of `text` as `parse` gives them, each with the position after it.
+
+    Raises:
+        InputError: a quote is not closed.
+    """
     position = 0
     while position < len(text):
         if text[position] in _BLANKS:
@@ -39,8 +47,7 @@ def parse(text: str, environment: Mapping[str, str]) -> list[str]:
             position = len(text) if end < 0 else end
         else:
             word, position = _word(text, position, environment)
-            words.append(word)
-    return words
+            yield word, position
 
 
 def merge(words: Sequence[str], user: Sequence[str]) -> list[str]:

@@ -20,6 +20,7 @@ from runtime.errors import InputError
 from runtime.gguf_header import Header, read_header
 from runtime.inflate import inflated
 from runtime.parts import refuse_part, refuse_whole
+from runtime.unfinished import refuse_unfinished
 from runtime.zip_directory import (
     DEFLATED,
     DEFLATED64,
@@ -79,7 +80,8 @@ class Bundle:
         """Open the file at `path` and read its directory.
 
         Raises:
-            InputError: it does not exist, is one of several parts, or is no readable ZIP.
+            InputError: it does not exist, is one of several parts, is no readable ZIP, or a change
+                of it was interrupted.
         """
         try:
             file = path.open("rb")
@@ -91,6 +93,7 @@ class Bundle:
                 f"{path} is a directory, not a bundle", "Name the file inside it."
             ) from None
         try:
+            refuse_unfinished(path)
             return cls(path, file, read_directory(file, str(path)))
         except InputError:
             file.close()

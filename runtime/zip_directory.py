@@ -16,6 +16,7 @@ from typing import BinaryIO
 from runtime.errors import InputError
 
 STORED, DEFLATED, DEFLATED64 = 0, 8, 9
+METHODS = {STORED: "stored", DEFLATED: "deflated", DEFLATED64: "deflate64"}
 
 LOCAL = struct.Struct("<4s5H3I2H")
 CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -50,6 +51,8 @@ class Member:
     """Bytes from the start of the file to the local header."""
     mode: int
     """UNIX file type and permissions, 0 if not stated."""
+    entry: bytes
+    """The record in the central directory that says all this."""
 
     @property
     def encrypted(self) -> bool:
@@ -177,6 +180,7 @@ def _members(data: bytes, name: str) -> Iterator[Member]:
         fields = CENTRAL.unpack_from(data, position)
         _, made_by, _, flags, method, _, _, crc32, packed, size, *rest = fields
         name_length, extra_length, comment_length, _, _, attributes, offset = rest
+        begin = position
         position += CENTRAL.size
         raw_name = data[position : position + name_length]
         position += name_length
@@ -194,6 +198,7 @@ def _members(data: bytes, name: str) -> Iterator[Member]:
             compressed_size=packed,
             header_offset=offset,
             mode=attributes >> 16 if made_by >> 8 == 3 else 0,
+            entry=data[begin:position],
         )
 
 

@@ -15,14 +15,19 @@ class Verb(Protocol):
 
 VERBS: tuple[str, ...] = (
     # Names of modules here; one per line, so that two of them can be added side by side.
+    "cat",
     "demo",
     "doctor",
+    "edit",
     "engine",
+    "extract",
     "fetch",
     "inspect",
     "join",
+    "ls",
     "pack",
     "split",
+    "upgrade",
     "verify",
 )
 

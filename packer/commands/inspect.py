@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packer.console import printable
 from runtime.bundle import GPU_SOURCES, WEB_UI
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))
     else:
         # What others wrote into a file must not steer the terminal that it is shown on.
-        print("\n".join(_printable(line) for line in _lines(facts)))
+        print("\n".join(printable(line) for line in _lines(facts)))
 
 
 def _lines(facts: dict[str, Any]) -> Iterator[str]:
@@ -107,7 +108,3 @@ def _size(count: int) -> str:
         if count >= scale:
             return f"{count / scale:,.1f} {unit}"
     return f"{count} bytes"
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

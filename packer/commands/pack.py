@@ -129,7 +129,7 @@ def make(args: argparse.Namespace) -> list[Path]:
     output = args.output or Path(f"{stem}{ENDINGS[args.format]}")
     text = default_args(
         weights.model, mmproj=weights.mmproj, loras=weights.loras, draft=weights.draft,
-        template=template is not None, own=_own_args(args),
+        template=template is not None, own=own_args(args),
     )  # fmt: skip
     folders = _engines(args)
     with ExitStack() as stack:
@@ -241,7 +241,8 @@ def _report_gpu(plan: Plan) -> None:
         note(f"with {one.module.title} ({size:,.1f} MB), which needs {one.module.needs}")
 
 
-def _own_args(args: argparse.Namespace) -> str:
+def own_args(args: argparse.Namespace) -> str:
+    """What `--args` or `--args-file` say."""
     if args.args is not None:
         return str(args.args)
     if args.args_file is None:

@@ -1,0 +1,28 @@
+"""`llamapack cat`: writes one member of a bundle to standard output."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser("cat", help="write a member of a bundle to standard output")
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or any other ZIP file")
+    parser.add_argument("name", metavar="NAME", help="of the member, as `llamapack ls` shows it")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.extraction import contents, member_named
+    from runtime.bundle import Bundle
+
+    with Bundle.open(args.file) as bundle:
+        for piece in contents(bundle, member_named(bundle, args.name)):
+            sys.stdout.buffer.write(piece)
+        sys.stdout.flush()

@@ -1,0 +1,91 @@
+"""`llamapack edit`: changes arguments, template, name and members of a bundle in place."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.console import note
+from runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+NO_TEMPLATE = "none"
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser(
+        "edit",
+        help="change arguments, template or members of a bundle in place",
+        description="Changes a bundle where it lies; weights are neither moved nor read. Without "
+        "options it takes back a change that was interrupted.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or other llamafile")
+    own = parser.add_mutually_exclusive_group()
+    own.add_argument("--args", metavar="WORDS", help="new default arguments: `-c 4096 --temp 0`")
+    own.add_argument("--args-file", type=Path, metavar="FILE", help="the same from a text file")
+    parser.add_argument(
+        "--add",
+        nargs="+",
+        action="extend",
+        type=Path,
+        default=[],
+        metavar="F",
+        help="put files in: models, projectors and adapters (GGUF), or any other",
+    )
+    parser.add_argument(
+        "--remove",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="take members out; the whole model if NAME is one of its shards",
+    )
+    parser.add_argument(
+        "--chat-template",
+        metavar="NAME|FILE|none",
+        help="use this Jinja template; none: the model's own",
+    )
+    parser.add_argument("--name", help="what the bundle calls itself")
+    parser.add_argument("--force", action="store_true", help="replace members of the same name")
+    parser.add_argument(
+        "--copy", action="store_true", help="write a new file, not in place; it may be in use then"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.chat_templates import load
+    from packer.commands.pack import own_args
+    from packer.edit.apply import COPIED, SHARED, apply
+    from packer.edit.edits import Edits, edited
+    from packer.edit.opened import opened
+    from packer.windows_exe import path_beside
+
+    has_template = args.chat_template not in (None, NO_TEMPLATE)
+    edits = Edits(
+        args=None if args.args is None and args.args_file is None else own_args(args),
+        add=args.add,
+        remove=args.remove,
+        template=load(args.chat_template) if has_template else None,
+        no_template=args.chat_template == NO_TEMPLATE,
+        name=args.name,
+        force=args.force,
+    )
+    with opened(args.file, alone=not args.copy) as file:
+        if edits == Edits(add=[], remove=[], force=args.force):
+            if file.recovered:
+                return
+            raise InputError(
+                f"nothing to change in {args.file}",
+                "Say what, for example `--args '-c 4096'`; `llamapack edit --help` lists all.",
+            )
+        how = apply(file, edited(file.bundle, edits), copy=args.copy)
+    if not args.quiet:
+        note(f"{args.file}: changed{', by a new file' if how in (SHARED, COPIED) else ''}")
+        beside = path_beside(args.file)
+        if beside.exists() and not beside.samefile(args.file):
+            note(f"{beside} beside it is another bundle, which stays as it is")

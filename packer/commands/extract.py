@@ -1,0 +1,39 @@
+"""`llamapack extract`: writes members of a bundle as files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser("extract", help="write members of a bundle as files")
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or any other ZIP file")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="of a member, or of a folder of them; default: all",
+    )
+    parser.add_argument(
+        "-C", "--directory", type=Path, default=Path(), metavar="DIR", help="where they go"
+    )
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.extraction import chosen, extract
+    from packer.progress import progress
+    from runtime.bundle import Bundle
+
+    with Bundle.open(args.file) as bundle:
+        members = chosen(bundle, args.names)
+        with progress("extracting", sum(member.size for member in members)) as advance:
+            paths = extract(bundle, members, args.directory, force=args.force, advance=advance)
+    for path in paths:
+        print(path)

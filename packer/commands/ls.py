@@ -1,0 +1,43 @@
+"""`llamapack ls`: lists the members of a bundle, or of any ZIP file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.console import printable
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser("ls", help="list the members of a bundle")
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or any other ZIP file")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from runtime.bundle import Bundle
+    from runtime.zip_directory import METHODS
+
+    with Bundle.open(args.file) as bundle:
+        members = list(bundle.members.values())
+    if args.json:
+        rows = [
+            {
+                "compressed_size": member.compressed_size,
+                "method": METHODS.get(member.method, str(member.method)),
+                "name": member.name,
+                "size": member.size,
+            }
+            for member in members
+        ]
+        print(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
+        return
+    width = max((len(f"{member.size:,}") for member in members), default=0)
+    for member in members:
+        print(f"{member.size:>{width},}  {printable(member.name)}")

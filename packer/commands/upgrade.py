@@ -1,0 +1,91 @@
+"""`llamapack upgrade`: gives a bundle the engines, stubs and web UI that are built now."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.console import note
+from runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser(
+        "upgrade",
+        help="give a bundle, or another tool's llamafile, the engines that are built now",
+        description="Swaps head, stubs, engines and web UI. Weights stay where they are, or are "
+        "moved by the file system (ext4, xfs), or copied where neither is possible.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or other llamafile")
+    parser.add_argument(
+        "--targets",
+        metavar="T,T…|all|host",
+        help="engines to put in; default: for the systems that the bundle is for now; in other "
+        "llamafiles all that are built",
+    )
+    parser.add_argument(
+        "--gpu",
+        metavar="KINDS|none",
+        help="GPU modules to put in, such as `vulkan,metal`; default: of the kinds that it has",
+    )
+    parser.add_argument(
+        "--copy", action="store_true", help="write a new file, not in place; it may be in use then"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.edit.apply import COPIED, IN_PLACE, MOVED, SHARED, apply
+    from packer.edit.opened import opened
+    from packer.edit.upgrade import (
+        build_head,
+        is_up_to_date,
+        targets_of,
+        too_large_for_windows,
+        upgraded,
+    )
+    from packer.engines import chosen, web_ui
+    from packer.pack import ALIGNMENT
+
+    with opened(args.file, alone=not args.copy) as file, ExitStack() as stack:
+        bundle = file.bundle
+        present = ",".join(targets_of(bundle)) if bundle.manifest is not None else ""
+        folders = chosen(args.targets or present or None)
+        useless = too_large_for_windows(bundle, folders)
+        folders = {name: folder for name, folder in folders.items() if name not in useless}
+        if not folders:
+            raise InputError(
+                f"{args.file} would be left without engines",
+                "Windows starts no file of 4 GiB or more: name others with `--targets`.",
+            )
+        head = build_head(stack, bundle, folders, web_ui(), args.gpu)
+        if is_up_to_date(bundle, head):
+            if not args.quiet:
+                note(f"{args.file} has these engines already")
+            return
+        edition = upgraded(bundle, head)
+        odd = any(bundle.data_offset(member) % ALIGNMENT for member in bundle.weights)
+        how = apply(file, edition, copy=args.copy)
+    if args.quiet:
+        return
+    became = {
+        IN_PLACE: "where they were",
+        MOVED: "moved, not copied",
+        SHARED: "in a new file, not copied",
+        COPIED: "copied",
+    }[how]
+    weights = f"; weights {became}" if bundle.weights else ""
+    note(f"{args.file}: engines for {', '.join(folders)}{weights}")
+    if odd:
+        note(f"weights now begin on multiples of {ALIGNMENT:,} bytes, so that all systems map them")
+    if useless:
+        note(
+            f"engines for {', '.join(useless)} were left out: Windows starts no file of 4 GiB or "
+            "more. `llamapack pack --windows external` makes a NAME.exe to put beside it"
+        )

@@ -1,0 +1,223 @@
+"""What `llamapack edit` does: from wishes to the new contents of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from packer import manifest
+from packer.edit.args import LORA, MMPROJ, Args
+from packer.edit.edition import Edition
+from packer.edit.models import entries, with_shards, with_template
+from packer.edit.runtime_members import FOLDERS
+from packer.epoch import source_date_epoch
+from packer.inputs import Inputs
+from packer.sources import FileSource
+from packer.weights import FileWeights
+from packer.zip_writer import Record
+from runtime.bundle import ARGS, MANIFEST, TEMPLATE, Bundle
+from runtime.errors import InputError
+from runtime.gguf_header import MAGIC, read_header_of
+from runtime.model_facts import model_facts
+
+
+@dataclass(frozen=True)
+class Edits:
+    """What the user wants to be changed."""
+
+    args: str | None = None
+    """The user's own part of `.args`."""
+    add: Sequence[Path] = ()
+    remove: Sequence[str] = ()
+    template: bytes | None = None
+    """A new chat template."""
+    no_template: bool = False
+    """Whether the bundle's own chat template is to go."""
+    name: str | None = None
+    force: bool = False
+    """Whether members may be replaced by new ones of the same name."""
+
+
+@dataclass
+class _Added:
+    inputs: Inputs = field(default_factory=Inputs)
+    files: dict[str, FileSource] = field(default_factory=dict)
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    """What `.args` is to say of projectors and adapters."""
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.inputs.sources, *self.files]
+
+
+def edited(bundle: Bundle, edits: Edits) -> Edition:
+    """The new contents of `bundle`.
+
+    Raises:
+        InputError: this cannot be done to it.
+    """
+    old = bundle.manifest
+    known = manifest.expected(old, str(bundle.path)) if old is not None else {}
+    if old is None and (edits.name is not None or edits.template or edits.no_template):
+        raise InputError(
+            f"{bundle.path} was not made by llamapack, so it has no name or template to change",
+            f"Run `llamapack upgrade {bundle.path}` first.",
+        )
+    own_template = edits.template is not None or (
+        TEMPLATE in bundle.members and not edits.no_template
+    )
+    removed = _removed(bundle, edits)
+    added = _added(bundle, edits, own_template)
+    _refuse_replacing(bundle, added, removed, edits.force)
+    models = _models(bundle, removed | set(added.names), own_template, edits)
+    models += [manifest.model_entry(model) for model in added.inputs.models]
+    if not models and entries(bundle, ()):
+        raise InputError(
+            f"{bundle.path} would be left without a model",
+            "Add another one in the same command, with `--add`.",
+        )
+    gone = {*removed, *added.names, MANIFEST}
+    if edits.template is not None or edits.no_template:
+        gone.add(TEMPLATE)
+    args = _args(bundle, edits, added, gone, [str(model.get("file")) for model in models])
+    if args is not None:
+        gone.add(ARGS)
+    kept = [member for member in bundle.members.values() if member.name not in gone]
+
+    def make(records: Sequence[Record]) -> bytes:
+        return manifest.encode(
+            {
+                **(old or {}),
+                "members": manifest.member_entries(records),
+                "models": models,
+                "name": (old or {}).get("name") if edits.name is None else edits.name,
+                "tool": manifest.TOOL,
+            }
+        )
+
+    return Edition(
+        kept=sorted(kept, key=lambda member: member.header_offset),
+        weights=added.inputs.sources,
+        files=added.files,
+        template=edits.template,
+        args=args,
+        manifest=make if old is not None else None,
+        hashed=hashes(bundle, known),
+        epoch=source_date_epoch(),
+    )
+
+
+def hashes(bundle: Bundle, known: dict[str, tuple[int, str]]) -> dict[str, str]:
+    """SHA-256 of members as the manifest states them, where their size is right."""
+    return {
+        name: known[name][1]
+        for name, member in bundle.members.items()
+        if name in known and known[name][0] == member.size
+    }
+
+
+def _removed(bundle: Bundle, edits: Edits) -> set[str]:
+    for name in edits.remove:
+        if name not in bundle.members:
+            raise InputError(
+                f"{bundle.path} has no member {name}", f"`llamapack ls {bundle.path}` lists them."
+            )
+        instead = {
+            ARGS: "Empty it with `--args ''`.",
+            TEMPLATE: "Use `--chat-template none`.",
+            MANIFEST: "Unpack the bundle with `llamapack extract` if you need its parts.",
+        }.get(name)
+        if name.startswith(FOLDERS) and bundle.manifest is not None:
+            instead = "Choose engines with `llamapack upgrade --targets`."
+        if instead:
+            raise InputError(f"{name} is a part of every bundle", instead)
+    return with_shards(bundle, edits.remove)
+
+
+def _added(bundle: Bundle, edits: Edits, own_template: bool) -> _Added:
+    added = _Added()
+    for path in edits.add:
+        source = FileSource.of(path)
+        if path.samefile(bundle.path):
+            raise InputError(f"{path} cannot be added to itself", "Name another file.")
+        with source.open() as file:
+            is_gguf = file.read(len(MAGIC)) == MAGIC
+        if is_gguf or path.suffix.lower() == ".gguf":
+            kind = model_facts([read_header_of(path)], source.size).kind
+            if kind == "model":
+                added.inputs.add_model(FileWeights(path), own_template=own_template)
+            else:
+                name = added.inputs.add_file(FileWeights(path))
+                if kind in _FLAGS:
+                    added.pairs.append((_FLAGS[kind], name))
+        else:
+            name = _file_name(path)
+            if name in added.files:
+                raise InputError(f"two files would be member {name}", "Rename one of them.")
+            added.files[name] = source
+    return added
+
+
+_FLAGS = {"mmproj": MMPROJ, "adapter": LORA}
+
+
+def _file_name(path: Path) -> str:
+    instead = {ARGS: "--args-file", TEMPLATE: "--chat-template"}.get(path.name)
+    if instead:
+        raise InputError(f"{path} cannot be added under this name", f"Use `{instead} {path}`.")
+    if path.name == MANIFEST or "\\" in path.name or not path.name.isprintable():
+        raise InputError(f"{path.name!r} cannot be the name of a member", "Rename the file.")
+    return path.name
+
+
+def _refuse_replacing(bundle: Bundle, added: _Added, removed: Collection[str], force: bool) -> None:
+    for name in added.names:
+        if name in bundle.members and name not in removed and not force:
+            raise InputError(
+                f"{bundle.path} has a member {name} already", "Add `--force` to replace it."
+            )
+
+
+def _models(
+    bundle: Bundle, gone: Collection[str], own_template: bool, edits: Edits
+) -> list[dict[str, Any]]:
+    if bundle.manifest is None:
+        return [{"file": member.name} for member in bundle.weights if member.name not in gone]
+    models = entries(bundle, gone)
+    if edits.template is None and not edits.no_template:
+        return models
+    return [with_template(entry, bundle, own_template) for entry in models]
+
+
+def _args(
+    bundle: Bundle, edits: Edits, added: _Added, gone: Collection[str], models: Sequence[str]
+) -> str | None:
+    """The new text of `.args`; None: as it is."""
+    args, had_model = Args([], ""), bool(models)
+    if ARGS in bundle.members:
+        try:
+            args = Args.parsed(
+                bundle.read(ARGS).decode(), bundle.members.keys(), outside=not bundle.weights
+            )
+            had_model = args.names_model
+        except (InputError, UnicodeDecodeError):
+            if edits.args is None:
+                raise InputError(
+                    f"the {ARGS} of {bundle.path} cannot be read", "Give new ones with `--args`."
+                ) from None
+    if edits.args is not None:
+        args.own = edits.args
+    replaced = set(added.names)
+    args.drop_members([name for name in gone if name not in replaced and name != TEMPLATE])
+    if edits.template is not None or edits.no_template:
+        args.set_template(edits.template is not None)
+    for flag, name in added.pairs:
+        if flag == LORA or not args.has(flag):
+            args.put(flag, name)
+    if had_model:
+        args.ensure_model(models)
+    if not args.text and ARGS not in bundle.members:
+        return None
+    return args.text

@@ -1,0 +1,100 @@
+"""Local entries of an existing archive: where they end, and their bytes put aside."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, BinaryIO
+
+from runtime.bundle import ENGINES, WEB_UI, Bundle
+from runtime.errors import InputError
+from runtime.zip_directory import STORED, Member
+
+HEAVY = 1 << 20
+"""Bytes from which on a member stays where it is, if that can be."""
+
+_MEMORY = 16 << 20  # bytes kept in memory; more go to a temporary file
+_BLOCK = 1 << 20
+_DESCRIPTOR = 1 << 3  # flag: sizes and CRC follow the data (APPNOTE 4.4.4)
+_DESCRIPTOR_MAGIC = b"PK\x07\x08"  # APPNOTE 4.3.9.3: commonly there, not always
+
+
+def is_weights(member: Member) -> bool:
+    """Whether an engine can map it."""
+    return member.name.endswith(".gguf") and member.method == STORED and not member.encrypted
+
+
+def is_heavy(member: Member) -> bool:
+    """Whether it should be left where it is: large, or of the part that comes before weights."""
+    is_head = member.name.startswith((ENGINES, WEB_UI))
+    return is_head or is_weights(member) or member.compressed_size >= HEAVY
+
+
+def entry_end(bundle: Bundle, file: BinaryIO, member: Member) -> int:
+    """Bytes from the start of the file to the end of the local entry of `member`.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    end = bundle.data_offset(member) + member.compressed_size
+    if not member.flags & _DESCRIPTOR:
+        return end
+    file.seek(end)
+    found = file.read(24)
+    for form in ("<3I", "<I2Q"):
+        sizes = (member.compressed_size & _mask(form), member.size & _mask(form))
+        stated = struct.pack(form, member.crc32, *sizes)
+        for descriptor in (_DESCRIPTOR_MAGIC + stated, stated):
+            if found.startswith(descriptor):
+                return end + len(descriptor)
+    raise InputError(
+        f"{bundle.path} is damaged: what follows member {member.name!r} does not state its size",
+        "Unpack it with another ZIP tool and pack it again.",
+    )
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Bytes of local entries that were put aside."""
+
+    members: Sequence[tuple[Member, int, int, int]]
+    """Each with its data offset in the old file, and place and length here."""
+    storage: IO[bytes]
+
+    def pieces(self, place: int, length: int) -> Iterator[bytes]:
+        """The bytes of one entry."""
+        self.storage.seek(place)
+        while length:
+            piece = self.storage.read(min(_BLOCK, length))
+            yield piece
+            length -= len(piece)
+
+
+@contextmanager
+def put_aside(bundle: Bundle, file: BinaryIO, members: Sequence[Member]) -> Iterator[Aside]:
+    """Copy the local entries of `members`, so that the file may change."""
+    with tempfile.SpooledTemporaryFile(_MEMORY) as storage:
+        kept = []
+        for member in members:
+            place = storage.tell()
+            position, end = member.header_offset, entry_end(bundle, file, member)
+            length = end - position
+            while position < end:
+                file.seek(position)
+                piece = file.read(min(_BLOCK, end - position))
+                if not piece:
+                    raise InputError(
+                        f"{bundle.path} is damaged: member {member.name} is cut off",
+                        "Download or copy the file again.",
+                    )
+                storage.write(piece)
+                position += len(piece)
+            kept.append((member, bundle.data_offset(member), place, length))
+        yield Aside(kept, storage)
+
+
+def _mask(form: str) -> int:
+    return (1 << 32) - 1 if form == "<3I" else (1 << 64) - 1

@@ -1,0 +1,191 @@
+"""Changes a bundle where it lies: rewrites the tail, and the front if its length allows.
+
+Weights stay where they are in the file, or all behind the front is moved by fallocate(2). What is
+overwritten is in an undo file before (packer/edit/undo.py).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from packer.digest import Data, Digest
+from packer.edit.edition import Edition
+from packer.edit.entries import entry_end, is_heavy, is_weights, put_aside
+from packer.edit.moves import Move, make_move, movable
+from packer.edit.opened import Opened
+from packer.edit.undo import Change, Undo, take_back
+from packer.fallocate import UNSUPPORTED
+from packer.output import OutputFile
+from packer.pack import ALIGNMENT
+from packer.progress import Advance
+from packer.zip_headers import aligned, stored_header
+from packer.zip_writer import ZipWriter
+from runtime.zip_directory import Member, data_offset, read_directory
+
+
+class InPlace(OutputFile):
+    """A file whose bytes are replaced from the start on; `skip` leaves them as they are."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        file.seek(0)
+        super().__init__(file)
+
+
+class _Measure:
+    """Counts what would be written."""
+
+    position = 0
+
+    def write(self, data: Data, /) -> None:
+        self.position += len(data)
+
+    def skip(self, count: int, /) -> None:
+        self.position += count
+
+    def patch(self, offset: int, data: Data, /) -> None:
+        pass
+
+    def take(self, source: BinaryIO, count: int, /) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Stay:
+    """The part of the file whose bytes stay as they are."""
+
+    start: int
+    """Bytes from the start of the file; with a new head, to the data of the first weights."""
+    end: int
+    members: Sequence[Member]
+    """Those inside, in the order of the file."""
+
+
+def staying(opened: Opened, edition: Edition) -> Stay:
+    """What can stay in its place: from the first weights (with a new head; else from the start of
+    the file) to the end of the last heavy member."""
+    kept = sorted(edition.kept, key=lambda member: member.header_offset)
+    start = 0
+    if edition.head:
+        first = next((n for n, member in enumerate(kept) if is_weights(member)), len(kept))
+        kept = kept[first:]
+        start = opened.bundle.data_offset(kept[0]) if kept else 0
+    heavy = [n for n, member in enumerate(kept) if is_heavy(member)]
+    if heavy:
+        kept = kept[: heavy[-1] + 1]
+        return Stay(start, entry_end(opened.bundle, opened.file, kept[-1]), kept)
+    if edition.head:
+        return Stay(0, 0, [])
+    offsets = [member.header_offset for member in opened.bundle.members.values()]
+    return Stay(0, min(offsets, default=opened.bundle.directory.offset), [])
+
+
+def distances(opened: Opened, edition: Edition, stay: Stay) -> list[int]:
+    """By how many bytes what stays can be moved so that all fits and weights are aligned; the one
+    that leaves no gap first, then 0 if that leaves one. Empty: by none."""
+    if edition.head is None:
+        return [0]
+    if not stay.members:
+        return []
+    measure = _Measure()
+    edition.head.write(measure, edition.epoch)
+    first = stay.members[0]
+    size = len(stored_header(first.entry, Digest(first.size, 0, "")))
+    tight = aligned(measure.position, size, ALIGNMENT) - stay.start
+    starts = [opened.bundle.data_offset(m) for m in stay.members if is_weights(m)]
+    if any((start + tight) % ALIGNMENT for start in starts):
+        return []
+    # 0 is another multiple of the alignment, as `tight` is one then.
+    return [tight, 0] if tight < 0 and tight % ALIGNMENT == 0 else [tight]
+
+
+def rewrite(opened: Opened, edition: Edition, stay: Stay, distance: int, advance: Advance) -> bool:
+    """Make the change in place; False if the file system cannot, and then nothing was changed.
+
+    Args:
+        distance: one of `distances`.
+        advance: told about bytes of new weights.
+
+    Raises:
+        InputError, OSError: the change failed and was taken back.
+    """
+    file, bundle = opened.file, opened.bundle
+    size = os.fstat(file.fileno()).st_size
+    move = None
+    if distance:
+        move = Move(stay.start + min(distance, 0), distance)
+        if not movable(file, move):
+            return False
+    names = {member.name for member in stay.members}
+    moving = [member for member in edition.kept if member.name not in names]
+    digests = edition.digests(bundle, edition.kept)
+    with put_aside(bundle, file, moving) as aside:
+        places = {m.name: bundle.data_offset(m) + distance for m in stay.members}
+        ranges = [(0, stay.start if edition.head else 0), (stay.end, size - stay.end)]
+        try:
+            undo = Undo(opened.path, file, Change(size, [r for r in ranges if r[1]], move))
+            if move:
+                try:
+                    make_move(file, move)
+                except OSError as problem:
+                    if problem.errno not in UNSUPPORTED:
+                        raise
+                    take_back(opened.path, file)
+                    return False
+                undo.moved()
+            destination = InPlace(file)
+            archive = _write_front(
+                destination, edition, stay, distance=distance, digests=digests, places=places
+            )
+            destination.skip(stay.end + distance - destination.position)
+            destination.end()  # so that holes in new weights are holes
+            edition.write_tail(archive, aside, digests, advance)
+            destination.end()
+            _check(file, [record.name for record in archive.records])
+            os.fsync(file.fileno())
+            undo.discard()
+        except BaseException:
+            take_back(opened.path, file)
+            raise
+    return True
+
+
+def _write_front(
+    destination: InPlace,
+    edition: Edition,
+    stay: Stay,
+    *,
+    distance: int,
+    digests: Mapping[str, Digest],
+    places: Mapping[str, int],
+) -> ZipWriter:
+    """Write what lies before the data that stay, and list these.
+
+    Args:
+        places: where the data of these members will lie.
+    """
+    members = list(stay.members)
+    if edition.head:
+        archive = edition.head.write(destination, edition.epoch)
+        first = members.pop(0)
+        digest, place = digests[first.name], places[first.name]
+        header = archive.add_header(first, digest, alignment=ALIGNMENT, data_offset=place)
+        archive.add_present(first, digest, header, place, plain=True)
+    else:
+        archive = ZipWriter(destination, edition.epoch)
+    for member in members:
+        header = member.header_offset + distance
+        archive.add_present(member, digests[member.name], header, places[member.name])
+    return archive
+
+
+def _check(file: io.FileIO, names: list[str]) -> None:
+    """Read the new directory as others will, while there still is a way back."""
+    directory = read_directory(file, "the changed file")
+    if list(directory.members) != names:
+        raise ValueError("the changed file does not hold what it should")
+    for member in directory.members.values():
+        data_offset(file, member, "the changed file")

@@ -1,0 +1,155 @@
+"""What `llamapack upgrade` does: gives a bundle, or another tool's llamafile, a new runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from packer import front, manifest, windows_exe
+from packer.edit.args import MODEL
+from packer.edit.edition import Edition, Head
+from packer.edit.edits import hashes
+from packer.edit.models import models_in
+from packer.edit.runtime_members import FOLDERS, without_runtime
+from packer.engine_archive import packed_engine
+from packer.epoch import source_date_epoch
+from packer.front import APE
+from packer.gpu import pins, sources
+from packer.gpu.archive import packed_module
+from packer.gpu.chosen import NONE, chosen
+from packer.web_ui_archive import packed_web_ui
+from packer.zip_writer import Record
+from runtime.args_file import quote
+from runtime.bundle import ARGS, GPU_SOURCES, Bundle
+from runtime.errors import InputError
+
+
+def targets_of(bundle: Bundle) -> list[str]:
+    """What a bundle of llamapack has engines for."""
+    program = _program(bundle)
+    inside = [engine.target for engine in bundle.engines]
+    return inside or ([program] if program else [])
+
+
+def build_head(
+    stack: ExitStack, bundle: Bundle, folders: Mapping[str, Path], ui: Path, gpu: str | None
+) -> Head:
+    """A front of the same kind as the bundle has, engines, GPU modules and sources, web UI.
+
+    Args:
+        folders: of engines, by target.
+        ui: folder of the web UI.
+        gpu: what `--gpu` says; None: the kinds that the bundle has, in a file of another tool those
+            that `pack` takes.
+
+    Raises:
+        InputError: these engines do not go into a file of this kind, or there is no such module.
+    """
+    kind = front.kind_of(_program(bundle))
+    first = front.polyglot(folders) if kind == APE else front.native(kind, folders)
+    engines = {} if first.is_engine else folders
+    modules = chosen(gpu or _kinds(bundle, folders), folders)
+    llama_cpp = sources.wanted(_sources(bundle), folders)
+    others = [stack.enter_context(packed_module(one, path)).packed for one, path in modules]
+    if llama_cpp:
+        others.append(stack.enter_context(sources.packed_sources(llama_cpp)))
+    others.append(stack.enter_context(packed_web_ui(ui)))
+    return Head(
+        first,
+        [stack.enter_context(packed_engine(name, folder)) for name, folder in engines.items()],
+        others,
+    )
+
+
+def _kinds(bundle: Bundle, targets: Iterable[str]) -> str | None:
+    """The kinds of GPU modules that a bundle of llamapack has, as `--gpu` takes them."""
+    if bundle.manifest is None:
+        return None
+    names = set(targets)
+    fitting = {module.kind for module in pins.load() if module.target in names}
+    return ",".join(sorted({one.kind for one in bundle.gpu_modules} & fitting)) or NONE
+
+
+def _sources(bundle: Bundle) -> str:
+    had = any(name.startswith(GPU_SOURCES) for name in bundle.members)
+    return sources.AUTO if had or bundle.manifest is None else sources.NO
+
+
+def too_large_for_windows(bundle: Bundle, folders: Mapping[str, Path]) -> list[str]:
+    """Those of these targets whose engines would be of no use in so large a file."""
+    if front.kind_of(_program(bundle)) != APE:
+        return []
+    size = sum(
+        member.compressed_size
+        for member in without_runtime(bundle.members.values(), ours=bundle.manifest is not None)
+    )
+    return windows_exe.divided(windows_exe.AUTO, folders, size)[1]
+
+
+def is_up_to_date(bundle: Bundle, head: Head) -> bool:
+    """Whether the bundle has this front, these engines and what they use."""
+    stated = bundle.manifest
+    if stated is None:
+        return False
+    known = manifest.expected(stated, str(bundle.path))
+    has = {name: sum_ for name, (_, sum_) in known.items() if name.startswith(FOLDERS)}
+    new = {m.name: digest.sha256 for one in head.copied for m, digest in one.members()}
+    return stated.get("front") == manifest.front_entry(head.front) and has == new
+
+
+def upgraded(bundle: Bundle, head: Head) -> Edition:
+    """The new contents of `bundle`: all that it has, with a new runtime.
+
+    Raises:
+        InputError: it holds no weights that an engine could map, or is of a later format.
+    """
+    old = bundle.manifest
+    known = manifest.expected(old, str(bundle.path)) if old is not None else {}
+    kept = without_runtime(bundle.members.values(), ours=old is not None)
+    base = old if old is not None else _first_manifest(bundle)
+    args = None
+    if old is None and ARGS not in bundle.members:
+        args = f"{MODEL}\n{quote(str(base['models'][0]['file']))}\n"
+
+    def make(records: Sequence[Record]) -> bytes:
+        engines = {packed.engine: packed.release for packed in head.engines}
+        return manifest.encode(
+            {
+                **base,
+                "engines": manifest.engine_entries(engines),
+                "front": manifest.front_entry(head.front),
+                "members": manifest.member_entries(records),
+                "tool": manifest.TOOL,
+            }
+        )
+
+    return Edition(
+        kept=sorted(kept, key=lambda member: member.header_offset),
+        head=head,
+        args=args,
+        manifest=make,
+        hashed=hashes(bundle, known),
+        epoch=source_date_epoch(),
+    )
+
+
+def _program(bundle: Bundle) -> str | None:
+    stated = (bundle.manifest or {}).get("front")
+    program = stated.get("program") if isinstance(stated, dict) else None
+    return program if isinstance(program, str) else None
+
+
+def _first_manifest(bundle: Bundle) -> dict[str, Any]:
+    """What a manifest says from the start, of a file that has none."""
+    models = models_in(bundle)
+    if not models:
+        raise InputError(
+            f"{bundle.path} holds no model", "Upgrade a file that holds a GGUF, or use `pack`."
+        )
+    return {
+        "format": manifest.FORMAT,
+        "models": [manifest.model_entry(model) for model in models],
+        "name": bundle.path.name.removesuffix(".exe").removesuffix(".llamafile"),
+    }

@@ -1,0 +1,99 @@
+"""Writes a changed bundle as a new file; weights share blocks with the old one where they can."""
+
+from __future__ import annotations
+
+import shutil
+
+from packer.digest import Digest, Hasher
+from packer.edit.edition import Edition, check_crc
+from packer.edit.entries import entry_end, is_heavy, is_weights, put_aside
+from packer.edit.new_file import replacement
+from packer.edit.opened import Opened
+from packer.output import OutputFile
+from packer.pack import ALIGNMENT
+from packer.progress import Advance
+from packer.ranges import append_range, shares_blocks
+from packer.zip_writer import ZipWriter
+from runtime.errors import InputError
+from runtime.zip_directory import Member
+
+
+def write_whole(opened: Opened, edition: Edition, advance: Advance) -> None:
+    """Write the new file and put it in place of the old one.
+
+    Args:
+        advance: told about bytes of weights.
+
+    Raises:
+        InputError, OSError: it failed; the old file is as it was.
+    """
+    bundle, file = opened.bundle, opened.file
+    kept = sorted(edition.kept, key=lambda member: member.header_offset)
+    heavy = [n for n, member in enumerate(kept) if is_heavy(member)]
+    # Without a new head the engines come before the weights; all behind the last weights comes
+    # later, in the order of the format.
+    count = heavy[-1] + 1 if heavy else 0
+    first, later = kept[:count], kept[count:]
+    if edition.head:
+        later = [member for member in kept if not is_weights(member)]
+        first = [member for member in kept if is_weights(member)]
+    _check_space(opened, sum(member.compressed_size for member in first))
+    with put_aside(bundle, file, later) as aside, replacement(opened.path, file) as output:
+        if edition.head:
+            archive = edition.head.write(output, edition.epoch)
+        else:
+            front = min(member.header_offset for member in bundle.members.values())
+            append_range(file, 0, front, output)
+            archive = ZipWriter(output, edition.epoch)
+        for member in first:
+            if is_weights(member):
+                _weights(opened, edition, member, archive=archive, output=output, advance=advance)
+            else:
+                _entry(opened, edition, member, archive, output)
+        edition.write_tail(archive, aside, edition.digests(bundle, later), advance)
+
+
+def _weights(
+    opened: Opened,
+    edition: Edition,
+    member: Member,
+    *,
+    archive: ZipWriter,
+    output: OutputFile,
+    advance: Advance,
+) -> None:
+    known = edition.known(member)
+    header = archive.add_header(
+        member, known or Digest(member.size, member.crc32, ""), alignment=ALIGNMENT
+    )
+    start = opened.bundle.data_offset(member)
+    place = output.position
+    if known:
+        append_range(opened.file, start, member.size, output, advance=advance)
+    else:
+        with Hasher() as hasher:
+            append_range(
+                opened.file, start, member.size, output, use=hasher.update, advance=advance
+            )
+            known = check_crc(opened.bundle, member, hasher.digest())
+    archive.add_present(member, known, header, place, plain=True)
+
+
+def _entry(
+    opened: Opened, edition: Edition, member: Member, archive: ZipWriter, output: OutputFile
+) -> None:
+    header, shift = output.position, output.position - member.header_offset
+    end = entry_end(opened.bundle, opened.file, member)
+    digest = edition.digests(opened.bundle, [member])[member.name]
+    append_range(opened.file, member.header_offset, end - member.header_offset, output)
+    archive.add_present(member, digest, header, opened.bundle.data_offset(member) + shift)
+
+
+def _check_space(opened: Opened, needed: int) -> None:
+    """Find out before gigabytes were written, unless blocks are shared."""
+    free = shutil.disk_usage(opened.path.parent).free
+    if free < needed and not shares_blocks(opened.file, opened.path.parent):
+        raise InputError(
+            f"no space for a new {opened.path}: it needs {needed:,} bytes, its disk has {free:,}",
+            "Free some, or move the file to another disk.",
+        )

@@ -1,0 +1,69 @@
+"""Upgrades on file systems that move or share blocks: nothing is written twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from edit_files import NewEngine, grow, packed, ran
+from stand_ins import CommandLine, write_gguf
+
+_MAKE = {
+    "ext4": ["mkfs.ext4", "-q"],
+    "ext4-1k": ["mkfs.ext4", "-q", "-b", "1024"],
+    "xfs": ["mkfs.xfs", "-q"],
+    "btrfs": ["mkfs.btrfs", "-q"],
+}
+WEIGHTS = 60 << 20  # bytes
+
+
+@pytest.fixture(params=_MAKE)
+def mounted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    image, place = tmp_path / "image", tmp_path / "mounted"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    for command in ([*_MAKE[request.param], image], ["mount", "-o", "loop", image, place]):
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        except (OSError, subprocess.CalledProcessError) as problem:
+            why = getattr(problem, "stderr", "") or problem
+            pytest.skip(f"SKIPPED LOUDLY: no {request.param} here (tools, root, loop): {why}")
+    yield request.param, place
+    subprocess.run(["umount", place], check=True)
+
+
+def used(place: Path) -> int:
+    os.sync()
+    return shutil.disk_usage(place).used
+
+
+def test_weights_are_moved_or_shared(
+    mounted: tuple[str, Path], tmp_path: Path, llamapack: CommandLine, new_engine: NewEngine
+) -> None:
+    kind, place = mounted
+    model = grow(write_gguf(tmp_path / "m.gguf"), WEIGHTS)
+    new_engine(300_000)
+    path = packed(llamapack, place / "m.llamafile", model)
+    inode, before = path.stat().st_ino, used(place)
+    for size in (900_000, 20_000):
+        new_engine(size)
+        said = ran(llamapack, "upgrade", path)
+        fresh = packed(llamapack, tmp_path / "fresh.llamafile", model, "--name", "m", "--force")
+        assert path.read_bytes() == fresh.read_bytes()
+        assert ("in a new file" if kind == "btrfs" else "moved") + ", not copied" in said
+        ran(llamapack, "verify", path)
+    assert (path.stat().st_ino == inode) is (kind != "btrfs")
+    if kind in ("btrfs", "xfs"):
+        twin = place / "twin"
+        twin.hardlink_to(path)
+        ran(llamapack, "edit", path, "--args", "-c 5", "--copy")
+        assert path.stat().st_ino != twin.stat().st_ino
+        folder = place / "out"
+        assert llamapack("extract", path, "m.gguf", "-C", folder).returncode == 0
+        assert (folder / "m.gguf").read_bytes() == model.read_bytes()
+    assert used(place) - before < 8 << 20

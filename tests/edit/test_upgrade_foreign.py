@@ -1,0 +1,147 @@
+"""`llamapack upgrade` gives llamafiles of other tools our runtime, and keeps all that is theirs."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from edit_files import NewEngine, contents, grow, incompressible, ran
+from foreign import ARGS, RUNTIME, write_foreign
+from stand_ins import CommandLine, Refused, write_gguf
+
+from runtime.args_file import parse
+from runtime.bundle import Bundle
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> dict[str, bytes]:
+    weights = grow(write_gguf(tmp_path / "w.gguf"), 2 << 20)
+    eyes = write_gguf(tmp_path / "e.gguf", kind="mmproj")
+    return {
+        "LICENSE": b"do what you like\n" * 20,
+        "weights.gguf": weights.read_bytes(),
+        "eyes.gguf": eyes.read_bytes(),
+        "notes/read me.txt": b"hello",
+        ".args": ARGS,
+    }
+
+
+@pytest.mark.parametrize(
+    ("engine", "alignment"),
+    [
+        (20_000, 65536),
+        (700_000, 65536),
+        (700_000, 4096),
+        (20_000, 16384),
+        (20_000, 32),
+        (20_000, 1),
+    ],
+)
+def test_all_but_the_runtime_is_kept(  # noqa: PLR0917
+    engine: int, alignment: int, theirs: dict[str, bytes], tmp_path: Path, llamapack: CommandLine,
+    new_engine: NewEngine,
+) -> None:  # fmt: skip
+    new_engine(engine)
+    path = write_foreign(tmp_path / "their.llamafile", theirs, alignment=alignment)
+    said = ran(llamapack, "upgrade", path)
+    assert ("now begin on multiples" in said) is (alignment < 65536)
+    found = contents(path)
+    assert {name: found[name] for name in theirs} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in theirs.items()
+    }
+    assert not set(found) & set(RUNTIME)
+    ran(llamapack, "verify", path)
+    subprocess.run(["unzip", "-qqt", path], check=True)
+    subprocess.run(["7z", "t", path], check=True, stdout=subprocess.DEVNULL)
+    assert path.stat().st_mode & 0o777 == 0o755
+    with Bundle.open(path) as bundle:
+        assert all(bundle.data_offset(member) % 65536 == 0 for member in bundle.weights)
+        assert [engine.target for engine in bundle.engines] == ["linux-x86_64"]
+        assert bundle.front(9) == b"jartsr='\n"
+        assert bundle.manifest is not None
+        assert [model["file"] for model in bundle.manifest["models"]] == ["weights.gguf"]
+        assert bundle.manifest["name"] == "their"
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("LICENSE")
+        assert info.date_time == (2024, 5, 6, 7, 8, 10)
+        assert info.external_attr >> 16 == 0o100640
+    # Now it is a bundle like any other.
+    ran(llamapack, "edit", path, "--args", "--temp 0")
+    with Bundle.open(path) as bundle:
+        assert parse(bundle.args, {}) == [
+            "-m", "weights.gguf", "--mmproj", "eyes.gguf", "--temp", "0",
+        ]  # fmt: skip
+    ran(llamapack, "verify", path)
+
+
+def test_without_args_the_model_is_named(
+    theirs: dict[str, bytes], tmp_path: Path, llamapack: CommandLine
+) -> None:
+    del theirs[".args"]
+    path = write_foreign(tmp_path / "x.llamafile", theirs)
+    ran(llamapack, "upgrade", path)
+    with Bundle.open(path) as bundle:
+        assert bundle.args == "-m\nweights.gguf\n"
+
+
+def test_damaged_weights_are_not_signed(
+    theirs: dict[str, bytes], tmp_path: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    for alignment in (65536, 1):
+        path = write_foreign(tmp_path / f"{alignment}.llamafile", theirs, alignment=alignment)
+        data = bytearray(path.read_bytes())
+        data[-(1 << 20)] ^= 1
+        path.write_bytes(data)
+        done = llamapack("upgrade", path)
+        assert "CRC-32 of member weights.gguf differs" in refused(done)
+        assert path.read_bytes() == data
+
+
+def test_what_cannot_be_upgraded(
+    theirs: dict[str, bytes], tmp_path: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    path = write_foreign(tmp_path / "none.llamafile", {"LICENSE": b"text"})
+    assert "holds no model" in refused(llamapack("upgrade", path))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("w.gguf", theirs["weights.gguf"])
+    before = path.read_bytes()
+    assert "is compressed" in refused(llamapack("upgrade", path))
+    secret = tmp_path / "secret.txt"
+    secret.write_bytes(incompressible(1000))
+    path = write_foreign(tmp_path / "locked.llamafile", theirs)
+    subprocess.run(["zip", "-qjP", "password", path, secret], check=True)
+    assert "encrypted" in refused(llamapack("upgrade", path))
+    for command in (["upgrade", tmp_path], ["edit", tmp_path / "absent", "--args", ""]):
+        assert refused(llamapack(*command))
+    assert (tmp_path / "none.llamafile").read_bytes() == before
+
+
+def test_edit_keeps_encrypted_and_streamed_members(
+    theirs: dict[str, bytes], tmp_path: Path, llamapack: CommandLine
+) -> None:
+    """Byte for byte: `zip` writes data descriptors behind encrypted and piped members."""
+    path = write_foreign(tmp_path / "locked.llamafile", theirs)
+    secret = tmp_path / "secret.txt"
+    secret.write_bytes(b"secret " * 100)
+    subprocess.run(["zip", "-qjP", "password", path, secret], check=True)
+    with subprocess.Popen(["zip", "-qfd", path, "-"], stdin=subprocess.PIPE) as process:
+        process.communicate(b"piped " * 300)
+    assert process.returncode == 0
+    with Bundle.open(path) as bundle:
+        flags = [member.flags & 9 for member in bundle.members.values()]
+    assert {8, 9} <= set(flags), "neither tool wrote a descriptor"
+    before = contents_with(path, b"password")
+    for extra in ([], ["--copy"]):
+        ran(llamapack, "edit", path, "--args", "-m weights.gguf -c 9", *extra)
+        after = contents_with(path, b"password")
+        assert after.pop(".args") != before.get(".args")
+        assert after == {name: data for name, data in before.items() if name != ".args"}
+        subprocess.run(["unzip", "-qqtP", "password", path], check=True)
+
+
+def contents_with(path: Path, password: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name, password) for name in archive.namelist()}
