@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from packer import manifest
+from packer.archives.deflated import Packed
+from packer.archives.engine import PackedEngine
 from packer.copy import Destination
-from packer.deflated import Packed
-from packer.engine_archive import PackedEngine
 from packer.front import Front
 from packer.gpu.archive import PackedModule
 from packer.manifest import Model

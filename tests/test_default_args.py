@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from stand_ins import CommandLine, Refused, write_gguf
 
-from packer.lora_option import LoraOption, parsed
+from packer.inputs.lora import LoraOption, parsed
 from runtime.args_file import parse
 from runtime.bundle import Bundle
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stand_ins import CommandLine, Refused, write_gguf
 
-from packer.merge import merged
+from packer.inputs.merge import merged
 from runtime.args_file import parse
 from runtime.bundle import Bundle
 from runtime.gguf_header import read_header_of

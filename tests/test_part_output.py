@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packer.output import create
-from packer.part_output import PartsOutput
+from packer.parts.output import PartsOutput
 
 
 class Folder:

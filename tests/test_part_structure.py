@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from part_sets import large_bundle
 from stand_ins import CommandLine
 
-from packer.part_check import Nowhere, check, check_lengths
+from packer.parts.check import Nowhere, check, check_lengths
 from runtime.errors import InputError
 from runtime.parts import find
 

@@ -39,7 +39,7 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.fetching import fetched
+    from packer.inputs.fetching import fetched
 
     for path in fetched(args):
         print(path, flush=True)

@@ -39,7 +39,7 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.joining_in_place import join_in_place, unfinished
+    from packer.parts.in_place import join_in_place, unfinished
     from runtime.parts import find, part_name
 
     first, *others = args.parts
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
             f"the parts of {whole} are being joined in place", "Finish that with `--in-place`."
         )
     else:
-        from packer.joining import join
+        from packer.parts.joining import join
 
         path = output or whole
         join(find(first), path, force=args.force)

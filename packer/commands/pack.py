@@ -109,19 +109,19 @@ def run(args: argparse.Namespace) -> None:
 
 def make(args: argparse.Namespace) -> list[Path]:
     """Pack what the parsed arguments say; the paths of the new files."""
+    from packer.archives.engine import packed_engine
+    from packer.archives.web_ui import packed_web_ui
     from packer.chat_templates import load
-    from packer.chosen_weights import chosen_weights
     from packer.default_args import default_args
-    from packer.engine_archive import packed_engine
     from packer.engines import web_ui
     from packer.epoch import source_date_epoch
     from packer.gpu.archive import packed_module
     from packer.gpu.chosen import chosen
     from packer.gpu.sources import packed_sources
+    from packer.inputs.chosen import chosen_weights
     from packer.pack import Plan, pack
     from packer.plans import planned
     from packer.progress import progress
-    from packer.web_ui_archive import packed_web_ui
 
     template = load(args.chat_template) if args.chat_template else None
     weights = chosen_weights(args, own_template=template is not None)
@@ -173,7 +173,7 @@ def _output(
 ) -> tuple[Destination, list[Path]]:
     """Where to write one bundle, and a list that names its files once the stack is closed."""
     from packer.output import output_file
-    from packer.part_files import part_files
+    from packer.parts.files import part_files
 
     size = args.split_size
     needed = plan.size_limit

@@ -38,7 +38,7 @@ def register(verbs: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     from shlex import quote
 
-    from packer.splitting import split
+    from packer.parts.splitting import split
 
     path: Path = args.file
     output: Path = args.output or path

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from packer.archives.deflated import Packed
+from packer.archives.engine import PackedEngine
 from packer.copy import Destination
-from packer.deflated import Packed
 from packer.digest import Digest, Hasher
 from packer.edit.entries import Aside
-from packer.engine_archive import PackedEngine
 from packer.front import Front
 from packer.pack import ALIGNMENT, begin
 from packer.progress import Advance, progress

@@ -13,9 +13,9 @@ from packer.edit.edition import Edition
 from packer.edit.models import entries, with_shards, with_template
 from packer.edit.runtime_members import FOLDERS
 from packer.epoch import source_date_epoch
-from packer.inputs import Inputs
+from packer.inputs.collected import Inputs
+from packer.inputs.weights import FileWeights
 from packer.sources import FileSource
-from packer.weights import FileWeights
 from packer.zip_writer import Record
 from runtime.bundle import ARGS, MANIFEST, TEMPLATE, Bundle
 from runtime.errors import InputError

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from packer import front, manifest, windows_exe
+from packer.archives.engine import packed_engine
+from packer.archives.web_ui import packed_web_ui
 from packer.edit.args import MODEL
 from packer.edit.edition import Edition, Head
 from packer.edit.edits import hashes
 from packer.edit.models import models_in
 from packer.edit.runtime_members import FOLDERS, without_runtime
-from packer.engine_archive import packed_engine
 from packer.epoch import source_date_epoch
 from packer.front import APE
 from packer.gpu import pins, sources
 from packer.gpu.archive import packed_module
 from packer.gpu.chosen import NONE, chosen
-from packer.web_ui_archive import packed_web_ui
 from packer.zip_writer import Record
 from runtime.args_file import quote
 from runtime.bundle import ARGS, GPU_SOURCES, Bundle

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer.deflated import Packed, add_files, deflated
+from packer.archives.deflated import Packed, add_files, deflated
 from packer.engine import sums
 from packer.gpu.pins import Module
 from packer.zip_writer import ZipWriter

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from packer.deflated import Packed, deflated
+from packer.archives.deflated import Packed, deflated
 from packer.engine import layout, native, pins
 from packer.sources import FileSource
 from packer.zip_writer import ZipWriter

@@ -16,14 +16,14 @@ from itertools import accumulate
 from pathlib import Path
 from shlex import quote
 
-from packer import sha256_lists
 from packer.console import note
 from packer.engine.lock import Busy, locked
-from packer.join_journal import Journal, growing_path, journal_path
 from packer.output import check_path, publish, sync_folder, terminable
-from packer.part_check import Nowhere, check, check_lengths
+from packer.parts import sha256_lists
+from packer.parts.check import Nowhere, check, check_lengths
+from packer.parts.journal import Journal, growing_path, journal_path
+from packer.parts.tail_moves import move_tail
 from packer.progress import progress
-from packer.tail_moves import move_tail
 from runtime.errors import InputError
 from runtime.parts import Parts, find, part_name, siblings
 

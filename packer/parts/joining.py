@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 
-from packer import sha256_lists
 from packer.output import output_file
-from packer.part_check import check, check_lengths
+from packer.parts import sha256_lists
+from packer.parts.check import check, check_lengths
 from packer.progress import progress
 from runtime.parts import Parts
 

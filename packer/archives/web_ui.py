@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from packer.deflated import Packed, deflated
+from packer.archives.deflated import Packed, deflated
 from packer.sources import FileSource
 from packer.zip_writer import ZipWriter
 from runtime.bundle import WEB_UI

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from packer.console import note
 from packer.default_args import Draft, Lora, draft_kind
-from packer.inputs import Inputs, bundle_stem
-from packer.locate import Located, Locator
-from packer.lora_option import parsed
+from packer.inputs.collected import Inputs, bundle_stem
+from packer.inputs.locate import Located, Locator
+from packer.inputs.lora import parsed
 from runtime.errors import InputError
 
 AUTO = "auto"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from packer.copy import copy
-from packer.part_files import part_files
+from packer.parts.files import part_files
 from packer.progress import progress
 from packer.sources import FileSource
 

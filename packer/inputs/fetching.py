@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from packer.locate import Locator
+from packer.inputs.locate import Locator
 from packer.output import output_file
 from packer.progress import progress
 from runtime.download.words import HubWord, WebWord, parsed

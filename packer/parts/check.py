@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from packer.content_check import ContentCheck
 from packer.copy import Destination, copy
 from packer.digest import Data
-from packer.part_structure import Suspect, opened
+from packer.parts.content_check import ContentCheck
+from packer.parts.structure import Suspect, opened
 from packer.progress import Advance
 from packer.sources import FileSource
 from runtime.bundle import Bundle

@@ -17,9 +17,9 @@ from packer.output import (
     temporary_name,
     terminable,
 )
-from packer.part_output import Part, PartsOutput
+from packer.parts.output import Part, PartsOutput
+from packer.parts.sha256_lists import path_beside, published
 from packer.progress import progress
-from packer.sha256_lists import path_beside, published
 from runtime.errors import InputError
 from runtime.parts import of_whole, siblings
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from packer import build_cache
 from packer.console import note
+from packer.inputs.weights import FileWeights, Weights
+from packer.inputs.zipped import is_archive, zipped
 from packer.progress import progress
-from packer.weights import FileWeights, Weights
-from packer.zipped_weights import is_archive, zipped
 from runtime.download.settings import Settings, settings
 from runtime.download.words import HubWord, WebWord, parsed
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from packer.inputs.weights import FileWeights, Weights
 from packer.manifest import Model
 from packer.sources import Source
-from packer.weights import FileWeights, Weights
 from runtime.bundle import ARGS, MANIFEST, TEMPLATE
 from runtime.errors import InputError
 from runtime.gguf_header import Header
@@ -152,7 +152,7 @@ def _shards(weights: Weights, header: Header) -> list[Weights]:
 
 
 def _merged(files: Sequence[Weights], headers: Sequence[Header]) -> Source:
-    from packer.merge import merged
+    from packer.inputs.merge import merged
 
     if not all(isinstance(file, FileWeights) for file in files):
         raise InputError(

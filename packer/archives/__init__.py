@@ -1,0 +1,1 @@
+"""What bundles have in common, deflated once and then copied into each."""

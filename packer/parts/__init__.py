@@ -1,0 +1,1 @@
+"""Bundles in parts: written, split, checked, joined."""
