@@ -166,7 +166,7 @@ def test_damage_is_found(
         data = bytearray(sound)
         data[place] ^= 4
         archive.write_bytes(data)
-        assert "is damaged" in refused(llamapack("pack", archive, "--no-split", cwd=tmp_path / "out"))
+        assert "is damaged" in refused(llamapack("pack", archive, cwd=tmp_path / "out"))
     assert list((tmp_path / "out").iterdir()) == []
 
 

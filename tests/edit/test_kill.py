@@ -14,7 +14,7 @@ from edit_files import NewEngine, packed, ran
 from killing import calls, killed_after, killed_at, leftovers, sample
 from stand_ins import CommandLine, write_gguf
 
-SLOW = "LLAMAPACK_SLOW_TESTS" in os.environ
+SLOW = "LLAMAPACK_KILL_TESTS" in os.environ
 POINTS = 200 if SLOW else 7
 """For each command: at its calls, and at random times as many as are missing."""
 

@@ -19,7 +19,7 @@ from packer.fallocate import collapse_range, insert_range
 from runtime.bundle import Bundle
 from runtime.unfinished import undo_path
 
-POINTS = 200 if "LLAMAPACK_SLOW_TESTS" in os.environ else 4
+POINTS = 200 if "LLAMAPACK_KILL_TESTS" in os.environ else 4
 BLOCK = 65536
 
 
