@@ -97,7 +97,7 @@ def test_ctrl_c_ends_the_server_as_on_linux(wine: Wine, demo_bundle: Path) -> No
         pexpect.spawn("sh", [str(demo_bundle), *words], timeout=120),
         wine.console(demo_bundle, *words),
     ):
-        console.expect_exact("server is listening")
+        console.expect_exact("listening on http")
         console.send("\x03")
         console.expect(pexpect.EOF)
         console.close()
