@@ -75,7 +75,7 @@ def small_native(
         for name, data in engines(target).items():
             (tmp_path / "samples" / static / name).write_bytes(data)
     folder = tmp_path / "native"
-    for name in ("engine", "stub", "web_ui", "cmake"):
+    for name in ("engine", "stub", "web_ui", "cmake", "gpu"):
         (folder / name).mkdir(parents=True)
     (folder / "pins.toml").write_text(
         PINS.format(commit=release.commit, integrity=release.integrity)
@@ -86,6 +86,9 @@ def small_native(
     (folder / "cmake" / "zig-toolchain.cmake").write_text("")
     (folder / "engine" / "main.cpp").write_text("int main() {}\n")
     (folder / "stub" / "stub.c").write_text("int stub;\n")
+    (folder / "gpu" / "modules.toml").write_text(
+        '[package]\nrelease = "v0.4.0"\nversion = "1"\n[modules]\n'
+    )
     (folder / "web_ui" / "freeze-date.cjs").write_text("// freeze\n")
     monkeypatch.setattr(native, "directory", lambda: folder)
     return folder
