@@ -157,11 +157,11 @@ def _publish(work: _Work) -> Path:
             f"everything the build printed is in `{work.log}`",
         )
     finish(work.target, files, work.log)
-    text = sums.listing(files)
+    (made / sums.NAME).write_text(sums.listing(files), encoding="utf-8", newline="")
     facts = {
         "built_with": work.toolchain.versions(),
         "files": len(files),
-        "id": sums.engine_id(text),
+        "id": sums.read(made).id,
         "key": work.key,
         "llama.cpp": work.pins.release,
         "size": sum(path.stat().st_size for path in files),
@@ -171,7 +171,6 @@ def _publish(work: _Work) -> Path:
     with layout.unfinished(place.parent) as folder:
         ready = folder / "engine"
         made.rename(ready)
-        (ready / sums.NAME).write_text(text, encoding="utf-8", newline="")
         (ready / cache.FACTS).write_text(
             json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8"
         )

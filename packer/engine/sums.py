@@ -35,11 +35,6 @@ def listing(files: list[Path]) -> str:
     return "".join(lines)
 
 
-def engine_id(text: str) -> str:
-    """The engine id: SHA-256 (hexadecimal) of the listing itself."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def read(folder: Path) -> Listing:
     """The list in `folder`.
 
