@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fetcher import Fetcher
 from hub_server import HubServer
 from web_server import WebServer
-
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-_HUB = ("HF_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "HF_HUB_CACHE", "HF_HUB_OFFLINE")
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +47,8 @@ def hub(other_host: WebServer) -> Iterator[HubServer]:
     server = HubServer(other_host)
     with server.running():
         yield server
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Fetcher:
+    return Fetcher(tmp_path / "downloads")
