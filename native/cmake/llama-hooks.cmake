@@ -17,19 +17,42 @@ set_source_files_properties("${LLAMA_SOURCE}/common/arg.cpp" DIRECTORY "${LLAMA_
 set_source_files_properties("${LLAMA_SOURCE}/common/common.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
     PROPERTIES COMPILE_DEFINITIONS llama_log_set=llama_log_set_watched)
 
+# Upstream's router lists what lies in the user's Hub cache, refuses names that it does not know, and
+# finds its own program only where there is Linux's /proc.
+set_source_files_properties("${LLAMA_SOURCE}/common/preset.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+    PROPERTIES COMPILE_DEFINITIONS common_list_cached_models=router_list_cached_models)
+set_source_files_properties("${LLAMA_SOURCE}/tools/server/server.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
+    PROPERTIES COMPILE_OPTIONS "-include;${hooks}/router_routes.h"
+               COMPILE_DEFINITIONS LLAMAPACK_ROUTER_ROUTES)
+if (NOT WIN32 AND NOT APPLE)
+    set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-models.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
+        PROPERTIES COMPILE_DEFINITIONS readlink=router_readlink)
+endif()
+target_sources(llama-server-impl PRIVATE "${hooks}/router_routes.cpp")
+target_include_directories(llama-server-impl PRIVATE "${hooks}")
+
 # The web UI comes out of the bundle: this folder's ui.h stands before the one for embedded pages.
 target_include_directories(llama-server-impl BEFORE PRIVATE "${hooks}/web_ui")
 
-# Upstream has a source per model architecture, some 150 of them, and each reads the same headers:
-# ten at a time they compile in half the time. Neighbours in the alphabet define helpers of the same
-# name (gemma3n and gemma4), so the groups are dealt out like cards.
-file(GLOB models "${LLAMA_SOURCE}/src/models/*.cpp")
-list(SORT models)
-set(number 0)
-foreach (model ${models})
-    math(EXPR group "${number} % 10")
-    math(EXPR number "${number} + 1")
-    set_source_files_properties("${model}" DIRECTORY "${LLAMA_SOURCE}/src"
-        PROPERTIES UNITY_GROUP "models-${group}")
-endforeach()
-set_target_properties(llama PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+# Upstream has a source per model architecture, some 200 of them, and each reads the same headers:
+# several at a time they compile in half the time. Neighbours in the alphabet define helpers of the
+# same name (gemma3n and gemma4), so the groups are dealt out like cards.
+function(llamapack_compile_together target folder groups)
+    file(GLOB sources "${LLAMA_SOURCE}/${folder}/models/*.cpp")
+    list(SORT sources)
+    set(number 0)
+    foreach (source ${sources})
+        math(EXPR group "${number} % ${groups}")
+        math(EXPR number "${number} + 1")
+        set_source_files_properties("${source}" DIRECTORY "${LLAMA_SOURCE}/${folder}"
+            PROPERTIES UNITY_GROUP "models-${group}")
+    endforeach()
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+endfunction()
+llamapack_compile_together(llama src 10)
+llamapack_compile_together(mtmd tools/mtmd 4)
+
+# Compiled for speed these two take most of a minute, and neither has anything to do per token.
+target_compile_options(cpp-httplib PRIVATE -Os)
+set_property(SOURCE "${LLAMA_SOURCE}/common/arg.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+    APPEND PROPERTY COMPILE_OPTIONS -Os)

@@ -8,31 +8,26 @@
 #include <cstdlib>
 #include <set>
 
-static constexpr size_t READ_LIMIT = 64u << 20;
+static constexpr size_t   READ_LIMIT     = 64u << 20;
+static constexpr uint64_t GGUF_ALIGNMENT = 32; // GGUF's default general.alignment, which its writers keep
 
 static bool ends_with(const std::string & text, const std::string & tail) {
     return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
 }
 
-void bundle::open(const std::string & path) {
-    const std::string tip = "download or copy the file again; `llamapack verify` says what is damaged";
+static const char * const DAMAGED_TIP = "download or copy the file again; `llamapack verify` says what is damaged";
 
+void bundle::open(const std::string & path) {
     if (const char * error = file.open(path)) {
-        throw user_error(path + ": " + error, tip);
+        throw user_error(path + ": " + error, DAMAGED_TIP);
     }
     container = path;
 
     for (size_t i = 0; i < file.directory().count; i++) {
         const zip_member & member = file.directory().members[i];
-        if (member.method != ZIP_STORED || !ends_with(member.name, ".gguf")) {
-            continue;
+        if (member.method == ZIP_STORED && ends_with(member.name, ".gguf")) {
+            member_table_add((std::string("/zip/") + member.name).c_str(), container.c_str(), { offset(member), member.size });
         }
-        uint64_t     offset = 0;
-        const char * error  = "";
-        if (zip_data_offset(&file.directory(), &member, &offset, &error) != 0) {
-            throw user_error(path + ": " + member.name + ": " + error, tip);
-        }
-        member_table_add((std::string("/zip/") + member.name).c_str(), container.c_str(), { offset, member.size });
     }
 }
 
@@ -55,6 +50,15 @@ const zip_member & bundle::member(const std::string & name) const {
         throw user_error(container + ": has no member " + name, "`llamapack inspect` lists the members");
     }
     return *found;
+}
+
+uint64_t bundle::offset(const zip_member & member) const {
+    uint64_t     offset = 0;
+    const char * error  = "";
+    if (zip_data_offset(&file.directory(), &member, &offset, &error) != 0) {
+        throw user_error(container + ": " + member.name + ": " + error, DAMAGED_TIP);
+    }
+    return offset;
 }
 
 void bundle::extract(const std::string & name, zip_sink write, void * sink) const {
@@ -100,11 +104,17 @@ std::vector<std::string> bundle::weights() const {
     return names;
 }
 
+void bundle::check_place(const std::string & name) const {
+    const zip_member * member = file.find(name);
+    if (member && offset(*member) % GGUF_ALIGNMENT != 0) {
+        throw user_error(container + ": " + name + " was moved by some tool to where it cannot be read",
+                         "`llamapack upgrade` moves it back; or download the file again");
+    }
+}
+
 std::string bundle::alias(const std::string & name) {
     const zip_member * member = file.find(name);
-    const char *       error  = "";
-    uint64_t           offset = 0;
-    if (!member || member->method != ZIP_STORED || zip_data_offset(&file.directory(), member, &offset, &error) != 0) {
+    if (!member || member->method != ZIP_STORED) {
         throw user_error(container + ": " + name + " cannot be read in place",
                          "weights must be stored without compression; pack the file again");
     }
@@ -116,7 +126,7 @@ std::string bundle::alias(const std::string & name) {
         path += "./";
     }
     path += slash == std::string::npos ? container : container.substr(slash + 1);
-    member_table_add(path.c_str(), container.c_str(), { offset, member->size });
+    member_table_add(path.c_str(), container.c_str(), { offset(*member), member->size });
     return path;
 }
 

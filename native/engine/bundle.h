@@ -37,6 +37,10 @@ class bundle {
     // The stored *.gguf members, in the order of the archive.
     std::vector<std::string> weights() const;
 
+    // Throws user_error for weights that do not begin on a multiple of 32 bytes: upstream's reader
+    // rounds places in the file, not in the member, and would make garbage of them.
+    void check_place(const std::string & name) const;
+
     // A path of the real file system that reads as the member, for readers that go past ggml_fopen:
     // the bundle itself under another spelling, which ggml_fopen takes for the member. No copy.
     std::string alias(const std::string & name);
@@ -50,4 +54,7 @@ class bundle {
     int         aliases = 0;
 
     const zip_member & member(const std::string & name) const;
+
+    // Where a member's contents begin in the file. Throws user_error if it is damaged there.
+    uint64_t offset(const zip_member & member) const;
 };

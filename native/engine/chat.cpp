@@ -243,6 +243,7 @@ int chat_run(const chat_options & options) {
     chat_session session;
     session.client.server_base = options.server_base;
     session.client.api_key     = options.api_key;
+    session.client.model       = options.model;
     session.history.system     = options.system_prompt;
     session.multiline          = options.multiline;
     session.view.tty           = terminal_output_is_tty();

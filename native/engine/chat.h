@@ -8,6 +8,7 @@ struct chat_options {
     std::string server_base;                // "http://127.0.0.1:8080"
     std::string api_key;                    // empty if none; sent as Authorization: Bearer
     std::string system_prompt;              // empty if none
+    std::string model;                      // the one of several to start with; empty: the server's own choice
     std::string title;                      // printed at the start (model name, URL, ...)
     bool        multiline   = false;        // start in multi-line input
     bool        color       = true;

@@ -165,12 +165,13 @@ chat_error chat_client_connect(const chat_client & client, int connect_s, chat_p
         return {"no TLS in this program: reach the server by http://, through a tunnel or a proxy"};
     }
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(connect_s);
-    chat_reply reply    = chat_client_request(client, "/props", "", nullptr);
+    const std::string path = client.model.empty() ? "/props" : "/props?model=" + httplib::encode_query_component(client.model);
+    chat_reply reply    = chat_client_request(client, path, "", nullptr);
     while ((reply.status == 0 && !reply.stopped && std::chrono::steady_clock::now() < deadline) || reply.status == 503) {
         if (!chat_client_pause(200)) {
             break;
         }
-        reply = chat_client_request(client, "/props", "", nullptr);
+        reply = chat_client_request(client, path, "", nullptr);
     }
     if (reply.status == 404) {
         return {}; // some other server: chats, but does not tell what it can do
@@ -186,6 +187,30 @@ chat_error chat_client_connect(const chat_client & client, int connect_s, chat_p
         props.video  = modalities.value("video",  false);
     }
     return error;
+}
+
+chat_error chat_client_list_models(const chat_client & client, std::vector<std::string> & names) {
+    const chat_reply reply = chat_client_request(client, "/v1/models", "", nullptr);
+    if (const chat_error error = chat_error_from_reply(reply)) {
+        return error;
+    }
+    try {
+        const common_json list = common_json::parse(reply.body);
+        for (const common_json & model : list.at("data")) {
+            names.push_back(model.at("id").get<std::string>());
+        }
+        return {};
+    } catch (const common_json_error &) {
+        return {"the server's answer makes no sense", false, 200};
+    }
+}
+
+// What a request says, with the model that is to answer it.
+static std::string chat_client_body(const chat_client & client, common_json body) {
+    if (!client.model.empty()) {
+        body["model"] = client.model;
+    }
+    return body.dump_safe();
 }
 
 //
@@ -257,7 +282,7 @@ chat_answer chat_client_complete(const chat_client & client, const common_json &
     chat_answer answer;
     std::string pending; // the last line, not yet complete
 
-    const chat_reply reply = chat_client_request(client, "/v1/chat/completions", body.dump_safe(), [&](const char * data, size_t size) {
+    const chat_reply reply = chat_client_request(client, "/v1/chat/completions", chat_client_body(client, body), [&](const char * data, size_t size) {
         pending.append(data, size);
         size_t begin = 0;
         for (size_t end; (end = pending.find('\n', begin)) != std::string::npos; begin = end + 1) {
@@ -278,12 +303,12 @@ chat_answer chat_client_complete(const chat_client & client, const common_json &
 chat_error chat_client_count_tokens(const chat_client & client, const common_json & messages, int64_t & n_tokens) {
     try {
         const common_json to_prompt = {{"messages", messages}};
-        chat_reply        reply     = chat_client_request(client, "/apply-template", to_prompt.dump_safe(), nullptr);
+        chat_reply        reply     = chat_client_request(client, "/apply-template", chat_client_body(client, to_prompt), nullptr);
         if (const chat_error error = chat_error_from_reply(reply)) {
             return error;
         }
         const common_json to_tokens = {{"content", common_json::parse(reply.body).at("prompt")}, {"add_special", true}};
-        reply = chat_client_request(client, "/tokenize", to_tokens.dump_safe(), nullptr);
+        reply = chat_client_request(client, "/tokenize", chat_client_body(client, to_tokens), nullptr);
         if (const chat_error error = chat_error_from_reply(reply)) {
             return error;
         }

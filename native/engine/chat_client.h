@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 // Why a request failed, in one line. No message: it did not fail.
 struct chat_error {
@@ -52,11 +53,15 @@ struct chat_events {
 struct chat_client {
     std::string server_base;
     std::string api_key;
+    std::string model; // empty: the server's own choice
 };
 
 // Asks for what the server can do; waits while it loads its model, and `connect_s` seconds for a
 // server that does not answer at all. An interrupt ends it with an error of status 0.
 chat_error chat_client_connect(const chat_client & client, int connect_s, chat_props & props);
+
+// The names of the models that the server has.
+chat_error chat_client_list_models(const chat_client & client, std::vector<std::string> & names);
 
 // Lets the model answer `messages`. An interrupt ends it, with the partial answer.
 chat_answer chat_client_complete(const chat_client & client, const common_json & messages, const chat_events & events);

@@ -102,6 +102,32 @@ static void run_dump(chat_session & session, const std::string & argument) {
     chat_view_note(session.view, "The conversation is in `" + argument + "`.");
 }
 
+static void run_model(chat_session & session, const std::string & argument) {
+    std::vector<std::string> names;
+    if (const chat_error error = chat_client_list_models(session.client, names)) {
+        return chat_command_fail(session, error.message);
+    }
+    if (argument.empty()) {
+        for (const std::string & name : names) {
+            chat_view_say(session.view, (name == session.client.model ? "* " : "  ") + name);
+        }
+        return;
+    }
+    if (std::find(names.begin(), names.end(), argument) == names.end()) {
+        return chat_command_fail(session, "there is no model `" + argument + "`; `/model` lists them");
+    }
+    chat_client other = session.client;
+    other.model       = argument;
+    chat_view_note(session.view, "Loading " + argument + ".");
+    chat_props props;
+    if (const chat_error error = chat_client_connect(other, 0, props)) {
+        return chat_command_fail(session, error.message);
+    }
+    session.client = other;
+    session.props  = props;
+    chat_view_note(session.view, "From now on " + argument + " answers.");
+}
+
 //
 // The stack
 //
@@ -193,6 +219,7 @@ static const chat_command COMMANDS[] = {
     {"/context", "",       "how much of the context is used",                          run_context},
     {"/stats",   "",       "speed of the last answer, and of all",                     run_stats  },
     {"/system",  "[TEXT]", "show the system prompt, or set it",                        run_system },
+    {"/model",   "[NAME]", "list the models, or let another one answer",               run_model  },
     {"/upload",  "FILE",   "add a text, image or sound to the next message",           run_upload },
     {"/push",    "",       "save the conversation on a stack",                         run_push   },
     {"/pop",     "",       "go back to the one saved last",                            run_pop    },

@@ -3,6 +3,7 @@
 #include "compiler_run.h"
 
 #include "program_path.h"
+#include "user_error.h"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -80,6 +81,14 @@ int compiler_run(const std::vector<std::string> & words, const std::string & fol
     const pid_t child = start(words, folder, out, out);
     close(out);
     return child > 0 ? end(child) : -1;
+}
+
+std::vector<std::string> compiler_flags(const std::string & kind) {
+    // macOS has a /usr/bin/clang always; without the tools it opens a window that offers them.
+    if (kind == "metal" && compiler_output({ "/usr/bin/xcode-select", "-p" }).empty()) {
+        throw user_error("Apple's command line tools are not installed", "install them: xcode-select --install");
+    }
+    return {};
 }
 
 #endif

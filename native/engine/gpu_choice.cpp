@@ -50,14 +50,14 @@ struct attempt {
     std::string             remedy;
 };
 
-static attempt attempt_kind(const gpu_kind & kind, const std::string & word, const bundle & from, const std::string & program) {
+// `own` is the library that was compiled here, or "".
+static attempt attempt_kind(const gpu_kind & kind, const std::string & own, const std::string & word, const bundle & from, const std::string & program) {
     attempt made;
     if (!kind.driver.empty() && !library_present(kind.driver)) {
         made.failure = "no " + kind.title + " driver (" + kind.driver + " is not installed)";
         made.remedy  = kind.remedy;
         return made;
     }
-    const std::string own   = recompiled(from, kind.name);
     const std::string path  = own.empty() ? gpu_module_install(from, kind.name) : own;
     const gpu_probe   found = gpu_probe_run(program, path);
     made.devices            = devices_meant(found.devices, word);
@@ -93,6 +93,16 @@ static bool wants_no_layers(const options & opts) {
     return opts.value("--n-gpu-layers") == "0" || opts.value("--device") == "none";
 }
 
+// Upstream, which would refuse other words, does not see the option where no GPU is used.
+static void check_layers(const options & opts) {
+    const std::string text   = opts.value("--n-gpu-layers");
+    const std::string number = text.rfind('-', 0) == 0 ? text.substr(1) : text;
+    if (opts.find("--n-gpu-layers") && text != "auto" && text != "all" &&
+        (number.empty() || number.find_first_not_of("0123456789") != std::string::npos)) {
+        throw user_error("-ngl " + text + ": neither a number of layers, auto nor all", "-ngl all puts all layers on the GPU");
+    }
+}
+
 // Builds what --recompile asks for. A module that cannot be built leaves the old one in use.
 static void recompile_asked(const options & opts, const std::string & word, const bundle & from, const std::string & program) {
     if (!opts.recompile || opts.no_compile) {
@@ -124,6 +134,7 @@ void gpu_choose(options & opts, const bundle & from, const std::string & program
     if (std::find(WORDS.begin(), WORDS.end(), word) == WORDS.end()) {
         throw user_error("--gpu " + word + ": there is no such kind", "say auto, disable, nvidia, amd, apple, intel, cuda, metal or vulkan");
     }
+    check_layers(opts);
     if (word == "disable") {
         opts.remove("--n-gpu-layers");
         opts.add("--n-gpu-layers", "0");
@@ -138,13 +149,17 @@ void gpu_choose(options & opts, const bundle & from, const std::string & program
     std::string              remedy;
     bool                     any_module = false;
     for (const gpu_kind & kind : gpu_kinds()) {
-        if (!serves(kind.name, word) || (!gpu_module_has(from, kind.name) && recompiled(from, kind.name).empty())) {
+        if (!serves(kind.name, word)) {
+            continue;
+        }
+        const std::string own = recompiled(from, kind.name);
+        if (own.empty() && !gpu_module_has(from, kind.name)) {
             continue;
         }
         any_module = true;
         attempt made;
         try {
-            made = attempt_kind(kind, word, from, program);
+            made = attempt_kind(kind, own, word, from, program);
         } catch (const user_error & error) {
             made.failure = error.what();
             made.remedy  = error.tip;

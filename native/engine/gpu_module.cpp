@@ -4,7 +4,6 @@
 #include "sha256.h"
 #include "user_error.h"
 
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -17,15 +16,19 @@ struct module_file {
     std::string sha256; // 64 hex digits
 };
 
-std::string sha256_hex_of(const std::string & data) {
-    struct sha256 hash;
-    uint8_t       digest[32];
-    char          hex[65];
-    sha256_begin(&hash);
-    sha256_add(&hash, data.data(), data.size());
+static std::string hex_of(struct sha256 & hash) {
+    uint8_t digest[32];
+    char    hex[65];
     sha256_end(&hash, digest);
     sha256_hex(digest, hex);
     return hex;
+}
+
+std::string sha256_hex_of(const std::string & data) {
+    struct sha256 hash;
+    sha256_begin(&hash);
+    sha256_add(&hash, data.data(), data.size());
+    return hex_of(hash);
 }
 
 std::string gpu_cache() {
@@ -33,7 +36,9 @@ std::string gpu_cache() {
 }
 
 std::string gpu_base_library() {
-#ifdef __APPLE__
+#if defined(_WIN32)
+    return std::string(module_dir_get()) + "ggml-base.lib";
+#elif defined(__APPLE__)
     return std::string(module_dir_get()) + "libggml-base.dylib";
 #else
     return std::string(module_dir_get()) + "libggml-base.so";
@@ -96,12 +101,8 @@ static void write_files(const bundle & from, const fs::path & place, const std::
             to->stream.write((const char *) data, (std::streamsize) size);
             return to->stream.good() ? 0 : -1;
         }, &out);
-        uint8_t digest[32];
-        char    hex[65];
-        sha256_end(&out.hash, digest);
-        sha256_hex(digest, hex);
         out.stream.close();
-        if (file.sha256 != hex) {
+        if (file.sha256 != hex_of(out.hash)) {
             throw user_error(from.path() + ": " + member + " is damaged", "download or copy the file again");
         }
         if (!out.stream) {

@@ -8,7 +8,7 @@
 // CACHE/gpu, beside CACHE/engines where this engine lies (UTF-8).
 std::string gpu_cache();
 
-// The library of this engine that modules are linked with (UTF-8).
+// What modules are linked with (UTF-8): this engine's ggml-base, on Windows its import library.
 std::string gpu_base_library();
 
 // SHA-256 of a text, 64 hex digits.

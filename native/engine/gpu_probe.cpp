@@ -6,7 +6,6 @@
 
 #include "ggml-backend.h"
 
-#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <sstream>
@@ -30,17 +29,21 @@ static void log_keep(ggml_log_level level, const char * text, void *) {
     }
 }
 
-// "libcublas.so.13: cannot open shared object file" of "load_backend: failed to load /a/b.so: libcublas…"
-static std::string cause(const std::string & module) {
-    std::string  text = last_error();
-    const size_t path = text.find(module);
-    if (path != std::string::npos) {
-        text = text.substr(std::min(text.size(), path + module.size() + 2));
+// What the last error says behind `introduction`; `otherwise` if it does not hold it, or nothing behind it.
+static std::string cause(const std::string & introduction, const std::string & otherwise) {
+    const size_t place = last_error().find(introduction);
+    if (place == std::string::npos) {
+        return otherwise;
     }
+    std::string text = last_error().substr(place + introduction.size());
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) {
         text.pop_back();
     }
-    return text.empty() ? "it cannot be loaded" : text;
+    return text.empty() ? otherwise : text;
+}
+
+static void print_failure(const std::string & text) {
+    printf("%s%s\n", FAILURE.c_str(), text.c_str());
 }
 
 bool gpu_probe_answer() {
@@ -51,15 +54,21 @@ bool gpu_probe_answer() {
     ggml_log_set(log_keep, nullptr);
     const std::string missing = library_missing(module);
     if (!missing.empty()) {
-        printf("%s%s is not installed\n", FAILURE.c_str(), missing.c_str());
+        print_failure(missing + " is not installed");
         return true;
     }
     const ggml_backend_reg_t backend = ggml_backend_load(module.c_str());
     if (!backend) {
-        printf("%s%s\n", FAILURE.c_str(), cause(module).c_str());
+        // "load_backend: failed to load /a/b.so: libcublas.so.13: cannot open shared object file"
+        print_failure(cause(module + ": ", "it cannot be loaded"));
         return true;
     }
-    for (size_t i = 0; i < ggml_backend_reg_dev_count(backend); i++) {
+    const size_t count = ggml_backend_reg_dev_count(backend);
+    if (count == 0) {
+        // "ggml_cuda_init: failed to initialize CUDA: CUDA driver version is insufficient for CUDA runtime version"
+        print_failure(cause("ggml_cuda_init: ", "it finds no device"));
+    }
+    for (size_t i = 0; i < count; i++) {
         const ggml_backend_dev_t device = ggml_backend_reg_dev_get(backend, i);
         size_t free = 0, total = 0;
         ggml_backend_dev_memory(device, &free, &total);
@@ -95,7 +104,7 @@ gpu_probe gpu_probe_run(const std::string & program, const std::string & module)
         found.devices.clear();
         found.failure = end.failure;
     } else if (found.devices.empty() && found.failure.empty()) {
-        found.failure = "it finds no device";
+        found.failure = "it gave no answer";
     }
     return found;
 }

@@ -1,9 +1,10 @@
-// How a GPU module is compiled: the member `gpu-sources/KIND.json` of a bundle. The sources lie in
+// How a GPU module is compiled: the member `gpu-sources/SYSTEM/KIND.json` of a bundle. The sources lie in
 // `gpu-sources/src/`, and all paths in a recipe count from there.
 #pragma once
 
 #include "bundle.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct gpu_recipe {
     std::vector<std::string> folders;  // where it lies if PATH does not say
     std::string              library;  // file name of the result
     std::vector<std::string> flags;    // of each compilation; {architecture} is the card's
+    std::map<std::string, std::vector<std::string>> flags_of; // in front of those, by suffix such as ".m"
     std::vector<std::string> link;     // of the last step; {toolkit} is the compiler's folder less bin/
     std::vector<std::string> sources;
 };

@@ -24,6 +24,7 @@ MODES
 
 OPTIONS
     -m FILE          other weights: a .gguf, or another bundle
+    -m NAME          where this file serves several models: that one alone
     -c N             context size in tokens; 0 is the size that the model was trained with
                      (default: 8192, or the trained size where that is smaller)
     -ngl N           how many layers to put on the GPU; 999 is all of them, 0 keeps the GPU out

@@ -7,10 +7,12 @@
 #include "gpu_report.h"
 #include "help.h"
 #include "model.h"
+#include "models.h"
 #include "modes.h"
 #include "module_dir.h"
 #include "options.h"
 #include "program_path.h"
+#include "router.h"
 #include "unsupported.h"
 #include "user_error.h"
 #include "web_ui.h"
@@ -39,9 +41,14 @@ static int version_print(const bundle & from) {
     return 0;
 }
 
-static int licenses_print() {
+static int licenses_print(const bundle & from) {
     for (int i = 0; LICENSES[i]; i++) {
         printf("%s\n", LICENSES[i]);
+    }
+    const std::string folder = "licenses/model/";
+    for (const std::string & name : from.names(folder)) {
+        const std::string title = "License for the weights: " + name.substr(folder.size());
+        printf("%s\n%s\n\n%s\n", title.c_str(), std::string(title.size(), '=').c_str(), from.read(name).c_str());
     }
     return 0;
 }
@@ -61,20 +68,24 @@ static std::string bundle_path(const std::string & program) {
     return !named.empty() ? named : bundle::is_archive(program) ? program : "";
 }
 
-static int run(const std::string & program, const std::string & own, std::vector<std::string> user) {
+static int run(const std::string & program, const std::string & own, const router_child & child, std::vector<std::string> user) {
     bundle self; // the engine's own: modules, web UI
     bundle from; // the one with the weights, which -m or a NAME.exe may take elsewhere
     if (!own.empty()) {
         self.open(own);
         from.open(own);
     }
-    model_open_bundle(user, from);
+    if (!child.is_child) {
+        model_open_bundle(user, from);
+    } else if (!child.weights.empty()) {
+        from.open(child.weights);
+    }
     if (own.empty()) {
         web_ui_set_bundle(from.path());
     }
 
-    const std::vector<std::string> defaults =
-        from.has(".args") ? words_parse(from.read(".args")) : std::vector<std::string>();
+    const std::string args     = child.is_child ? child.args : from.has(".args") ? from.read(".args") : "";
+    const auto        defaults = words_parse(args);
     options opts = options_parse(words_merge(defaults, user));
 
     if (opts.help) {
@@ -86,26 +97,35 @@ static int run(const std::string & program, const std::string & own, std::vector
         return version_print(from);
     }
     if (opts.licenses) {
-        return licenses_print();
+        return licenses_print(from);
     }
     unsupported_refuse(opts);
+    if (opts.mode == run_mode::unset) {
+        opts.mode = mode_default(opts);
+    }
+    const bundle_models models = child.is_child ? bundle_models() : models_read(opts, from);
+    if (models_are_routed(opts, models)) {
+        router_prepare(opts, models, program, own, from);
+        return opts.mode == run_mode::server ? mode_router(opts) : mode_chat(opts, models.first);
+    }
+    models_choose(opts, models, from);
     if (!opts.find("--server-base")) {
         gpu_choose(opts, self.is_open() ? self : from, program);
     }
     if (opts.log_disable) {
         gpu_report_mute();
     }
-    if (opts.mode == run_mode::unset) {
-        opts.mode = mode_default(opts);
-    }
     if (!opts.find("--server-base")) {
         model_choose(opts, from);
+    }
+    if (child.is_child) {
+        return mode_router_child(opts);
     }
 
     switch (opts.mode) {
         case run_mode::cli:    return mode_cli(opts);
         case run_mode::server: return mode_server(opts);
-        default:               return mode_chat(opts);
+        default:               return mode_chat(opts, "");
     }
 }
 
@@ -125,12 +145,13 @@ int main(int argc, char ** argv) {
     const std::string program = program_file(argc, argv);
     module_dir_set(program.substr(0, program.find_last_of("/\\") + 1).c_str());
 
-    const std::string own = bundle_path(program);
+    const router_child child = router_child_read();
+    const std::string  own   = child.is_child ? child.bundle : bundle_path(program);
     web_ui_set_bundle(own);
 
     const std::vector<std::string> words = program_arguments(argc, argv);
     try {
-        return command_is(words) ? command_run(program, own, words) : run(program, own, words);
+        return command_is(words) ? command_run(program, own, words) : run(program, own, child, words);
     } catch (const user_error & error) {
         fprintf(stderr, "ERROR %s\n", error.what());
         if (!error.tip.empty()) {

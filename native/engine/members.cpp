@@ -50,9 +50,7 @@ static const file_option * file_option_find(const std::string & name) {
     return it == std::end(FILE_OPTIONS) ? nullptr : it;
 }
 
-// The member that `text` names, or "". What the bundle's own arguments name is the bundle's, whatever
-// lies in the current directory; what the user names is the user's file where there is one.
-static std::string member_named(const std::string & text, bool is_default, const bundle & from) {
+std::string member_named(const std::string & text, bool is_default, const bundle & from) {
     if (text.rfind(ZIP_ROOT, 0) == 0) {
         const std::string name = text.substr(ZIP_ROOT.size());
         return from.has(name) ? name : "";
@@ -76,12 +74,26 @@ static std::string resolve_one(const std::string & text, bool is_default, opened
         const std::string beside = is_default ? sidecar_file(from.path(), text) : "";
         return beside.empty() ? text : beside;
     }
+    if (how != opened_by::text_reader) {
+        from.check_place(name);
+    }
     switch (how) {
         case opened_by::ggml_fopen:  return ZIP_ROOT + name + scale;
         case opened_by::own_reader:  return from.alias(name);
         case opened_by::text_reader: return from.materialize(name);
     }
     return text;
+}
+
+static std::string resolve_value(const std::string & value, bool is_default, opened_by how, bundle & from) {
+    std::string resolved;
+    size_t      start = 0;
+    while (start <= value.size()) { // upstream takes comma-separated lists of files
+        const size_t comma = std::min(value.find(',', start), value.size());
+        resolved += (start > 0 ? "," : "") + resolve_one(value.substr(start, comma - start), is_default, how, from);
+        start = comma + 1;
+    }
+    return resolved;
 }
 
 void members_resolve(options & opts, bundle & from) {
@@ -94,14 +106,12 @@ void members_resolve(options & opts, bundle & from) {
             continue;
         }
         for (auto & value : option.values) {
-            std::string resolved;
-            size_t      start = 0;
-            while (start <= value.size()) { // upstream takes comma-separated lists of files
-                const size_t comma = std::min(value.find(',', start), value.size());
-                resolved += (start > 0 ? "," : "") + resolve_one(value.substr(start, comma - start), option.is_default, file->how, from);
-                start = comma + 1;
-            }
-            value = resolved;
+            value = resolve_value(value, option.is_default, file->how, from);
         }
     }
+}
+
+std::string members_name(const std::string & option, const std::string & value, bool is_default, bundle & from) {
+    const bool is_file = from.is_open() && file_option_find(option);
+    return is_file ? resolve_value(value, is_default, opened_by::ggml_fopen, from) : value;
 }

@@ -1,9 +1,11 @@
 #include "modes.h"
 
 #include "chat.h"
+#include "router.h"
 #include "server_address.h"
-#include "server-stream.h"
+#include "server_params.h"
 #include "temporary_file.h"
+#include "terminal.h"
 #include "user_error.h"
 
 #include "common.h"
@@ -93,22 +95,6 @@ static bool show_progress(float progress, void *) {
     return true;
 }
 
-static common_params server_params(const options & opts) {
-    std::vector<std::string> words = options_argv(opts, LLAMA_EXAMPLE_SERVER);
-    std::vector<char *>      argv;
-    for (auto & one : words) {
-        argv.push_back(&one[0]);
-    }
-    common_params params;
-    params.verbosity = LOG_LEVEL_ERROR; // the server's log has no place in a chat
-    common_init();
-    server_stream_session_manager_start();
-    if (!common_params_parse((int) argv.size(), argv.data(), params, LLAMA_EXAMPLE_SERVER)) {
-        exit(1);
-    }
-    return params;
-}
-
 // Runs upstream's server in a thread of this process.
 struct server_thread {
     std::atomic<bool> ended{ false };
@@ -145,7 +131,7 @@ static chat_options chat_settings(const options & opts, const common_params & se
     return settings;
 }
 
-int mode_chat(options & opts) {
+int mode_chat(options & opts, const std::string & model) {
     std::setlocale(LC_NUMERIC, "C");
 
     const bool  serves = opts.mode == run_mode::chat_and_server;
@@ -163,14 +149,20 @@ int mode_chat(options & opts) {
     }
     note = server_address_choose(opts);
 
-    common_params params = server_params(opts);
+    // The server's log has no place in a chat.
+    common_params params = server_params(opts, LOG_LEVEL_ERROR);
     if (!serves) {
         params.api_keys = { random_key() };
         params.ui       = false;
+        router_add_child_words({ "--api-key", params.api_keys.front() });
+    }
+    if (!model.empty()) {
+        // Upstream's flag alone would do until the model is loaded.
+        router_add_child_words({ "--log-disable", "--verbosity", std::to_string(LOG_LEVEL_ERROR) });
     }
     llama_backend_init();
     llama_numa_init(params.numa);
-    if (isatty(2)) {
+    if (terminal_error_is_tty()) {
         params.load_progress_callback = show_progress;
     }
 
@@ -184,13 +176,14 @@ int mode_chat(options & opts) {
         const bool    ready = server_wait(url, [&]() { return server.ended.load(); });
         loading.store(false);
         if (!ready) {
-            throw user_error(opts.value("--model") + ": the model could not be loaded",
+            throw user_error((model.empty() ? opts.value("--model") : model) + ": the model could not be loaded",
                              "the lines above say why; -v shows the whole log");
         }
 
         chat_options settings = chat_settings(opts, params);
         settings.server_base  = url;
-        settings.title        = opts.value("--alias");
+        settings.model        = model;
+        settings.title        = model.empty() ? opts.value("--alias") : model;
         if (serves) {
             settings.title += "  " + url + (note.empty() ? "" : " (" + note + ")");
         }

@@ -20,5 +20,8 @@ bool terminal_absent();
 // A variable of this process's environment (UTF-8), or "" where it is not set.
 std::string environment_get(const char * name);
 
+// Sets a variable (UTF-8) for the processes that this one starts.
+void environment_set(const char * name, const std::string & value);
+
 // Takes a variable out of this process's environment, so that children do not see it.
 void environment_remove(const char * name);

@@ -84,6 +84,10 @@ std::string environment_get(const char * name) {
     return value ? value : "";
 }
 
+void environment_set(const char * name, const std::string & value) {
+    setenv(name, value.c_str(), 1);
+}
+
 void environment_remove(const char * name) {
     unsetenv(name);
 }

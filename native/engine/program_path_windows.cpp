@@ -57,6 +57,10 @@ std::string environment_get(const char * name) {
     return value ? to_utf8(value) : "";
 }
 
+void environment_set(const char * name, const std::string & value) {
+    _wputenv_s(to_wide(name).c_str(), to_wide(value.c_str()).c_str());
+}
+
 void environment_remove(const char * name) {
     _wputenv_s(to_wide(name).c_str(), L"");
 }

@@ -16,6 +16,7 @@ constexpr int TERMINAL_INTERRUPT = -2;
 
 bool terminal_input_is_tty();
 bool terminal_output_is_tty();
+bool terminal_error_is_tty();
 
 // Whether lines can be edited here: keys one by one and escape sequences understood.
 bool terminal_can_edit();

@@ -26,6 +26,7 @@ static size_t        input_size = 0;
 
 bool terminal_input_is_tty()  { return isatty(STDIN_FILENO);  }
 bool terminal_output_is_tty() { return isatty(STDOUT_FILENO); }
+bool terminal_error_is_tty()  { return isatty(STDERR_FILENO); }
 
 bool terminal_can_edit() {
     const char * term = getenv("TERM");

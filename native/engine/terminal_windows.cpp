@@ -35,6 +35,7 @@ static std::deque<unsigned char> input;                 // read, not yet asked f
 
 bool terminal_input_is_tty()  { DWORD mode; return GetConsoleMode(GetStdHandle(STD_INPUT_HANDLE),  &mode); }
 bool terminal_output_is_tty() { DWORD mode; return GetConsoleMode(GetStdHandle(STD_OUTPUT_HANDLE), &mode); }
+bool terminal_error_is_tty()  { DWORD mode; return GetConsoleMode(GetStdHandle(STD_ERROR_HANDLE),  &mode); }
 bool terminal_can_edit()      { return can_edit; }
 
 void terminal_open() {

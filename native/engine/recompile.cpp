@@ -1,12 +1,12 @@
-#ifndef _WIN32
-
 #include "recompile.h"
 
 #include "compiler_run.h"
+#include "gpu_card.h"
 #include "gpu_module.h"
 #include "gpu_probe.h"
 #include "gpu_recipe.h"
 #include "program_path.h"
+#include "terminal.h"
 #include "user_error.h"
 
 #include <algorithm>
@@ -15,9 +15,8 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <random>
 #include <thread>
-
-#include <unistd.h>
 
 namespace fs = std::filesystem;
 
@@ -40,37 +39,12 @@ std::string recompiled(const bundle & from, const std::string & kind) {
     }
     const fs::path  library = fs::u8path(gpu_cache()) / folder / recipe.library;
     std::error_code error;
-    return fs::is_regular_file(library, error) ? library.string() : "";
+    return fs::is_regular_file(library, error) ? library.u8string() : "";
 }
 
 static std::string replaced(std::string text, const std::string & mark, const std::string & by) {
     const size_t at = text.find(mark);
     return at == std::string::npos ? text : text.replace(at, mark.size(), by);
-}
-
-static std::string first_line(const std::string & text) {
-    return text.substr(0, text.find_first_of("\r\n"));
-}
-
-// What the compiler calls this machine's card, such as "sm_90"; "" if there is none.
-// LLAMAPACK_GPU_ARCHITECTURE says it where the machine that builds has no card.
-static std::string architecture_find(const std::string & kind) {
-    const std::string given = environment_get("LLAMAPACK_GPU_ARCHITECTURE");
-    if (!given.empty()) {
-        return given;
-    }
-    if (kind == "cuda") {
-        const std::string program = compiler_find("nvidia-smi", { "/usr/bin" });
-        std::string       version = program.empty() ? "" : first_line(compiler_output({ program, "--query-gpu=compute_cap", "--format=csv,noheader" }));
-        version.erase(std::remove(version.begin(), version.end(), '.'), version.end());
-        // Upstream compiles for "120a" where the card is a "120": its FP4 instructions exist only there.
-        return version.empty() ? "" : "sm_" + version + (version.size() == 3 && version[0] == '1' && version[1] == '2' ? "a" : "");
-    }
-    if (kind == "hip") {
-        const std::string program = compiler_find("amdgpu-arch", { "/opt/rocm/bin", "/opt/rocm/llvm/bin" });
-        return program.empty() ? "" : first_line(compiler_output({ program }));
-    }
-    return "native"; // a Mac has one kind of GPU
 }
 
 struct build {
@@ -82,7 +56,7 @@ struct build {
     std::string log;
 
     std::vector<std::string> words(const std::vector<std::string> & from) const {
-        const std::string        toolkit = fs::path(compiler).parent_path().parent_path().string();
+        const std::string        toolkit = fs::u8path(compiler).parent_path().parent_path().u8string();
         std::vector<std::string> made;
         for (const std::string & one : from) {
             made.push_back(replaced(replaced(one, "{architecture}", architecture), "{toolkit}", toolkit));
@@ -93,8 +67,8 @@ struct build {
 
 static void sources_extract(const bundle & from, const fs::path & to) {
     for (const std::string & name : from.names(SOURCES)) {
-        const fs::path path = to / fs::u8path(name.substr(SOURCES.size())).lexically_normal();
-        if (path.lexically_relative(to).string().rfind("..", 0) == 0) {
+        const fs::path path = (to / fs::u8path(name.substr(SOURCES.size()))).lexically_normal();
+        if (path.lexically_relative(to).u8string().rfind("..", 0) == 0) {
             throw user_error(from.path() + ": " + name + ": leads out of its folder", "do not use this file");
         }
         fs::create_directories(path.parent_path());
@@ -103,7 +77,7 @@ static void sources_extract(const bundle & from, const fs::path & to) {
 }
 
 static std::string first_error(const std::string & log) {
-    std::ifstream file(log);
+    std::ifstream file(fs::u8path(log));
     std::string   line, last;
     while (std::getline(file, line)) {
         if (line.find("error") != std::string::npos) {
@@ -115,31 +89,40 @@ static std::string first_error(const std::string & log) {
 }
 
 static void progress(const build & of, size_t done) {
-    const bool terminal = isatty(STDERR_FILENO);
+    const bool terminal = terminal_error_is_tty();
     if (terminal || done == 0) {
         fprintf(stderr, "%scompiling %s for %s: %zu of %zu%s", terminal ? "\r" : "", of.recipe.library.c_str(),
                 of.architecture.c_str(), done, of.recipe.sources.size(), terminal && done < of.recipe.sources.size() ? "" : "\n");
     }
 }
 
+static std::vector<std::string> compilation(const build & of, const std::string & source, const std::string & object) {
+    std::vector<std::string> words = { of.compiler };
+    const auto own = of.recipe.flags_of.find(fs::u8path(source).extension().u8string());
+    if (own != of.recipe.flags_of.end()) {
+        const auto flags = of.words(own->second);
+        words.insert(words.end(), flags.begin(), flags.end());
+    }
+    const auto flags = of.words(of.recipe.flags);
+    words.insert(words.end(), flags.begin(), flags.end());
+    words.insert(words.end(), { "-c", source, "-o", object });
+    return words;
+}
+
 // Compiles all sources, as many at once as there are processors. Returns the objects.
 static std::vector<std::string> compile(const build & of) {
     const auto & sources = of.recipe.sources;
-    const auto   flags   = of.words(of.recipe.flags);
 
     std::vector<std::string> objects;
     for (size_t i = 0; i < sources.size(); i++) {
-        objects.push_back((of.work / (std::to_string(i) + ".o")).string());
+        objects.push_back((of.work / (std::to_string(i) + ".o")).u8string());
     }
     std::atomic<size_t> next{ 0 }, done{ 0 };
     std::atomic<bool>   failed{ false };
     std::mutex          printing;
     const auto          work = [&]() {
         for (size_t i = next++; i < sources.size() && !failed; i = next++) {
-            std::vector<std::string> words = { of.compiler };
-            words.insert(words.end(), flags.begin(), flags.end());
-            words.insert(words.end(), { "-c", sources[i], "-o", objects[i] });
-            if (compiler_run(words, (of.work / "src").string(), of.log) != 0) {
+            if (compiler_run(compilation(of, sources[i], objects[i]), (of.work / "src").u8string(), of.log) != 0) {
                 failed = true;
             }
             const std::lock_guard<std::mutex> lock(printing);
@@ -164,44 +147,59 @@ static bool link(const build & of, const std::vector<std::string> & objects) {
     words.push_back(gpu_base_library());
     const auto flags = of.words(of.recipe.link);
     words.insert(words.end(), flags.begin(), flags.end());
-    words.insert(words.end(), { "-o", (of.folder / of.recipe.library).string() });
-    return compiler_run(words, (of.work / "src").string(), of.log) == 0;
+    words.insert(words.end(), { "-o", (of.folder / of.recipe.library).u8string() });
+    return compiler_run(words, (of.work / "src").u8string(), of.log) == 0;
 }
 
-void recompile(const bundle & from, const std::string & kind, const std::string & program) {
+// Compiles, links and tries the module in of.folder. Returns what went wrong, or "".
+static std::string make(const build & of, const bundle & from, const std::string & program) {
+    sources_extract(from, of.work / "src");
+    const std::vector<std::string> objects = compile(of);
+    if (objects.empty() || !link(of, objects)) {
+        return of.recipe.compiler + " failed: " + first_error(of.log);
+    }
+    const gpu_probe found = gpu_probe_run(program, (of.folder / of.recipe.library).u8string());
+    return found.failure.empty() ? "" : "the new module cannot be used: " + found.failure;
+}
+
+static build prepare(const bundle & from, const std::string & kind) {
     build of;
-    of.recipe       = gpu_recipe_read(from, kind);
-    of.compiler     = compiler_find(of.recipe.compiler, of.recipe.folders);
-    of.architecture = architecture_find(kind);
+    of.recipe   = gpu_recipe_read(from, kind);
+    of.compiler = compiler_find(of.recipe.compiler, of.recipe.folders);
     if (of.compiler.empty()) {
         throw user_error(of.recipe.compiler + " is not installed", "install the toolkit of the card's maker, or leave --recompile away");
     }
+    const auto flags = compiler_flags(kind);
+    of.recipe.flags.insert(of.recipe.flags.end(), flags.begin(), flags.end());
+    of.recipe.link.insert(of.recipe.link.end(), flags.begin(), flags.end());
+    of.architecture = gpu_card_architecture(kind, of.recipe.folders);
     if (of.architecture.empty()) {
         throw user_error("there is no card to compile for", "LLAMAPACK_GPU_ARCHITECTURE names one, such as sm_90");
     }
+    return of;
+}
+
+void recompile(const bundle & from, const std::string & kind, const std::string & program) {
+#ifdef LLAMAPACK_STATIC
+    throw user_error("this engine is one program that loads no modules", "start the file where glibc is, with an engine for linux-x86_64");
+#endif
+    build             of      = prepare(from, kind);
     const std::string version = compiler_output({ of.compiler, "--version" });
     const std::string key     = sha256_hex_of(of.recipe.text + "\n" + version + "\n" + of.architecture).substr(0, 32);
     const std::string name    = std::string(LLAMAPACK_TARGET) + "-" + kind + "-" + of.architecture + "-" + key;
     const fs::path    cache   = fs::u8path(gpu_cache());
     const fs::path    place   = cache / name;
+    const std::string mine    = "." + name + "." + std::to_string(std::random_device()());
 
     std::error_code error;
     fs::create_directories(cache, error);
     if (!fs::is_regular_file(place / of.recipe.library, error)) {
-        of.folder = cache / ("." + name + "." + std::to_string(getpid()));
+        of.folder = cache / mine;
         of.work   = of.folder / "work";
-        of.log    = (cache / (name + ".log")).string();
-        fs::remove(of.log, error);
+        of.log    = (cache / (name + ".log")).u8string();
+        fs::remove(fs::u8path(of.log), error);
         fs::create_directories(of.work / "src");
-        sources_extract(from, of.work / "src");
-        const std::vector<std::string> objects = compile(of);
-        std::string                    problem;
-        if (objects.empty() || !link(of, objects)) {
-            problem = of.recipe.compiler + " failed: " + first_error(of.log);
-        } else {
-            const gpu_probe found = gpu_probe_run(program, (of.folder / of.recipe.library).string());
-            problem               = found.failure.empty() ? "" : "the new module cannot be used: " + found.failure;
-        }
+        const std::string problem = make(of, from, program);
         fs::remove_all(problem.empty() ? of.work : of.folder, error);
         if (!problem.empty()) {
             throw user_error(problem, "everything the compiler printed is in " + of.log);
@@ -209,9 +207,7 @@ void recompile(const bundle & from, const std::string & kind, const std::string 
         fs::rename(of.folder, place, error);
         fs::remove_all(of.folder, error);
     }
-    const fs::path temporary = cache / ("." + name + ".pointer");
+    const fs::path temporary = cache / (mine + ".pointer");
     std::ofstream(temporary) << name << "\n";
     fs::rename(temporary, pointer(of.recipe), error);
 }
-
-#endif

@@ -1,0 +1,170 @@
+#include "router.h"
+
+#include "download.h"
+#include "gpu_choice.h"
+#include "members.h"
+#include "parent.h"
+#include "program_path.h"
+#include "router_first_model.h"
+#include "temporary_file.h"
+#include "user_error.h"
+#include "words.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#ifndef _WIN32
+#    include <unistd.h>
+#endif
+
+static const char ROUTER[]  = "LLAMAPACK_ROUTER";
+static const char BUNDLE[]  = "LLAMAPACK_ROUTER_BUNDLE";
+static const char WEIGHTS[] = "LLAMAPACK_ROUTER_WEIGHTS";
+static const char ARGS[]    = "LLAMAPACK_ROUTER_ARGS";
+
+// Upstream's mark of a process that its router has started.
+static const char UPSTREAM_CHILD[] = "LLAMA_SERVER_ROUTER_PORT";
+
+// Upstream's router keeps these to itself or sets them for each model.
+static const char * const ROUTER_ONLY[] = {
+    "--host", "--port", "--alias", "--api-key", "--api-key-file", "--ssl-key-file", "--ssl-cert-file",
+    "--model", "--models-dir", "--models-preset", "--models-max", "--models-autoload",
+};
+
+static std::string & program_path() {
+    static std::string path;
+    return path;
+}
+
+static bool is_router_only(const std::string & option) {
+    return std::any_of(std::begin(ROUTER_ONLY), std::end(ROUTER_ONLY), [&](const char * name) { return options_same(option, name); });
+}
+
+// Whether a model's preset lacks the option, or must give way to it.
+static bool takes(const common_preset & preset, const std::string & name, const std::string & first, const common_arg & arg, const given_option & option) {
+    return (name == first || !models_is_weights(option.name)) && (!option.is_default || preset.options.count(arg) == 0);
+}
+
+// Puts what is given for all models into their presets. A model's own preset wins over the bundle's
+// arguments, the user's words win over both.
+static void presets_complete(common_presets & presets, const std::string & first, const options & opts, const common_preset_context & context, bundle & from) {
+    std::set<std::pair<std::string, std::string>> done; // model and option
+    for (const given_option & option : opts.given) {
+        const auto known = context.key_to_opt.find(option.name.substr(option.name.find_first_not_of('-')));
+        if (known == context.key_to_opt.end() || is_router_only(option.name)) {
+            continue;
+        }
+        const common_arg & arg = known->second;
+        if (option.values.size() > 1) {
+            throw user_error(option.name + " cannot be given to several models", "choose one with -m NAME");
+        }
+        const bool        is_off = std::find(arg.args_neg.begin(), arg.args_neg.end(), option.name) != arg.args_neg.end();
+        const std::string value  = option.values.empty() ? (is_off ? "false" : "true")
+                                                         : members_name(option.name, option.values.back(), option.is_default, from);
+        for (auto & [name, preset] : presets) {
+            const std::pair<std::string, std::string> what(name, arg.args.back());
+            if (done.count(what)) { // of options that add up there may be several
+                preset.options[arg] += "," + value;
+            } else if (takes(preset, name, first, arg, option)) {
+                preset.options[arg] = value;
+                done.insert(what);
+            }
+        }
+    }
+}
+
+static std::string presets_text(const common_presets & presets) {
+    std::string text;
+    for (const auto & [name, preset] : presets) {
+        for (const auto & [option, value] : preset.options) {
+            if (value.find_first_of("#;\r\n") != std::string::npos) {
+                throw user_error(std::string(option.args.back()) + " " + value + ": llama.cpp's presets end a value at `#`, `;` and line ends",
+                                 "choose one model with -m NAME, or name the file without these");
+            }
+        }
+        text += preset.to_ini();
+    }
+    return text;
+}
+
+// The router leaves the GPU to its children, but a wrong word is to be known now.
+static void gpu_word_check(options opts, const std::string & program, const bundle & from) {
+    opts.add("--n-gpu-layers", "0");
+    gpu_choose(opts, from, program);
+}
+
+void router_prepare(options & opts, const bundle_models & models, const std::string & program, const std::string & self, bundle & from) {
+    gpu_word_check(opts, program, from);
+    program_path() = program;
+
+    common_preset_context context(LLAMA_EXAMPLE_SERVER);
+    common_presets        presets = models.presets;
+    presets_complete(presets, models.first, opts, context, from);
+
+    std::string ignored;
+    if (!presets[models.first].get_option(COMMON_ARG_PRESET_LOAD_ON_STARTUP, ignored) && opts.value("--models-max") != "0") {
+        presets[models.first].set_option(context, COMMON_ARG_PRESET_LOAD_ON_STARTUP, "true");
+    }
+    const std::string path = temporary_file_write(presets_text(presets));
+
+    std::vector<std::string> words = { "--server", "--nobrowser" };
+    if (!opts.gpu.empty()) {
+        words.insert(words.end(), { "--gpu", opts.gpu });
+    }
+    for (const auto & [given, word] : { std::pair(opts.recompile, "--recompile"), { opts.no_compile, "--nocompile" }, { opts.log_disable, "--log-disable" } }) {
+        if (given) {
+            words.push_back(word);
+        }
+    }
+    environment_set(BUNDLE, self);
+    environment_set(WEIGHTS, from.path());
+    environment_set(ROUTER, process_number());
+    router_add_child_words(words);
+
+    opts.given.erase(std::remove_if(opts.given.begin(), opts.given.end(), [](const given_option & option) {
+        return models_is_weights(option.name) || options_same(option.name, "--alias");
+    }), opts.given.end());
+    opts.remove("--models-preset");
+    opts.add("--models-preset", path);
+    members_resolve(opts, from);
+    router_set_first_model(models.first);
+}
+
+void router_add_child_words(const std::vector<std::string> & words) {
+    std::string text = environment_get(ARGS);
+    for (const std::string & word : words) {
+        text += (text.empty() ? "" : " ") + word;
+    }
+    environment_set(ARGS, text);
+}
+
+router_child router_child_read() {
+    router_child      child;
+    const std::string router = environment_get(ROUTER);
+    if (!router.empty() && !environment_get(UPSTREAM_CHILD).empty()) {
+        child = { true, environment_get(BUNDLE), environment_get(WEIGHTS), environment_get(ARGS) };
+        parent_follow(router);
+    }
+    for (const char * name : { ROUTER, BUNDLE, WEIGHTS, ARGS }) {
+        environment_remove(name); // what this process starts is none of the router's
+    }
+    return child;
+}
+
+#if !defined(_WIN32) && !defined(__APPLE__)
+// In place of readlink where upstream's router asks for its program by a link that only Linux has.
+extern "C" ssize_t router_readlink(const char * link, char * path, size_t size) {
+    // The program may be in memory only; the link leads there all the same.
+    const std::string program = access(program_path().c_str(), X_OK) == 0 ? program_path() : link;
+    const size_t      length  = std::min(size, program.size());
+    memcpy(path, program.data(), length);
+    return (ssize_t) length;
+}
+#endif
+
+// In place of upstream's where its router lists models: those of this file, not of the user's disk.
+std::vector<common_cached_model_info> router_list_cached_models() {
+    return {};
+}

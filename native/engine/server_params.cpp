@@ -1,0 +1,27 @@
+#include "server_params.h"
+
+#include "server-stream.h"
+
+#include <clocale>
+#include <cstdlib>
+
+common_params server_params(const options & opts, int verbosity) {
+    std::setlocale(LC_NUMERIC, "C");
+
+    std::vector<std::string> words = options_argv(opts, LLAMA_EXAMPLE_SERVER);
+    if (opts.log_disable) {
+        words.push_back("--log-disable");
+    }
+    std::vector<char *> argv;
+    for (auto & one : words) {
+        argv.push_back(&one[0]);
+    }
+    common_params params;
+    params.verbosity = verbosity;
+    common_init();
+    server_stream_session_manager_start();
+    if (!common_params_parse((int) argv.size(), argv.data(), params, LLAMA_EXAMPLE_SERVER)) {
+        exit(1);
+    }
+    return params;
+}
