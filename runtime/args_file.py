@@ -1,7 +1,7 @@
 """Default arguments in a bundle: the member `.args`.
 
 Format: docs/bundle-format.md, section `.args`. The engine has its own parser of the same rules; the
-cases in tests/test_args_file.py hold for both.
+cases in tests/formats/test_args_file.py hold for both.
 """
 
 from __future__ import annotations
@@ -17,6 +17,13 @@ USER_WORDS = "..."
 _BLANKS = " \t\r\n"
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-][A-Za-z0-9_@%+=:,./#-]*", re.ASCII)
+
+
+class Unexpanded(dict[str, str]):
+    """An environment in which every variable stands for its own name, whatever is set here."""
+
+    def get(self, key: str, default: object = None) -> str:
+        return f"${key}"
 
 
 def parse(text: str, environment: Mapping[str, str]) -> list[str]:

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from runtime.errors import InputError
-from runtime.gguf_header import Header, read_header
+from runtime.gguf_header import LFS_POINTER, MAGIC, Header, read_header
 from runtime.inflate import inflated
 from runtime.parts import refuse_part, refuse_whole
 from runtime.unfinished import refuse_unfinished
@@ -32,11 +33,26 @@ from runtime.zip_directory import (
 )
 
 ARGS, MANIFEST, TEMPLATE = ".args", "llamapack.json", "chat_template.jinja"
+MODELS = "models.ini"
 ENGINES, GPU, SUMS, WEB_UI = "engines/", "gpu/", "SHA256SUMS", "web-ui/"
 GPU_SOURCES = "gpu-sources/"
+BASE_CARD, LICENSES = "card/BASE.md", "licenses/model/"
 
 _SMALL = 16 << 20  # bytes; limit of members that are read whole
 _BLOCK = 1 << 20  # bytes read at once
+
+
+def _refuse_other(path: Path, start: bytes) -> None:
+    """Say what a file is that is no archive, if its first bytes tell."""
+    if start.startswith(MAGIC):
+        raise InputError(
+            f"{path} is a GGUF file, not a bundle",
+            f"`llamapack pack {quote(str(path))}` makes a bundle of it.",
+        )
+    if start == LFS_POINTER:
+        raise InputError(
+            f"{path} is a Git LFS pointer, not the file itself", "Fetch it with `git lfs pull`."
+        )
 
 
 @dataclass(frozen=True)
@@ -96,8 +112,11 @@ class Bundle:
             refuse_unfinished(path)
             return cls(path, file, read_directory(file, str(path)))
         except InputError:
+            file.seek(0)
+            start = file.read(len(LFS_POINTER))
             file.close()
             refuse_part(path)
+            _refuse_other(path, start)
             raise
         except BaseException:
             file.close()

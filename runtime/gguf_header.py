@@ -17,13 +17,16 @@ from typing import BinaryIO, TypeAlias
 
 from runtime.errors import InputError
 from runtime.ggml_types import TENSOR_TYPES
+from runtime.unfinished import refuse_unfinished
 from runtime.window import Truncated, Window
 
 MAGIC = b"GGUF"
+LFS_POINTER = b"version https://git-lfs"
 DEFAULT_ALIGNMENT = 32
 
-ARRAY_KEPT = 64
-"""Arrays of at most this many elements are kept, longer ones only counted."""
+ARRAY_KEPT = 512
+"""Arrays of at most this many elements are kept, longer ones only counted. No engine takes a model
+of more layers (LLAMA_MAX_LAYERS), and some keys have an element for each."""
 
 _KEY_LIMIT = 65535  # bytes, GGUF specification: "up to 2^16-1 bytes"
 _NAME_LIMIT = 63  # bytes, GGML_MAX_NAME - 1
@@ -133,8 +136,10 @@ def read_header_of(path: Path) -> Header:
     """Read the header of the GGUF file at `path`.
 
     Raises:
-        InputError: as `read_header`, and for a path that is no regular file.
+        InputError: as `read_header`, and for a path that is no regular file, or one that
+            `pack --consume` was changing.
     """
+    refuse_unfinished(path)
     try:
         with path.open("rb") as file:
             return read_header(file, str(path))
@@ -181,14 +186,15 @@ class _Walk:
             raise InputError(f"{self._name} is empty (0 bytes)", "Download the model again.")
         start = self._window.peek(64)
         if start[:4] != MAGIC:
-            if start.startswith(b"version https://git-lfs"):
+            if start.startswith(LFS_POINTER):
                 raise InputError(
                     f"{self._name} is a Git LFS pointer, not the model itself",
                     "Fetch the model with `git lfs pull`.",
                 )
             raise InputError(
                 f"{self._name} is not a GGUF file: it starts with {start[:4]!r}, not b'GGUF'",
-                "Models in other formats need llama.cpp's `convert_hf_to_gguf.py` first.",
+                "Name a GGUF. `llamapack convert` makes one of a folder of safetensors; one inside "
+                "an archive or a bundle is named `FILE:MEMBER`.",
             )
         self._window.take(4)
         version = self._u32()

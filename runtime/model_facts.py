@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from runtime.ggml_types import FILE_TYPE_GUESSED, FILE_TYPES
 from runtime.gguf_header import Header
 
+MODEL, ADAPTER, PROJECTOR = "model", "adapter", "mmproj"
+
+_PROJECTORS = "clip"
+"""The architecture of all projectors in GGUF."""
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -38,7 +43,7 @@ class ModelFacts:
     chat_template: bool
     """Whether the metadata hold one."""
     kind: str
-    """`general.type`: `model`, `adapter` (LoRA), `mmproj`, `vocab` or `imatrix`."""
+    """`model`, `adapter` (LoRA), `mmproj`, `vocab` or `imatrix`."""
     size: int
     """Bytes, over all shards."""
 
@@ -51,6 +56,13 @@ def shard(header: Header) -> Shard | None:
     if count is None or count < 2:
         return None
     return Shard(number or 0, count, tensors)
+
+
+def kind_of(header: Header) -> str:
+    """What a GGUF is there for, as `general.type` says, which old projectors do not state."""
+    if _text(header, "general.architecture") == _PROJECTORS:
+        return PROJECTOR
+    return _text(header, "general.type") or MODEL
 
 
 def model_facts(headers: Sequence[Header], size: int) -> ModelFacts:
@@ -74,7 +86,7 @@ def model_facts(headers: Sequence[Header], size: int) -> ModelFacts:
         context_length=_integer(first, f"{architecture}.context_length"),
         license=_text(first, "general.license"),
         chat_template=_text(first, "tokenizer.chat_template") is not None,
-        kind=_text(first, "general.type") or "model",
+        kind=kind_of(first),
         size=size,
     )
 

@@ -18,6 +18,7 @@ from shlex import quote
 from typing import Any, BinaryIO
 
 from runtime.errors import InputError
+from runtime.file_stream import FileStream
 
 _ENDING = ".llamafile"
 _PART = re.compile(r"(?P<stem>.+)\.cat(?P<number>\d{1,6})(?P<after>\.llamafile)?", re.DOTALL)
@@ -179,50 +180,17 @@ def _missing(folder: Path, names: Sequence[str], there: int) -> InputError:
     )
 
 
-class _Joined(io.RawIOBase):
-    """Parts as one stream. One of them is open at a time: there may be hundreds."""
+class _Joined(FileStream, io.RawIOBase):
+    """Parts as one stream."""
 
     def __init__(self, parts: Parts) -> None:
-        super().__init__()
+        super().__init__(parts.size)
         self._parts = parts
-        self._position = 0
-        self._index = -1
-        self._file: io.FileIO | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        start = {0: 0, 1: self._position, 2: self._parts.size}[whence]
-        self._position = max(start + offset, 0)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
 
     def readinto(self, space: Any) -> int:
-        if self._position >= self._parts.size:
+        if self._position >= self._size:
             return 0
         index = self._parts.at(self._position)
-        if index != self._index or self._file is None:
-            self._close()
-            self._file = io.FileIO(self._parts.paths[index])
-            self._index = index
         inside = self._position - self._parts.offsets[index]
-        self._file.seek(inside)
         room = memoryview(space)[: self._parts.sizes[index] - inside]
-        count = self._file.readinto(room)
-        self._position += count
-        return count
-
-    def close(self) -> None:
-        self._close()
-        super().close()
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        return self._advance_from(self._parts.paths[index], inside, room)

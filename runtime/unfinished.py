@@ -1,7 +1,7 @@
 """Tells whether a change of a bundle was interrupted, so that it must not be used as it is.
 
 Such a change leaves a file `.NAME.llamapack-undo` beside the bundle, with what is needed to take it
-back; packer/edit/undo.py writes and uses it.
+back; packer/edit/undo.py writes and uses it. `pack --consume` changes a GGUF in the same way.
 """
 
 from __future__ import annotations

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from runtime.doctor.cache_places import Place, Trouble, places, trouble
+from runtime.doctor.cache_places import Place, Trouble, owner_trouble, places, trouble
 from runtime.doctor.finding import Finding, note, ok, problem
+from runtime.doctor.from_memory import needs_no_directory
 from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
+from runtime.sizes import in_words
 
 ENGINE_BYTES = 40_000_000
 """Bytes that an engine takes when unpacked, where no bundle tells."""
+
+_CONTENTS = ("archives", "downloads", "engines", "gpu", "stubs")
+"""What bundles and the launcher put into the cache: docs/bundle-format.md."""
 
 _ENGINE_NAME = re.compile(r"(?P<target>.+)-(?P<id>[0-9a-f]{32})")
 
 
 def cache_directories(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     """Each candidate in its order: the first that can hold programs is used."""
+    if subject and subject.is_engine:
+        yield ok("cache", "the file is itself the engine: nothing is unpacked")
+        return
     looked = [
         (place, trouble(place, machine, _needed(place, machine, subject)))
         for place in places(machine)
@@ -37,6 +45,9 @@ def cache_directories(machine: Machine, subject: Subject | None) -> Iterator[Fin
         else:
             yield ok("cache", f"{place.path} could not hold engines ({why.why}), nor need it")
     if used:
+        return
+    if needs_no_directory(machine, subject):
+        yield note("cache", "no directory can hold engines: the static one starts from memory")
         return
     chosen = machine.env.get("LLAMAPACK_CACHE")
     yield problem(
@@ -60,6 +71,11 @@ def _choices(machine: Machine, subject: Subject | None, chosen: bool) -> Iterato
         f"`LLAMAPACK_CACHE=/some/directory sh {subject.shell if subject else './m.llamafile'}` "
         "with a directory of yours on a file system that allows programs"
     )
+    if machine.system == "linux" and subject and subject.kind.is_ape:
+        yield (
+            f"`llamapack assimilate {subject.shell} --target {machine.target} -o m` makes a native "
+            "program, which needs no directory if it has a static engine"
+        )
 
 
 def old_engines(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
@@ -76,16 +92,42 @@ def old_engines(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
             if (_parts(engine)[1] not in wanted if wanted else engine not in newest.values())
         ]
         if old:
-            size = sum(map(_size, old))
-            words = " ".join(shlex.quote(str(path)) for path in old)
+            freed = sum(map(_size, old))
             yield note(
                 "engines",
                 f"{place.path} holds {len(old)} unpacked engine{'s' * (len(old) > 1)} of "
-                f"{'other' if wanted else 'older'} bundles, {size / 1e6:.0f} MB",
-                f"`rm -r {words}`; a bundle that needs one unpacks it again",
+                f"{'other' if wanted else 'older'} bundles, {freed / 1e6:.0f} MB",
+                f"`{_removal(machine, old)}`; a bundle that needs one unpacks it again",
             )
         else:
             yield ok("engines", f"{place.path} holds no old engines")
+
+
+def size(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
+    """How much has gathered in each candidate, and how to be rid of it."""
+    for place in places(machine):
+        if machine.system != "windows" and owner_trouble(place, machine.user):
+            continue  # a link, perhaps, to what must not be removed
+        sizes = {place.path / name: _size(place.path / name) for name in _CONTENTS}
+        there = {path: bytes_ for path, bytes_ in sizes.items() if bytes_}
+        if not there:
+            continue
+        listed = ", ".join(f"{path.name} {in_words(bytes_)}" for path, bytes_ in there.items())
+        yield ok(
+            "cache",
+            f"{place.path} holds {in_words(sum(there.values()))}: {listed}",
+            f"`{_removal(machine, there)}` empties it; bundles unpack again what they need, and "
+            "weights are fetched again",
+        )
+
+
+def _removal(machine: Machine, paths: Iterable[Path]) -> str:
+    """The command that removes these, and not what may lie beside them: `LLAMAPACK_CACHE` can name
+    any directory."""
+    words = [shlex.quote(str(path)) for path in paths]
+    if machine.system == "windows":
+        return f"Remove-Item -Recurse {', '.join(words)}"
+    return f"rm -r {' '.join(words)}"
 
 
 def cached(place: Place) -> list[Path]:
@@ -133,7 +175,7 @@ def _changed(path: Path) -> float:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.iterdir())
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
 
 def _lines(why: Trouble) -> list[str]:

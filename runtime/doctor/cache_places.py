@@ -66,7 +66,7 @@ def trouble(place: Place, machine: Machine, needed: int) -> Trouble | None:
     """
     try:
         # Windows' directories have lists of rights instead, which are inherited.
-        found = None if machine.system == "windows" else _owner_trouble(place, machine.user)
+        found = None if machine.system == "windows" else owner_trouble(place, machine.user)
     except OSError as error:
         return Trouble(error.strerror or str(error))
     if found:
@@ -98,7 +98,8 @@ def _existing(place: Place, machine: Machine) -> Path | Trouble:
     return folder
 
 
-def _owner_trouble(place: Place, user: int) -> Trouble | None:
+def owner_trouble(place: Place, user: int) -> Trouble | None:
+    """Why what lies in a place could be somebody else's work; None if it is this user's alone."""
     path, name = place.path, shlex.quote(str(place.path))
     try:
         info = path.lstat()

@@ -21,8 +21,9 @@ class Finding:
     """Ways out, one per line, best first, with commands in backticks; empty if there is none."""
 
 
-def ok(check: str, what: str) -> Finding:
-    return Finding(check, "ok", what)
+def ok(check: str, what: str, *mend: str) -> Finding:
+    """Something that is as it should be."""
+    return Finding(check, "ok", what, "\n".join(mend))
 
 
 def note(check: str, what: str, *mend: str) -> Finding:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from runtime.doctor.finding import Finding, note, ok, problem
+from runtime.doctor.gpu_recompiled import compiler, recompiled
 from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
 
@@ -37,7 +39,8 @@ class _Kind:
 
 _LINUX = (
     _Kind(
-        "cuda", "CUDA", "libcuda.so.1", ("libcudart.so.13", "libcublas.so.13"), ("NVIDIA",),
+        "cuda", "CUDA", "libcuda.so.1",
+        ("libcudart.so.13", "libcublas.so.13", "libstdc++.so.6"), ("NVIDIA",),
         "install NVIDIA's driver",
     ),
     _Kind("hip", "ROCm", "libamdhip64.so", (), ("AMD",), "install AMD's ROCm"),
@@ -59,7 +62,10 @@ _WINDOWS = (
 )  # fmt: skip
 _MACOS = (_Kind("metal", "Metal", "", (), ("Apple",), ""),)
 
-_COMPILERS = {"nvcc": "CUDA", "hipcc": "ROCm", "xcrun": "Metal"}
+_COMPILERS = {"nvcc": ("CUDA", "cuda"), "hipcc": ("ROCm", "hip"), "xcrun": ("Metal", "metal")}
+
+_VERSIONS = {"libc.so.6": "GLIBC_2.34", "libstdc++.so.6": "GLIBCXX_3.4.30"}
+"""Versions of symbols that the prebuilt modules for Linux import, by library."""
 
 
 def cards(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
@@ -74,7 +80,7 @@ def cards(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
 def drivers(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     """The libraries that cards' drivers bring."""
     for kind in _kinds(machine):
-        if _has(machine, kind.driver):
+        if _found(machine, kind.driver):
             yield ok("driver", f"there is a driver for {kind.title}")
         elif any(card.startswith(kind.makers) for card in _cards(machine)):
             yield note("driver", f"no driver for {kind.title} ({kind.driver})", kind.remedy)
@@ -88,19 +94,21 @@ def modules(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
         yield note("module", "without glibc the static engine runs, which loads no GPU module")
         return
     inside = {one.kind for one in subject.gpu_modules if one.target == machine.target}
-    if not inside:
+    own = {k.name for k in _kinds(machine) if recompiled(machine, subject, k.name)}
+    if not inside | own:
         yield note(
             "module",
             f"the bundle has no GPU module for {machine.target}",
             "`llamapack engine add-gpu vulkan,metal`, then pack it again",
+            *_ways_to_compile(machine, subject),
         )
         return
     tried = []
     for kind in _kinds(machine):
-        if kind.name not in inside:
+        if kind.name not in inside | own:
             continue
-        missing = [name for name in kind.also if not _has(machine, name)]
-        if not _has(machine, kind.driver):
+        missing = [] if kind.name in own else _missing(machine, kind)
+        if not _found(machine, kind.driver):
             yield note(
                 "module", f"{kind.title}: its driver ({kind.driver}) is missing", kind.remedy
             )
@@ -111,16 +119,29 @@ def modules(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
                 _way_to(missing[0]),
             )
         else:
-            tried.append(kind.title)
+            tried.append(f"{kind.title}{' (compiled here)' * (kind.name in own)}")
     if tried:
         yield ok("module", f"a start tries {', then '.join(tried)}, then the CPU")
 
 
 def compilers(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
-    """The compilers that could build a module for this very machine."""
-    for program, title in _COMPILERS.items():
-        if path := machine.program(program):
-            yield ok("compiler", f"{path} for {title}")
+    """The compilers that could build a module for this very machine, as `--recompile` does."""
+    for program, (title, kind) in _COMPILERS.items():
+        path = compiler(machine, program)
+        if path and (subject is None or f"{machine.system}/{kind}" in subject.gpu_recipes):
+            yield ok("compiler", f"{path} for {title}: `--recompile` uses it")
+        elif path:
+            yield note(
+                "compiler",
+                f"{path} for {title}, but the bundle has no sources for it",
+                "pack it with `--gpu-sources yes`",
+            )
+
+
+def _ways_to_compile(machine: Machine, subject: Subject) -> Iterator[str]:
+    for program, (_, kind) in _COMPILERS.items():
+        if compiler(machine, program) and f"{machine.system}/{kind}" in subject.gpu_recipes:
+            yield f"`sh {subject.shell} --recompile` compiles one here, with {program}"
 
 
 def _kinds(machine: Machine) -> tuple[_Kind, ...]:
@@ -142,16 +163,32 @@ def _cards(machine: Machine) -> Iterator[str]:
             yield f"{maker} GPU"
 
 
-def _has(machine: Machine, library: str) -> bool:
-    if not library:
-        return True
-    more = machine.env.get("LD_LIBRARY_PATH", "").split(":")
+def _missing(machine: Machine, kind: _Kind) -> list[str]:
+    """What the prebuilt module wants besides the driver and does not find."""
+    missing = [name for name in kind.also if not _found(machine, name)]
+    if machine.system == "linux":
+        for library, version in _VERSIONS.items():
+            path = _library(machine, library)
+            if path and f"{version}\0".encode() not in path.read_bytes():
+                missing.append(f"{version} of {library}")
+    return missing
+
+
+def _found(machine: Machine, library: str) -> bool:
+    """Whether a library is there; that without a name always is."""
+    return not library or _library(machine, library) is not None
+
+
+def _library(machine: Machine, name: str) -> Path | None:
     folders = [machine.path(folder.format(arch=machine.arch)) for folder in _LIBRARY_FOLDERS]
-    folders += [machine.path(folder) for folder in more if folder]
+    if machine.system == "windows":
+        folders += [Path(one) for one in machine.env.get("PATH", "").split(";") if one]
+    else:
+        more = machine.env.get("LD_LIBRARY_PATH", "").split(":")
+        folders += [machine.path(one) for one in more if one]
     # Windows is not particular about capitals, but a tree of its files elsewhere is.
-    return any(
-        (folder / name).exists() for folder in folders for name in (library, library.lower())
-    )
+    files = (folder / spelling for folder in folders for spelling in (name, name.lower()))
+    return next((file for file in files if file.is_file()), None)
 
 
 def _is_static(machine: Machine) -> bool:
@@ -162,6 +199,8 @@ def _is_static(machine: Machine) -> bool:
 def _way_to(library: str) -> str:
     if "cudart" in library or "cublas" in library:
         return "install the runtime libraries of CUDA 13, or use Vulkan: `--gpu vulkan`"
+    if library.startswith("GLIBC"):
+        return "start it on a newer system; here it computes on the CPU"
     if library.endswith(".dll"):
         return "install Microsoft's Visual C++ Redistributable"
     return "install the GNU C++ library: `apt install libstdc++6`"

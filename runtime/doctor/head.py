@@ -9,6 +9,8 @@ SIZE = 65536
 """Bytes of a file that are enough to tell."""
 
 APE_WINDOWS, APE_UNIX = b"MZqFpD='", b"jartsr='"
+APE_DEBUG = b"APEDBG='"
+"""Keeps the file from loaders, so that its script is tried."""
 
 
 class Kind(Enum):
@@ -36,6 +38,7 @@ class Kind(Enum):
 _MAGICS = (
     (APE_WINDOWS, Kind.APE_WINDOWS),
     (APE_UNIX, Kind.APE_UNIX),
+    (APE_DEBUG, Kind.APE_UNIX),
     (b"\x7fELF", Kind.ELF),
     (b"MZ", Kind.PE),
     (b"\xcf\xfa\xed\xfe", Kind.MACHO),

@@ -1,4 +1,4 @@
-"""Shells that do not start scripts without `#!`."""
+"""Shells that do not start scripts without `#!`, or none that begin as programs for Windows do."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runtime.doctor.binfmt import starts_by_ape
-from runtime.doctor.finding import Finding, ok, problem
+from runtime.doctor.finding import Finding, note, ok, problem
+from runtime.doctor.head import Kind
 from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
 
 _FIRST_GOOD = (5, 9)
+_STOPPED_BY_WINDOWS = ("ksh", "ksh93", "lksh", "mksh", "yash")
+"""They stumble over the NULs of such a head (ksh93, yash), or over its first letters, MZ (mksh)."""
 
 
 def old_zsh(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
@@ -36,6 +39,33 @@ def old_zsh(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
                 f"`sh {file}` starts it all the same",
                 f"or install zsh 5.9 or newer; `{shlex.quote(str(program))} --version` tells",
             )
+
+
+def windows_head(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
+    """Shells that do not read a file that is a program for Windows, too."""
+    if subject and subject.kind is not Kind.APE_WINDOWS:
+        return
+    if machine.system == "openbsd":
+        # Its sh takes no script with NULs since 7.6.
+        file = subject.shell if subject else "./m.llamafile"
+        yield (problem if subject else note)(
+            "sh",
+            "OpenBSD's own shells do not start a file that Windows starts, too",
+            f"`bash {file}` starts it; `doas pkg_add bash` installs bash",
+            "or get one without Windows: `llamapack pack MODEL.gguf --windows external` makes it",
+        )
+        return
+    name = Path(machine.env.get("SHELL", "")).name
+    if not subject or machine.system == "windows" or name not in _STOPPED_BY_WINDOWS:
+        return
+    if starts_by_ape(machine, subject):
+        yield ok(name, f"{name} does not read files for Windows, but an APE loader is registered")
+    else:
+        yield problem(
+            name,
+            f"{name} does not start files that Windows starts, too",
+            f"`sh {subject.shell}` starts it all the same",
+        )
 
 
 def _found(machine: Machine) -> list[Path]:

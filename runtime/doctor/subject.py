@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.bundle import Bundle, Engine, GpuModule
+from runtime.bundle import GPU_SOURCES, Bundle, Engine, GpuModule
 from runtime.doctor.head import SIZE, Kind, kind_of
 from runtime.errors import InputError
 from runtime.zip_directory import Member
+
+_RECIPE = re.compile(rf"{GPU_SOURCES}([a-z]+/[a-z]+)\.json")
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Subject:
     engines: tuple[Engine, ...] = ()
     weights: tuple[Member, ...] = ()
     gpu_modules: tuple[GpuModule, ...] = ()
+    gpu_recipes: Mapping[str, bytes] = field(default_factory=dict)
+    """How `--recompile` makes modules: `SYSTEM/KIND` to the text of the recipe."""
     trouble: InputError | None = None
     """Why its archive cannot be read."""
 
@@ -51,7 +57,7 @@ class Subject:
                 return cls(
                     path, size, head,
                     str(manifest.get("tool", "")), tuple(bundle.engines), tuple(bundle.weights),
-                    tuple(bundle.gpu_modules),
+                    tuple(bundle.gpu_modules), _gpu_recipes(bundle),
                 )  # fmt: skip
         except InputError as trouble:
             return cls(path, size, head, trouble=trouble)
@@ -61,9 +67,19 @@ class Subject:
         return kind_of(self.head)
 
     @property
+    def is_engine(self) -> bool:
+        """Whether the program is the static engine itself, which unpacks nothing."""
+        return self.kind is Kind.ELF and bool(self.made_by) and not self.engines
+
+    @property
     def shell(self) -> str:
         """Its path as a word of a shell command, never taken for an option or a name in PATH."""
         return word(self.path)
+
+
+def _gpu_recipes(bundle: Bundle) -> dict[str, bytes]:
+    named = ((name, _RECIPE.fullmatch(name)) for name in bundle.members)
+    return {match[1]: bundle.read(name) for name, match in named if match}
 
 
 def word(path: Path) -> str:

@@ -10,9 +10,16 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
+from runtime.shards import shard_names
+
 _SPLIT = re.compile(r"(.+)-(\d{5})-of-(\d{5})", re.IGNORECASE)
 _TAG = re.compile(r"[-.]([A-Z0-9_]+)$", re.IGNORECASE)
 _DEFAULT = ("Q4_K_M", "Q8_0")
+_WEIGHTS = re.compile(r"model(-\d{5}-of-(\d{5}))?\.safetensors")
+_TORCH = re.compile(r"pytorch_model(-\d{5}-of-(\d{5}))?\.bin")
+_ADAPTER = ("adapter_model.safetensors", "adapter_model.bin")
+_POOLING = re.compile(r"\d+_\w+/config\.json")
+_BESIDE = (".jinja", ".json", ".model", ".tiktoken", ".txt")
 _NO_MODEL = ("mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-")
 
 
@@ -52,8 +59,7 @@ def missing_shards(files: Iterable[str], first: str) -> list[str]:
         return []
     stem, count = own[0]
     here = set(files)
-    names = [f"{stem}-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1)]
-    return [name for name in names if name not in here]
+    return [name for name in shard_names(stem, count) if name not in here]
 
 
 def best_projector(files: Iterable[str], model: str) -> str | None:
@@ -71,6 +77,39 @@ def best_projector(files: Iterable[str], model: str) -> str | None:
         if best is None or rank < best:
             best, found = rank, file
     return found
+
+
+def checkpoint_files(files: Iterable[str]) -> list[str] | None:
+    """The files of a checkpoint that `transformers` or PEFT saved, as upstream's converter takes
+    them (`index_tensors` in conversion/base.py): configuration, tokenizer, weights. No code.
+
+    Returns:
+        their paths, sorted; None: there is no checkpoint, or not all of its weights.
+    """
+    names = sorted(files)
+    if "adapter_config.json" in names:
+        weights = [name for name in _ADAPTER if name in names][:1]
+    elif "config.json" in names:
+        weights = _whole(_WEIGHTS, names) or _whole(_TORCH, names)
+    else:
+        return None
+    if not weights:
+        return None
+    beside = [
+        name
+        for name in names
+        if ("/" not in name and name.endswith(_BESIDE))
+        or _POOLING.fullmatch(name)
+        or name == "README.md"
+    ]
+    return sorted([*weights, *beside])
+
+
+def _whole(pattern: re.Pattern[str], names: Iterable[str]) -> list[str]:
+    """The files of a pattern; none if some are missing."""
+    found = [match for match in map(pattern.fullmatch, names) if match]
+    counts = {int(match[2] or 1) for match in found}
+    return [match[0] for match in found] if counts == {len(found)} else []
 
 
 def _split(path: str) -> tuple[tuple[str, int], int] | None:

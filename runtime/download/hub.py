@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runtime.download.choice import best_model, best_projector, missing_shards, shards
+from runtime.download.choice import (
+    best_model,
+    best_projector,
+    checkpoint_files,
+    missing_shards,
+    shards,
+)
 from runtime.download.client import Client, Patience, Refused, Unreachable
-from runtime.download.hub_api import HubApi, Listing, RemoteFile
+from runtime.download.hub_api import COMMIT, HubApi, Listing, RemoteFile
 from runtime.download.hub_cache import RepoCache
 from runtime.download.progress import Begin
 from runtime.download.settings import Settings
@@ -19,7 +24,19 @@ from runtime.download.words import HubWord
 from runtime.errors import InputError
 
 _XET = 50_000_000_000  # bytes; above, plain HTTP is refused
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class NoGguf(InputError):
+    """A repository has no GGUF at all."""
+
+    def __init__(self, message: str, tip: str, files: Sequence[str]) -> None:
+        super().__init__(message, tip)
+        self.files = files
+        """What it has instead."""
+
+
+Choose = Callable[[HubWord, Listing], Sequence[str] | None]
+"""The files that are asked for, of those that are listed; None if not all are."""
 
 
 @dataclass(frozen=True)
@@ -54,31 +71,55 @@ class Hub:
         self._api = HubApi(self._client, settings.endpoint)
 
     def model(self, word: HubWord) -> HubModel:
-        """Find out which files `word` means.
+        """Find out which GGUF files `word` means.
 
         Without network, or where the Hub cannot be reached, the cache answers.
 
         Raises:
+            NoGguf: there are none in the repository.
             InputError: it means none, or may not be had.
         """
+        return self._find(word, _wanted)
+
+    def checkpoint(self, word: HubWord) -> HubModel:
+        """The files of a repository that a GGUF can be made from, likewise.
+
+        Raises:
+            NoGguf: there are none either.
+            InputError: they may not be had.
+        """
+        return self._find(word, lambda _, listing: checkpoint_files(listing.files))
+
+    def one(self, word: HubWord, file: str) -> HubModel:
+        """A file at the top of a repository, whatever else is there.
+
+        Raises:
+            InputError: there is none, or it may not be had.
+        """
+        return self._find(word, lambda _, listing: [file] if file in listing.files else None)
+
+    def _find(self, word: HubWord, choose: Choose) -> HubModel:
         here = self._cached(word)
-        whole = _wanted(word, here) if here else None
-        if self._settings.offline or (whole and word.file and _COMMIT.fullmatch(word.revision)):
-            if here is None or whole is None:
-                raise self._not_here(word)
-            return self._model(word, here, whole)
-        try:
-            listing = self._api.listing(word, tries=2 if whole else None)
-        except (Unreachable, Refused) as problem:
-            away = isinstance(problem, Unreachable) or problem.status >= 500
-            if here is None or whole is None or not away:
-                raise
-            self._note(f"{problem.message}; taking {word} from {self._settings.cache}")
-            return self._model(word, here, whole)
-        chosen = _wanted(word, listing)
+        whole = choose(word, here) if here else None
+        if whole and here and word.file and COMMIT.fullmatch(word.revision):
+            return self._model(word, replace(here, asked=False), whole)
+        listing = self._listing(word, here if whole else None)
+        chosen = choose(word, listing)
         if chosen is None:
             raise self._no_file(word, listing)
         return self._model(word, listing, chosen)
+
+    def repository(self, word: HubWord) -> HubModel:
+        """A repository for what lies in it besides models: `files` is empty.
+
+        Raises:
+            InputError: it may not be had.
+        """
+        return HubModel(word, self._listing(word, self._cached(word)), (), None)
+
+    def page(self, word: HubWord) -> str:
+        """Where people read about the repository."""
+        return f"{self._settings.endpoint}/{word.repo}"
 
     def path(self, model: HubModel, file: str) -> Path:
         """One file of the model, fetched into the cache if it is not there yet.
@@ -152,6 +193,21 @@ class Hub:
             checksum=remote.checksum,
         )
 
+    def _listing(self, word: HubWord, here: Listing | None) -> Listing:
+        """What the Hub lists; without network, or where it cannot be reached, what is `here`."""
+        if self._settings.offline:
+            if here is None:
+                raise self._not_here(word)
+            return here
+        try:
+            return self._api.listing(word, tries=2 if here else None)
+        except (Unreachable, Refused) as problem:
+            away = isinstance(problem, Unreachable) or problem.status >= 500
+            if here is None or not away:
+                raise
+            self._note(f"{problem.message}; taking {word} from {self._settings.cache}")
+            return here
+
     def _cached(self, word: HubWord) -> Listing | None:
         cache = RepoCache(self._settings.cache, word.repo)
         commit = cache.commit(word.revision)
@@ -174,11 +230,11 @@ class Hub:
             not word.file and best_model(listing.files, word.quantization)
         ):
             return InputError(f"{word}: the repository has not all shards of it", "Ask its author.")
-        return InputError(
-            f"{word}: there is no such GGUF in the repository",
-            f"It has {shown}."
-            if names
-            else "It has none at all; look for one with `GGUF` in its name.",
+        message = f"{word}: there is no such GGUF in the repository"
+        if names:
+            return InputError(message, f"It has {shown}.")
+        return NoGguf(
+            message, "It has none at all; look for one with `GGUF` in its name.", listing.files
         )
 
 

@@ -13,7 +13,8 @@ from runtime.download.client import BROKEN, Client, Refused
 from runtime.download.words import HubWord
 from runtime.errors import InputError
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A full commit of git."""
 _ETAG = re.compile(r"[0-9A-Za-z._-]{1,200}")
 
 
@@ -26,6 +27,10 @@ class Listing:
     """Paths, in the Hub's order."""
     sums: dict[str, str]
     """SHA-256 of those that are in LFS, by path; 64 hex digits."""
+    gated: bool = False
+    """Whether its files are for accounts only that accepted its terms, as far as is known."""
+    asked: bool = True
+    """Whether the Hub was asked for it, or could not be: else it lists what is on this machine."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,7 @@ def _unknown_token(refusal: Refused) -> bool:
 
 def _listing(found: Any) -> Listing:
     commit = found["sha"]
-    if not _COMMIT.fullmatch(commit):
+    if not COMMIT.fullmatch(commit):
         raise ValueError(commit)
     sums: dict[str, str] = {}
     files = []
@@ -164,4 +169,4 @@ def _listing(found: Any) -> Listing:
         sha256 = lfs.get("sha256") or lfs.get("oid")
         if isinstance(sha256, str):
             sums[path] = sha256.removeprefix("sha256:")
-    return Listing(commit, tuple(files), sums)
+    return Listing(commit, tuple(files), sums, bool(found.get("gated")))

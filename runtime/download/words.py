@@ -16,6 +16,7 @@ _HUB = re.compile(
     r"(?:/(?P<file>[^@]+)|:(?P<quant>[\w.-]+))?(?:@(?P<revision>[^@\s]+))?",
     re.ASCII,
 )
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _TIP = (
     "Write `hf:ORG/REPO`, `hf:ORG/REPO:Q4_K_M` or `hf:ORG/REPO/FILE.gguf`, each with or without "
     "`@REVISION`."
@@ -75,6 +76,11 @@ def parsed(word: str, endpoint: str) -> HubWord | WebWord | None:
         )
     if scheme in ("http", "https") and word[len(scheme) :].startswith("://"):
         return _from_page(word, endpoint) or _from_address(word)
+    if _ADDRESS.match(word):
+        raise InputError(
+            f"{shown(word)}: nothing is fetched by {scheme}",
+            "Write `hf:ORG/REPO` or `https://HOST/FILE.gguf`, or fetch it yourself.",
+        )
     return None
 
 

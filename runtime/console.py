@@ -1,0 +1,109 @@
+"""What a person sees on stderr: lines of four kinds, and how exceptions become them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runtime import streams
+from runtime.errors import InputError
+
+_RED, _YELLOW, _CYAN, _BOLD, _RESET = (
+    "\033[31;1m", "\033[33;1m", "\033[36m", "\033[1m", "\033[0m",
+)  # fmt: skip
+
+
+def _colour(code: str, text: str) -> str:
+    """Colours only for a terminal that did not ask for none (https://no-color.org)."""
+    if os.environ.get("NO_COLOR") or not sys.stderr.isatty():
+        return text
+    return f"{code}{text}{_RESET}"
+
+
+def error(message: str, tip: str = "") -> None:
+    """Print one `ERROR` line and, if there is a way out, one `TIP` line."""
+    print(f"{_colour(_RED, 'ERROR')} {_line(message)}", file=sys.stderr)
+    if tip:
+        print(f"{_colour(_CYAN, 'TIP')} {_line(tip)}", file=sys.stderr)
+
+
+def warning(message: str) -> None:
+    """Print one `WARNING` line: the work goes on, but its result may not be what is wanted."""
+    print(f"{_colour(_YELLOW, 'WARNING')} {_line(message)}", file=sys.stderr)
+
+
+def note(message: str) -> None:
+    """Print one line of information about work in progress."""
+    print(_colour(_BOLD, _line(message)), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Text of others, without what would steer a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _line(text: str) -> str:
+    """Names of files, and messages of others, may have several lines."""
+    return printable(text.replace("\n", " "))
+
+
+_TIPS = {
+    errno.EACCES: "Check who may read and write there, or choose another place.",
+    errno.EDQUOT: "Your quota is used up: free some space, or write to another disk.",
+    errno.EFBIG: "The file system or `ulimit -f` allows no file as large: write to another disk.",
+    errno.EIO: "The disk or the connection to it fails: try another one.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.ENOENT: "Check the path.",
+    errno.ENOSPC: "Free some space, or write to another disk.",
+    errno.ENOTDIR: "Check the path.",
+    errno.EPERM: "Check who may read and write there, or choose another place.",
+    errno.EROFS: "That file system is read-only: write to another one.",
+}
+
+
+class Exit(Exception):
+    """Ask the command line to end with this status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn what the user can mend into an `ERROR` line; let everything unknown through.
+
+    What was printed has left this process in the end.
+
+    Raises:
+        Exit: with status 1 after an `InputError`, an `OSError` or Ctrl-C.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except InputError as problem:
+        error(problem.message, problem.tip)
+        raise Exit(1) from None
+    except BrokenPipeError:
+        # The reader of our stdout went away (`llamapack inspect F | head -1`): not a failure.
+        raise Exit(0) from None
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        error(f"{where}{problem.strerror or problem}", _TIPS.get(problem.errno or 0, ""))
+        raise Exit(1) from None
+    except KeyboardInterrupt:
+        error("interrupted", "No half-written file was left; run the command again.")
+        raise Exit(1) from None
+    finally:
+        streams.finish()
+
+
+def confirmed(question: str) -> bool | None:
+    """Ask a question that Enter answers with yes; None where there is nobody to ask."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    print(f"{_colour(_BOLD, question)} [Y/n] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("", "y", "yes")

@@ -1,0 +1,59 @@
+"""GPU modules that a start has compiled on this machine, and what compiles them.
+
+Names in the cache: docs/bundle-format.md, "Engines and the cache"; recipes: "Members".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from runtime.doctor.cache_places import places
+from runtime.doctor.machine import Machine
+from runtime.doctor.subject import Subject
+
+_FOLDERS = {
+    "nvcc": ("/usr/local/cuda/bin", "/opt/cuda/bin", "${CUDA_PATH}/bin"),
+    "hipcc": ("${ROCM_PATH}/bin", "/opt/rocm/bin", "${HIP_PATH}/bin"),
+}
+"""Where engines look behind PATH: `folders` of the recipes, for where there is no bundle."""
+
+
+def recompiled(machine: Machine, subject: Subject, kind: str) -> Path | None:
+    """The module of that kind that was compiled here from the bundle's sources, if one was."""
+    recipe = subject.gpu_recipes.get(f"{machine.system}/{kind}")
+    if recipe is None:
+        return None
+    key = hashlib.sha256(recipe).hexdigest()[:32]
+    try:
+        library = str(json.loads(recipe)["library"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    for place in places(machine):
+        folder = place.path / "gpu"
+        try:
+            name = (folder / f"{machine.target}-{kind}-{key}.recompiled").read_text("utf-8")
+            path = folder / name.rstrip("\n") / library
+            if path.is_file():
+                return path
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def compiler(machine: Machine, name: str) -> Path | None:
+    """The compiler of that name that an engine would take."""
+    if found := machine.program(name):
+        return found
+    for folder in _FOLDERS.get(name, ()):
+        place = machine.path(folder)
+        if folder.startswith("${"):
+            variable, _, below = folder.removeprefix("${").partition("}")
+            if not machine.env.get(variable):
+                continue
+            place = Path(machine.env[variable] + below)
+        if program := shutil.which(name, path=str(place)):
+            return Path(program)
+    return None

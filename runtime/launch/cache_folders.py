@@ -1,0 +1,69 @@
+"""The folders of the cache that start stubs share; docs/bundle-format.md says which they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from runtime.doctor.cache_places import Place, owner_trouble, places
+from runtime.doctor.machine import Machine
+from runtime.errors import InputError
+
+
+class Unusable(Exception):
+    """A place cannot hold what is to be put there."""
+
+
+def usable_places(machine: Machine) -> Iterator[Place]:
+    """Places that no other user writes to, whether they are there already or not."""
+    for place in places(machine):
+        try:
+            # Windows' directories have lists of rights instead, which are inherited.
+            trouble = None if machine.system == "windows" else owner_trouble(place, machine.user)
+        except OSError:
+            continue
+        if trouble is None:
+            yield place
+
+
+def made(place: Place, name: str, machine: Machine) -> Path:
+    """A folder in a place, which is made with rights for this user only.
+
+    Raises:
+        Unusable: it cannot be, or other users may write into the place.
+    """
+    home = machine.env.get("HOME")
+    # A home that is not there (such as /nonexistent) is not to be invented, not even by root.
+    if home and place.path.is_relative_to(home) and not Path(home).is_dir():
+        raise Unusable(f"there is no home directory {home}")
+    missing = [place.path]
+    while not missing[-1].parent.exists() and not place.shared:
+        missing.append(missing[-1].parent)
+    try:
+        for one in reversed(missing):
+            one.mkdir(mode=0o700, exist_ok=True)
+        if machine.system != "windows" and (trouble := owner_trouble(place, machine.user)):
+            raise Unusable(trouble.why)
+        folder = place.path / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise Unusable(error.strerror or str(error)) from None
+    return folder
+
+
+def cache_folder(machine: Machine, name: str) -> Path:
+    """A folder in the first place that will do.
+
+    Raises:
+        InputError: none will.
+    """
+    reasons = []
+    for place in places(machine):
+        try:
+            return made(place, name, machine)
+        except Unusable as reason:
+            reasons.append(f"{place.path}: {reason}")
+    raise InputError(
+        f"no directory can hold {name}: {'; '.join(reasons)}",
+        "Name one with LLAMAPACK_CACHE; `llamapack doctor` helps.",
+    )

@@ -1,0 +1,158 @@
+"""`llamapack run`, `llamapack-run` and `python -m runtime`: start whatever holds a model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runtime import streams
+from runtime.console import Exit, confirmed, error, note, reported
+from runtime.doctor.machine import Machine
+from runtime.launch.flags import positional
+from runtime.launch.parts import Parted, parted
+from runtime.launch.plan import Plan, planned
+from runtime.launch.start import hand_over, unpacked
+from runtime.launch.target import target_of
+from runtime.launch.tools import Tools
+
+_USAGE = """\
+usage: {program} TARGET [--dry-run] [--json] [--force] [--yes] [--offline] [FLAGS…]
+
+Start an engine for a model. TARGET is one of these:
+  m.llamafile              a bundle, also one that this system cannot start by itself
+  m.llamafile.cat0         its first part: the parts are joined in place first, if you say yes
+  m.gguf                   a model, or its first shard
+  hf:ORG/REPO[:QUANT]      a model of the Hub, fetched once; or https://HOST/m.gguf
+  m.exe                    engines for Windows, with m.llamafile or m.gguf beside it
+  FOLDER                   all models in it, loaded as requests name them
+
+  -c N                     context in tokens; 0: as trained; default: 8192, less if trained for less
+  -ngl N|auto|all          layers for the GPU; default: as many as fit
+  --gpu KIND               auto, disable, nvidia, amd, intel, apple, cuda, hip, metal, vulkan
+  --recompile, --nocompile compile a GPU module for this very machine, or do not
+  -m FILE                  other weights
+  --server, --chat, --cli  HTTP only, chat only, or a raw completion of -p
+All other flags go to the engine untouched; `{program} TARGET --help` lists them.
+
+  --dry-run                print the engine's command line and start nothing
+  --json                   the same as JSON, with engine, model and memory
+  --force                  start also what does not fit into memory
+  --yes                    do not ask before parts are joined; needed where there is no terminal
+  --offline                use what was fetched before, and no network
+"""
+_NO_TOOLS = Tools()
+_SWITCHES = ("--dry-run", "--json", "--force", "--yes")
+
+
+@dataclass
+class Request:
+    """What a command line asks for."""
+
+    target: str
+    words: list[str]
+    """For the engine."""
+    switches: set[str] = field(default_factory=set)
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    program: str = "llamapack-run",
+    tools: Tools = _NO_TOOLS,
+) -> int:
+    """Start what the words name; comes back only if nothing was started.
+
+    Args:
+        program: what the command is called in the manual.
+        tools: what this program can do besides.
+    """
+    streams.prepare()
+    words = list(sys.argv[1:] if argv is None else argv)
+    request = _parsed(words)
+    try:
+        with reported():
+            if words[:1] in (["-h"], ["--help"]):
+                print(_USAGE.format(program=program), end="")
+            elif request is None:
+                print(_USAGE.format(program=program).splitlines()[0], file=sys.stderr)
+                error("TARGET is missing", f"`{program} --help` says what it can be.")
+                raise Exit(2)
+            else:
+                run(request, tools)
+    except Exit as exit_:
+        return exit_.status
+    return 0
+
+
+def run(request: Request, tools: Tools) -> None:
+    """Start what is asked for, or say what would be started.
+
+    Raises:
+        InputError: it cannot be started.
+    """
+    machine, switches = Machine.this(), request.switches
+    only_said = bool(switches & {"--dry-run", "--json"})
+    path, words = _located(request, machine)
+    file = parted(path)
+    if isinstance(file, Parted) and file.half_joined and not only_said:
+        _join(file, request, tools)
+    plan = planned(target_of(_path(file)), words, machine, tools)
+    if only_said:
+        _say(plan, as_json="--json" in switches)
+    if plan.memory and not plan.loaded.flags.switches.get("quiet"):
+        note(plan.memory.line())
+    if plan.memory and "--force" not in switches:
+        plan.memory.check()
+    if only_said:
+        return
+    if isinstance(file, Parted) and not file.whole.exists():
+        _join(file, request, tools)
+    hand_over(unpacked(plan, machine))
+
+
+def _located(request: Request, machine: Machine) -> tuple[Path, list[str]]:
+    """Where the target lies, fetched if need be, and the engine's words."""
+    words = list(request.words)
+    if not request.target.lower().startswith(("hf:", "https://", "http://")):
+        return Path(request.target), words
+    # Loading the downloader takes as long as all the rest.
+    from runtime.launch.fetched import fetched
+
+    path, more = fetched(request.target, machine, offline="--offline" in words)
+    words = [word for word in words if word != "--offline"]
+    given = {"--mmproj", "-mm", "--no-mmproj"} & set(words)
+    return path, words if given else [*more, *words]
+
+
+def _join(file: Parted, request: Request, tools: Tools) -> None:
+    file.join(tools.join, (lambda _: True) if "--yes" in request.switches else confirmed)
+
+
+def _path(file: Parted | Path) -> Path:
+    return file.whole if isinstance(file, Parted) else file
+
+
+def _say(plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(plan.facts(), indent=2, sort_keys=True, ensure_ascii=False))
+    else:
+        print(plan.command_line)
+    sys.stdout.flush()
+
+
+def _parsed(words: Sequence[str]) -> Request | None:
+    """Our own switches may stand anywhere before `--`; the rest is TARGET and the engine's."""
+    end = words.index("--") if "--" in words else len(words)
+    before, after = words[:end], list(words[end + 1 :])
+    switches = {word for word in before if word in _SWITCHES}
+    rest = [word for word in before if word not in _SWITCHES]
+    # `llamapack run -m FILE …`, as with the engine itself.
+    leading = len(rest) > 1 and rest[0] in ("-m", "--model")
+    place = 1 if leading else positional(rest)
+    if place is None:
+        return None
+    others = rest[2:] if leading else [*rest[:place], *rest[place + 1 :]]
+    return Request(rest[place], [*others, *after], switches)

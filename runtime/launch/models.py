@@ -1,0 +1,97 @@
+"""Which model a start loads, and what else beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.args_file import merge, parse
+from runtime.bundle import Bundle
+from runtime.errors import InputError
+from runtime.launch.flags import Flags, read_flags
+from runtime.launch.parts import opened
+from runtime.launch.target import FOLDER, GGUF, Target
+from runtime.weights import ZIP, Weights, in_bundle, in_files, is_gguf
+from runtime.zip_directory import STORED
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a start reads."""
+
+    flags: Flags
+    """What the words mean, the bundle's own with the user's."""
+    weights: Weights | None
+    """None where a router loads models later, or where the engine will say that there is none."""
+    others: int
+    """Bytes of a projector and of adapters."""
+    draft: Weights | None
+
+
+def loaded(target: Target, words: Sequence[str]) -> Loaded:
+    """What a start with these words of the user's loads.
+
+    Raises:
+        InputError: it cannot be found or read.
+    """
+    own = read_flags(words)
+    named = Path(own.values["model"]) if "model" in own.values else None
+    if target.kind == FOLDER:
+        return Loaded(own, None, 0, None)
+    if named is not None and is_gguf(named):
+        return _of(own, None, in_files(named))
+    if target.kind == GGUF:
+        return _of(own, None, in_files(target.path))
+    container = target.weights or target.path
+    if named is not None and named.is_file():
+        container = named
+    with ExitStack() as stack:
+        # The arguments are those of the bundle even where the weights lie beside it.
+        of_args = target.path if is_gguf(container) else container
+        bundle = stack.enter_context(opened(of_args))
+        flags = read_flags(merge(parse(bundle.args, os.environ), words))
+        if is_gguf(container):
+            return _of(flags, bundle, in_files(container))
+        return _of(flags, bundle, _chosen(bundle, flags))
+
+
+def _chosen(bundle: Bundle, flags: Flags) -> Weights | None:
+    """The model that a bundle's start loads; None if it names one that is not there."""
+    name = flags.values.get("model", "").removeprefix(ZIP)
+    if name in bundle.members:
+        return in_bundle(bundle, name)
+    if name:
+        # As native/engine/sidecar.cpp has it.
+        beside = bundle.path.with_name(Path(name).name)
+        return in_files(beside) if beside.name == name and is_gguf(beside) else None
+    stored = [member.name for member in bundle.weights if member.method == STORED]
+    if not stored:
+        raise InputError(f"{bundle.path} holds no weights", "Name some with `-m FILE.gguf`.")
+    return in_bundle(bundle, stored[0])
+
+
+def _of(flags: Flags, bundle: Bundle | None, weights: Weights | None) -> Loaded:
+    named = flags.values.get("mmproj", "").split(",") + flags.lists.get("lora", [])
+    for scaled in flags.lists.get("lora_scaled", []):
+        named += [item.rpartition(":")[0] for item in scaled.split(",")]
+    draft = flags.values.get("draft")
+    others = sum(_size(bundle, name) for name in named if name)
+    return Loaded(flags, weights, others, _weights(bundle, draft) if draft else None)
+
+
+def _size(bundle: Bundle | None, name: str) -> int:
+    member = bundle.members.get(name.removeprefix(ZIP)) if bundle else None
+    if member and (name.startswith(ZIP) or not Path(name).exists()):
+        return member.size
+    path = Path(name)
+    return path.stat().st_size if path.is_file() else 0  # the engine says that it is missing
+
+
+def _weights(bundle: Bundle | None, name: str) -> Weights | None:
+    inside = name.removeprefix(ZIP)
+    if bundle and inside in bundle.members and (inside != name or not Path(name).exists()):
+        return in_bundle(bundle, inside)
+    return in_files(Path(name)) if is_gguf(Path(name)) else None

@@ -1,0 +1,111 @@
+"""Bundles in parts: read as they lie, and joined in place before they are started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from runtime.bundle import Bundle
+from runtime.console import note
+from runtime.errors import InputError
+from runtime.launch.tools import Join
+from runtime.parts import find, of_whole, part_name, siblings
+from runtime.sizes import in_words
+from runtime.weights import is_gguf
+from runtime.zip_directory import read_directory
+
+
+@dataclass(frozen=True)
+class Parted:
+    """A file that is in parts."""
+
+    part: Path
+    """One of them."""
+    whole: Path
+    """The file that they become."""
+
+    @property
+    def half_joined(self) -> bool:
+        """Whether joining was interrupted, so that the parts are no file any more nor yet."""
+        return self.whole.with_name(f"{self.whole.name}.joining.json").exists()
+
+    def join(self, join: Join | None, ask: Callable[[str], bool | None]) -> None:
+        """Make one file of them, which takes no second copy; goes on where it was interrupted.
+
+        Args:
+            join: what joins; None: nothing here can.
+            ask: asks the user; None is the answer of nobody.
+
+        Raises:
+            InputError: a part is missing or damaged, or the user does not want this.
+        """
+        part = quote(str(self.part))
+        joins = (
+            f"`llamapack join {part}` makes a file of them and keeps them, with `--in-place` they "
+            "become the file; without llamapack `cat` joins them in their order."
+        )
+        if join is None:
+            raise InputError(f"{self.whole} is in parts, which nothing here joins", joins)
+        size = "" if self.half_joined else f" ({in_words(find(self.part).size)})"
+        question = f"{self.whole} is in parts. Make one file of them, in place{size}?"
+        answer = ask(question)
+        if not answer:
+            tip = joins if answer is False else f"`--yes` lets them become the file; {joins}"
+            raise InputError(f"{self.whole} is in parts, which no engine can map", tip)
+        note(f"joining the parts of {self.whole} in place")
+        join(self.part)
+
+
+def parted(path: Path) -> Parted | Path:
+    """What the name of a part stands for: a file in parts, or the path of one that is whole.
+
+    A part that is all of its file is whole, as is a joined file that lies beside its parts.
+
+    Raises:
+        InputError: parts are missing, or their file is there and another one.
+    """
+    name = part_name(path.name)
+    if name is None or is_gguf(path):
+        return path
+    whole = path.with_name(name.whole)
+    here = Parted(path, whole)
+    if here.half_joined:
+        return here
+    if whole.is_file() and not path.exists():
+        return whole  # it has become the file
+    parts = find(path)
+    if len(parts.paths) == 1:
+        return parts.paths[0]
+    if not whole.exists():
+        return here
+    if not whole.is_file() or whole.stat().st_size != parts.size:
+        raise InputError(
+            f"{whole} is there beside its parts, and has another size",
+            "Move it away if it is old, or name it in place of the parts.",
+        )
+    return whole
+
+
+def opened(path: Path) -> Bundle:
+    """A bundle, whether it is a file or still in parts.
+
+    Raises:
+        InputError: it is neither, or damaged.
+    """
+    there = [] if path.exists() else list(_parts(path).values())
+    if not there:
+        return Bundle.open(path)
+    stream = find(there[0]).open()
+    try:
+        return Bundle(path, stream, read_directory(stream, str(path)))
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _parts(whole: Path) -> dict[int, Path]:
+    older = part_name(f"{whole.name.removesuffix('.llamafile')}.cat0.llamafile")
+    found = siblings(whole.parent, of_whole(whole))
+    return found or (siblings(whole.parent, older) if older else {})

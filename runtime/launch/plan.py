@@ -1,0 +1,139 @@
+"""Everything about a start before it happens: engine, words, environment, memory."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.doctor.machine import Machine
+from runtime.errors import InputError
+from runtime.launch import archives, engine_cache
+from runtime.launch.engine_cache import CachedEngine
+from runtime.launch.memory import Memory, memory
+from runtime.launch.models import Loaded, loaded
+from runtime.launch.parts import opened
+from runtime.launch.target import BUNDLE, FOLDER, GGUF, Target
+from runtime.launch.tools import Tools
+from runtime.weights import is_gguf
+
+_ROUTER_PORT = "8080"  # as the engine's other modes have it
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One start."""
+
+    target: Target
+    container: Path
+    """The bundle or archive that the engine comes from, with its GPU modules and web UI."""
+    engine: CachedEngine
+    words: tuple[str, ...]
+    """The engine's arguments."""
+    loaded: Loaded
+    memory: Memory | None
+    """None where nothing is loaded, or a router does so later."""
+
+    @property
+    def argv(self) -> list[str]:
+        """The engine's words, the first being what it calls itself."""
+        own = self.container == self.target.path
+        return [str(self.target.path) if own else str(self.engine.program), *self.words]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the engine finds in its environment besides."""
+        return {"LLAMAPACK_BUNDLE": str(self.container.resolve())}
+
+    @property
+    def command_line(self) -> str:
+        """What a shell would have to run to start the same."""
+        settings = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        return " ".join([*settings, shlex.join([str(self.engine.program), *self.words])])
+
+    def facts(self) -> dict[str, Any]:
+        """The plan for `--json`."""
+        weights, engine = self.loaded.weights, self.engine
+        return {
+            "target": str(self.target.path),
+            "kind": self.target.kind,
+            "engine": {
+                "target": engine.engine.target,
+                "id": engine.engine.id,
+                "program": str(engine.program),
+                "unpacked": engine.unpacked,
+                "from": str(self.container),
+            },
+            "command": [str(engine.program), *self.words],
+            "environment": self.environment,
+            "model": weights and {"file": weights.name, **asdict(weights.facts)},
+            "memory": self.memory and self.memory.facts(),
+        }
+
+
+def planned(target: Target, words: Sequence[str], machine: Machine, tools: Tools) -> Plan:
+    """Plan a start; nothing is unpacked yet.
+
+    Args:
+        words: the user's flags for the engine.
+        tools: what makes or fetches engines where none are installed.
+
+    Raises:
+        InputError: there is no engine for this machine, or what it is to load cannot be read.
+    """
+    container = _container(target, machine, tools)
+    with opened(container) as bundle:
+        engine = engine_cache.find(bundle, machine)
+        modules = [m for m in bundle.gpu_modules if engine and m.target == engine.engine.target]
+    if engine is None:
+        raise _no_engine(f"no engine of {container} starts on this {machine.target}")
+    what = loaded(target, words)
+    use = None
+    if what.weights and not what.flags.only_asks:
+        use = memory(str(target.path), what.weights, what, machine, modules)
+    return Plan(target, container, engine, tuple(_words(target, container, words)), what, use)
+
+
+def _container(target: Target, machine: Machine, tools: Tools) -> Path:
+    """The bundle or archive to take the engine from."""
+    own = [target.path] if target.kind == BUNDLE else []
+    if target.weights and not is_gguf(target.weights):
+        own.append(target.weights)
+    there: list[str] = []
+    for path in own:
+        with opened(path) as bundle:
+            if engine_cache.host_engines(bundle, machine):
+                return path
+            there += [engine.target for engine in bundle.engines]
+    found = tools.provide(machine) or archives.newest(machine)
+    if found:
+        return found
+    if target.kind == BUNDLE:
+        inside = ", ".join(there) or "none at all"
+        raise _no_engine(f"{target.path} has no engine for {machine.target}; it has: {inside}")
+    raise _no_engine(f"no engine for {machine.target} is installed, which {target.path} needs")
+
+
+def _no_engine(what: str) -> InputError:
+    return InputError(
+        what,
+        "`llamapack engine fetch` brings one, `llamapack engine build` builds one; a `.llamafile` "
+        "brings its own.",
+    )
+
+
+def _words(target: Target, container: Path, words: Sequence[str]) -> list[str]:
+    if target.kind == GGUF:
+        return ["-m", str(target.path), *words]
+    if target.kind == FOLDER:
+        # The router takes flags of upstream's server alone.
+        rest = [word for word in words if word not in ("--server", "--nobrowser", "--no-browser")]
+        given = "--port" in rest or os.environ.get("LLAMA_ARG_PORT")
+        port = [] if given else ["--port", _ROUTER_PORT]
+        return ["serve", "--models-dir", str(target.path), *port, *rest]
+    if container == target.path:
+        return list(words)
+    return ["-m", str(target.weights or target.path), *words]
