@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from packer import __version__, commands
 from packer.console import Exit, reported
+from runtime import streams
 
 
 def parser(names: Iterable[str] = commands.VERBS) -> argparse.ArgumentParser:
@@ -27,9 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 wrong usage."""
     words = sys.argv[1:] if argv is None else argv
     known = words[:1] if words and words[0] in commands.VERBS else commands.VERBS
-    args = parser(known).parse_args(words)
+    streams.prepare()
     try:
         with reported():
+            args = parser(known).parse_args(words)
             args.run(args)
     except Exit as request:
         return request.status

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import io
+import mmap
+import os
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 
 from packer.digest import Data, Digest, Hasher
+from packer.disk.direct import DirectReader
 from packer.progress import Advance
 from runtime.errors import InputError
 
 BLOCK = 4 << 20  # bytes; large enough that Python's part of the work vanishes
-_BLOCKS = 6  # so many may be between reading and hashing
+_BLOCKS = 8  # so many may be between reading and hashing
+_AHEAD = 3  # so many are read at once: one alone does not keep a disk busy
 _MAPPED = 64  # likewise for pieces of a mapped file, which take no memory until they are hashed
 
 
@@ -38,6 +44,24 @@ class Destination(Protocol):
         Returns:
             what was written, piece by piece while it is being written; None: not possible here.
         """
+
+
+class Nowhere:
+    """A destination that only counts."""
+
+    position = 0
+
+    def write(self, data: Data) -> None:
+        self.position += len(data)
+
+    def skip(self, count: int) -> None:
+        self.position += count
+
+    def patch(self, offset: int, data: Data) -> None:
+        pass
+
+    def take(self, source: BinaryIO, count: int) -> Iterator[Data] | None:
+        return None
 
 
 def copy(
@@ -85,42 +109,68 @@ def read_ahead(
 ) -> Digest:
     """Give `size` bytes of `source` to `use` block by block, and return their digest.
 
-    The next block is read, and the previous ones are hashed, while `use` has its turn.
+    The next blocks are read, and the previous ones are hashed, while `use` has its turn.
 
     Raises:
         InputError: the source ends before `size` bytes.
     """
-    blocks = [
-        memoryview(bytearray(min(BLOCK, size))) for _ in range(_BLOCKS if size > BLOCK else 1)
-    ]
-    hashed: list[Callable[[], None]] = [_nothing] * len(blocks)
-    lengths = [min(BLOCK, size - start) for start in range(0, size, BLOCK)]
-    with ThreadPoolExecutor(1) as reader, Hasher() as hasher:
-        for index, length in enumerate(lengths):
-            block = blocks[index % len(blocks)]
-            if index == 0:
-                ahead = reader.submit(_fill, source, block[:length], name)
-            data = ahead.result()
-            if index + 1 < len(lengths):
-                following = (index + 1) % len(blocks)
-                hashed[following]()
-                space = blocks[following][: lengths[index + 1]]
-                ahead = reader.submit(_fill, source, space, name)
-            hashed[index % len(blocks)] = hasher.update(data)
+    count = _BLOCKS if size > BLOCK else 1
+    # Whole pages of memory, as direct reading and writing want them.
+    blocks = [memoryview(mmap.mmap(-1, min(BLOCK, size) or 1)) for _ in range(count)]
+    hashed: list[Callable[[], None]] = [_nothing] * count
+    starts = range(0, size, BLOCK)
+    ahead: deque[Future[memoryview]] = deque()
+    with _reader(source, name) as read, Hasher() as hasher:
+        for index in range(len(starts)):
+            for following in range(index + len(ahead), min(index + _AHEAD + 1, len(starts))):
+                hashed[following % count]()
+                space = blocks[following % count][: size - starts[following]]
+                ahead.append(read(space, starts[following]))
+            data = ahead.popleft().result()
+            hashed[index % count] = hasher.update(data)
             use(data)
-            advance(length)
+            advance(len(data))
         return hasher.digest()
+
+
+Read = Callable[[memoryview, int], Future[memoryview]]
+"""Fills a block with what begins at an offset from the source's position, in another thread."""
+
+
+@contextmanager
+def _reader(source: BinaryIO, name: str) -> Iterator[Read]:
+    """A way to read `source`: of a file several blocks at once, of a stream one after another."""
+    if not isinstance(source, io.FileIO) or not hasattr(os, "preadv"):
+        assert isinstance(source, io.RawIOBase | io.BufferedIOBase)
+        stream = source
+        with ThreadPoolExecutor(1) as threads:
+            yield lambda space, _: threads.submit(_fill, stream.readinto, space, name)
+        return
+    begin = source.tell()
+    with DirectReader(source) as direct, ThreadPoolExecutor(_AHEAD) as threads:
+
+        def fill(space: memoryview, offset: int) -> memoryview:
+            done = 0
+
+            def more(room: memoryview) -> int:
+                nonlocal done
+                count = direct.read(room, begin + offset + done)
+                done += count
+                return count
+
+            return _fill(more, space, name)
+
+        yield lambda space, offset: threads.submit(fill, space, offset)
 
 
 def _nothing() -> None:
     pass
 
 
-def _fill(source: BinaryIO, space: memoryview, name: str) -> memoryview:
+def _fill(read: Callable[[memoryview], int], space: memoryview, name: str) -> memoryview:
     done = 0
     while done < len(space):
-        assert isinstance(source, io.RawIOBase | io.BufferedIOBase)
-        count = source.readinto(space[done:])
+        count = read(space[done:])
         if not count:
             raise InputError(f"{name} became shorter while it was read", "Run the command again.")
         done += count

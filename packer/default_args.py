@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runtime.args_file import parse, quote
-from runtime.bundle import TEMPLATE
+from runtime.bundle import MODELS, TEMPLATE
 from runtime.errors import InputError
 from runtime.gguf_header import Header
+
+CONTEXT = "-c"
+"""The option that states the context size."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ def default_args(
     template: bool,
     own: str,
     draft: Draft | None = None,
+    several: bool = False,
+    defaults: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Write a `.args` file.
 
@@ -45,7 +50,9 @@ def default_args(
         model: member name of the model to start with.
         mmproj: member name of its projector.
         template: whether the bundle holds a chat template of its own.
+        several: whether `models.ini` says which models there are, and what belongs to each.
         own: what the packer's user adds, as they wrote it; it comes last, and so wins.
+        defaults: options with values that come before it.
 
     Raises:
         InputError: a quote in `own` is not closed, or an adapter has a name that options cannot
@@ -55,15 +62,22 @@ def default_args(
     pairs = [("-m", model)]
     if mmproj is not None:
         pairs.append(("--mmproj", mmproj))
-    pairs += [_lora(lora) for lora in loras]
+    pairs += [lora_option(lora) for lora in loras]
     if draft is not None:
         pairs.append(("-md", draft.member))
         if draft.kind:
             pairs.append(("--spec-type", draft.kind))
+    if several:
+        pairs.append(("--models-preset", f"/zip/{MODELS}"))
     if template:
         pairs.append(("--chat-template-file", f"/zip/{TEMPLATE}"))
-    text = "".join(f"{flag}\n{quote(value)}\n" for flag, value in pairs)
+    text = written([*pairs, *defaults])
     return text + own.rstrip("\n") + "\n" if own.strip() else text
+
+
+def written(pairs: Iterable[tuple[str, str]]) -> str:
+    """Options with values as `.args` holds them: a word on each line."""
+    return "".join(f"{flag}\n{quote(value)}\n" for flag, value in pairs)
 
 
 def draft_kind(header: Header) -> str | None:
@@ -80,7 +94,12 @@ def draft_kind(header: Header) -> str | None:
     return "draft-eagle3" if architecture == "eagle3" else "draft-simple"
 
 
-def _lora(lora: Lora) -> tuple[str, str]:
+def lora_option(lora: Lora) -> tuple[str, str]:
+    """The option that applies an adapter, and its value.
+
+    Raises:
+        InputError: the adapter has a name that options cannot hold.
+    """
     # Upstream takes `FILE:SCALE,FILE:SCALE`, and splits at every comma and colon.
     if "," in lora.member or (lora.scale is not None and ":" in lora.member):
         raise InputError(

@@ -9,8 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from mmap import mmap
+from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
+
+from packer.progress import Advance
+from runtime.bundle import Bundle
+from runtime.zip_directory import Member
 
 try:
     from isal.isal_zlib import crc32 as _crc32
@@ -36,6 +41,28 @@ class Digest:
 def digest(data: Data) -> Digest:
     """The digest of data in memory."""
     return Digest(len(data), zlib.crc32(data), hashlib.sha256(data).hexdigest())
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the file at `path`, 64 lower-case hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def member_digest(bundle: Bundle, member: Member, advance: Advance) -> Digest:
+    """The digest of a member's contents, whatever the directory says of them.
+
+    Args:
+        advance: told about bytes of content as they are hashed.
+
+    Raises:
+        InputError: it is cut off, or cannot be unpacked.
+    """
+    with Hasher() as hasher:
+        for piece in bundle.stream(member):
+            hasher.update(piece)
+            advance(len(piece))
+        return hasher.digest()
 
 
 class Hasher:

@@ -34,7 +34,7 @@ def chosen(targets: str | None) -> dict[str, Path]:
     if missing or not wanted:
         raise InputError(
             f"no engine is built for {', '.join(missing)}" if missing else "no engine is built",
-            f"Run `{' '.join(['llamapack engine build', *missing])}`.",
+            f"Run `{' '.join(['llamapack engine fetch', *missing])}`, or `engine build`.",
         )
     return {target: found[target] for target in wanted}
 
@@ -49,5 +49,7 @@ def web_ui() -> Path:
 
     found = built.find()
     if found is None:
-        raise InputError("the web UI is not built", "Run `llamapack engine build`.")
+        raise InputError(
+            "the web UI is not built", "Run `llamapack engine fetch`, or `engine build`."
+        )
     return found

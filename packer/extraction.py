@@ -30,6 +30,17 @@ def member_named(bundle: Bundle, name: str) -> Member:
     return bundle.members[name]
 
 
+def members_named(bundle: Bundle, name: str) -> list[Member]:
+    """The member of this name, or all that are in the folder of this name.
+
+    Raises:
+        InputError: there is nothing of such a name.
+    """
+    folder = name.rstrip("/") + "/"
+    found = [m for m in bundle.members.values() if m.name == name or m.name.startswith(folder)]
+    return found or [member_named(bundle, name)]
+
+
 def chosen(bundle: Bundle, names: Iterable[str]) -> list[Member]:
     """The members of these names, and those in folders of these names; all if none is given.
 
@@ -40,12 +51,7 @@ def chosen(bundle: Bundle, names: Iterable[str]) -> list[Member]:
     files = [member for name, member in bundle.members.items() if not name.endswith("/")]
     if not wanted:
         return files
-    found: dict[str, Member] = {}
-    for name in wanted:
-        folder = name.rstrip("/") + "/"
-        inside = [m for m in files if m.name == name or m.name.startswith(folder)]
-        for member in inside or [member_named(bundle, name)]:
-            found[member.name] = member
+    found = {member.name for name in wanted for member in members_named(bundle, name)}
     return [member for member in files if member.name in found]
 
 

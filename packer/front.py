@@ -128,7 +128,8 @@ def _padded(program: bytes) -> bytes:
 def _stubs(names: Iterable[str]) -> dict[str, bytes]:
     from packer.engine import native as sources
     from packer.engine import pins, toolchain
-    from packer.polyglot.stubs import build_stubs
+    from packer.polyglot.stubs import all_cached, build_stubs
 
-    zig = toolchain.find(pins.load(sources.directory())).zig
-    return build_stubs(sorted(names), zig)
+    pinned, wanted = pins.load(sources.directory()), sorted(names)
+    # Those that were fetched need no compiler.
+    return all_cached(wanted, pinned.zig) or build_stubs(wanted, toolchain.find(pinned).zig)

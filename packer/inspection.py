@@ -6,11 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from runtime.args_file import parse
-from runtime.bundle import TEMPLATE, Bundle
+from packer.foreign.args import dialect_of, ours
+from packer.foreign.inspected import runtime_facts
+from packer.models_preset import served_as
+from runtime.args_file import Unexpanded, parse
+from runtime.bundle import MODELS, TEMPLATE, Bundle
 from runtime.errors import InputError
 from runtime.gguf_header import MAGIC, Header, read_header_of
 from runtime.model_facts import ModelFacts, model_facts, shard
+from runtime.shards import ShardName
 from runtime.zip_directory import METHODS
 
 
@@ -28,7 +32,7 @@ def inspect(path: Path) -> dict[str, Any]:
             if file.read(len(MAGIC)) == MAGIC:
                 return _gguf(path)
     with Bundle.open(path) as bundle:
-        return _bundle(bundle)
+        return described(bundle)
 
 
 def _gguf(path: Path) -> dict[str, Any]:
@@ -43,12 +47,13 @@ def _gguf(path: Path) -> dict[str, Any]:
     }
 
 
-def _bundle(bundle: Bundle) -> dict[str, Any]:
+def described(bundle: Bundle) -> dict[str, Any]:
+    """The same for a bundle, or a foreign ZIP, that is open."""
     manifest = bundle.manifest
     stated = manifest or {}
     releases = stated.get("engines", {})
     return {
-        "args": {"text": bundle.args, "words": _words(bundle.args)},
+        "args": {"text": bundle.args, "words": _words(bundle)},
         "engines": [
             {**asdict(engine), "llama.cpp": _release(releases, engine.target)}
             for engine in bundle.engines
@@ -70,24 +75,21 @@ def _bundle(bundle: Bundle) -> dict[str, Any]:
         ],
         "models": _models(bundle),
         "name": stated.get("name"),
+        "runtime": runtime_facts(bundle) if manifest is None else None,
         "size": bundle.size,
         "tool": stated.get("tool"),
     }
 
 
-def _words(text: str) -> list[str] | None:
+def _words(bundle: Bundle) -> list[str] | None:
     """The words of `.args` with variables as they are written; None if they cannot be told."""
+    text = bundle.args
+    if text and bundle.manifest is None:
+        text = ours(text, dialect_of(bundle))
     try:
-        return parse(text, _Unexpanded())
+        return parse(text, Unexpanded())
     except InputError:
         return None
-
-
-class _Unexpanded(dict[str, str]):
-    """An environment in which every variable stands for its own name, whatever is set here."""
-
-    def get(self, key: str, default: object = None) -> str:
-        return f"${key}"
 
 
 def _release(releases: object, target: str) -> object:
@@ -98,22 +100,24 @@ def _release(releases: object, target: str) -> object:
 def _models(bundle: Bundle) -> list[dict[str, Any]]:
     """One entry per GGUF member, shards joined; members that are no readable GGUF say why."""
     models: list[dict[str, Any]] = []
-    groups: dict[str, tuple[list[Header], list[int]]] = {}
+    groups: dict[tuple[str, int], tuple[list[Header], list[int]]] = {}
     for member in bundle.weights:
         try:
             header = bundle.header(member)
         except InputError as problem:
             models.append({"file": member.name, "problem": problem.message})
             continue
-        own = shard(header)
-        # All shards of a model have the same name up to `-00001-of-00003.gguf`.
-        key = member.name[: -len("-00001-of-00003.gguf")] + f"|{own.count}" if own else member.name
+        named = ShardName.of(member.name) if shard(header) else None
+        key = named.model if named else (member.name, 1)
         headers, sizes = groups.setdefault(key, ([], []))
         sizes.append(member.size)
         headers.append(header)
         if len(headers) == 1:
             models.append({"file": member.name, "key": key})
+    names = _served_as(bundle)
     for model in models:
+        if model["file"] in names:
+            model["served_as"] = names[model["file"]]
         if (key := model.pop("key", None)) is not None:
             headers, sizes = groups[key]
             facts = model_facts(headers, sum(sizes))
@@ -123,6 +127,13 @@ def _models(bundle: Bundle) -> list[dict[str, Any]]:
             model.update(_model(model["file"], facts, template, headers[0]))
             model["shards"] = len(headers)
     return models
+
+
+def _served_as(bundle: Bundle) -> dict[str, str]:
+    """What the API calls models, by member; nothing in a bundle with one model."""
+    if MODELS not in bundle.members:
+        return {}
+    return served_as(bundle.read(MODELS).decode(errors="replace"))
 
 
 def _model(file: str, facts: ModelFacts, template: str | None, header: Header) -> dict[str, Any]:

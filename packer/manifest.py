@@ -31,6 +31,8 @@ class Model:
     facts: ModelFacts
     chat_template: str | None
     """Where its template comes from: `gguf`, `member`, or None."""
+    served_as: str | None = None
+    """What the API calls it, in a bundle that serves several models."""
 
 
 def make(
@@ -39,6 +41,8 @@ def make(
     engines: Mapping[Engine, str],
     models: Sequence[Model],
     records: Iterable[Record],
+    *,
+    card: Mapping[str, Any],
 ) -> bytes:
     """Write a manifest.
 
@@ -47,9 +51,11 @@ def make(
         front: what stands in front of the archive.
         engines: each with its llama.cpp release.
         records: of all members that were written before the manifest.
+        card: facts for the model card; none: there is no such key.
     """
     return encode(
         {
+            **({"card": dict(card)} if card else {}),
             "engines": engine_entries(engines),
             "format": FORMAT,
             "front": front_entry(front),
@@ -124,6 +130,17 @@ def expected(manifest: Mapping[str, Any], where: str) -> dict[str, tuple[int, st
         ) from None
 
 
+def llama_cpp_releases(manifest: Mapping[str, Any]) -> set[str]:
+    """The llama.cpp releases of its engines; of engines that state none, nothing."""
+    engines = manifest.get("engines")
+    entries = engines.values() if isinstance(engines, dict) else ()
+    return {
+        str(facts["llama.cpp"])
+        for facts in entries
+        if isinstance(facts, dict) and "llama.cpp" in facts
+    }
+
+
 def expected_front(manifest: Mapping[str, Any]) -> tuple[int, str] | None:
     """Size in bytes and SHA-256 of what lies in front of the archive; None if it is not stated."""
     front = manifest.get("front")
@@ -136,7 +153,9 @@ def expected_front(manifest: Mapping[str, Any]) -> tuple[int, str] | None:
 def model_entry(model: Model) -> dict[str, Any]:
     """What it says of one model."""
     facts = model.facts
+    named = {} if model.served_as is None else {"served_as": model.served_as}
     return {
+        **named,
         "architecture": facts.architecture,
         "chat_template": model.chat_template,
         "context_length": facts.context_length,

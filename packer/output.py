@@ -7,9 +7,7 @@ import io
 import mmap
 import os
 import secrets
-import shutil
 import signal
-import struct
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -18,22 +16,25 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from packer.digest import Data
+from packer.disk import kernel_copies
+from packer.disk.direct import DirectWriter
+from packer.output_checks import check_limit, check_path, check_space, exists_already
 from runtime.errors import InputError
 from runtime.unfinished import undo_path
 
-FICLONERANGE = 0x4020940D  # linux/fs.h: _IOW(0x94, 13, struct file_clone_range)
 # Bytes per call. For larger ones the page cache looks for large free regions, which on a virtual
 # machine the host must often provide first: 4 MiB took twice the processor time.
 _WRITE = 128 << 10
 _PIECE = 8 << 20  # bytes mapped at once
-_FAT32_LIMIT = (1 << 32) - 1  # bytes
 
 
 class OutputFile:
     """A growing file, implements `packer.copy.Destination`."""
 
-    def __init__(self, file: io.FileIO) -> None:
+    def __init__(self, file: io.FileIO, direct: DirectWriter | None = None) -> None:
+        """Begin at byte 0 of `file`; `direct` is another way to write to it."""
         self._file = file
+        self._direct = direct
         self._position = 0
 
     @property
@@ -45,6 +46,9 @@ class OutputFile:
 
     def write(self, data: Data) -> None:
         view = memoryview(data)
+        if self._direct and (done := self._direct.write(view, self._position)):
+            self.skip(done)
+            view = view[done:]
         while view:
             done = self._file.write(view[:_WRITE]) or 0
             self._position += done
@@ -67,7 +71,8 @@ class OutputFile:
     def take(self, source: BinaryIO, count: int, start: int | None = None) -> Iterator[Data] | None:
         """Let the kernel append `count` bytes of `source` from its byte `start` on, or from its
         present position: by sharing its blocks where the file system can do that (btrfs, xfs,
-        bcachefs), else by copying (Linux). What comes back is this file, mapped."""
+        bcachefs), else by copying (Linux) unless there is a direct way to write. What comes back is
+        this file, mapped."""
         if sys.platform != "linux" or not count:
             return None
         try:
@@ -75,36 +80,30 @@ class OutputFile:
             if os.fstat(source.fileno()).st_size < start + count:
                 return None
             first = min(count, _PIECE)
-            done = self._clone(source, start, count) or self._copy(source, start, first, 0)
+            if kernel_copies.shared(source.fileno(), start, self.fileno(), self._position, count):
+                done = count
+            elif self._direct and self._direct.works:
+                return None
+            else:
+                done = self._copy(source, start, first, 0)
         except (OSError, io.UnsupportedOperation):
             return (
                 None  # Not on these file systems. A full disk shows again when bytes are written.
             )
         return self._taken(source, start, count, done) if done else None
 
-    def _clone(self, source: BinaryIO, start: int, count: int) -> int:
-        import fcntl
-
-        request = struct.pack("=qQQQ", source.fileno(), start, count, self._position)
-        try:
-            fcntl.ioctl(self._file.fileno(), FICLONERANGE, request)
-        except OSError:
-            return 0
-        return count
-
     def _copy(self, source: BinaryIO, start: int, count: int, done: int) -> int:
         """Copy bytes of `source` from `start` on to `done` bytes behind the present position."""
         target = self._position + done
-        return os.copy_file_range(source.fileno(), self._file.fileno(), count, start, target)
+        return kernel_copies.copied(source.fileno(), start, self.fileno(), target, count)
 
     def _taken(self, source: BinaryIO, start: int, count: int, done: int) -> Iterator[Data]:
         for piece in range(0, count, _PIECE):
             length = min(_PIECE, count - piece)
-            while done < piece + length:
-                copied = self._copy(source, start + done, piece + length - done, done)
-                if not copied:
-                    raise InputError("an input became shorter while it was read", "Try again.")
-                done += copied
+            if done < piece + length:
+                done += self._copy(source, start + done, piece + length - done, done)
+            if done < piece + length:
+                raise InputError("an input became shorter while it was read", "Try again.")
             # A mapping begins where a page does, or before the first byte that is wanted.
             before = (self._position + piece) % mmap.ALLOCATIONGRANULARITY
             mapped = mmap.mmap(
@@ -117,6 +116,33 @@ class OutputFile:
         # The disk has its turn while the last pieces are still being hashed.
         os.fsync(self._file.fileno())
         self.skip(count)
+
+
+@contextmanager
+def made_file(
+    path: Path, *, force: bool = False, inputs: Iterable[Path] = (), needed: int = 0
+) -> Iterator[Path]:
+    """The temporary name under which the body has a program write what becomes `path`.
+
+    Args:
+        force: replace a file that is at `path`.
+        inputs: files that `path` must not be.
+        needed: bytes that the file will take at most, checked before anything is written.
+
+    Raises:
+        InputError: `path` cannot or must not be written, or its disk has too little space.
+    """
+    check_path(path, force, inputs)
+    check_space(path, needed)
+    temporary = temporary_name(path)
+    with terminable():
+        try:
+            yield temporary
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())
+            publish(temporary, path, force)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -142,18 +168,11 @@ def output_file(
     Raises:
         InputError: `path` cannot or must not be written, or its disk has too little space.
     """
-    check_path(path, force, inputs)
-    check_space(path, needed)
-    temporary = temporary_name(path)
-    with terminable():
-        try:
-            with create(temporary, mode) as file:
-                check_limit(file, path, needed)
-                yield OutputFile(file)
-                os.fsync(file.fileno())
-            publish(temporary, path, force)
-        finally:
-            temporary.unlink(missing_ok=True)
+    placed = made_file(path, force=force, inputs=inputs, needed=needed)
+    with placed as temporary, create(temporary, mode) as file:
+        check_limit(file, path, needed)
+        with DirectWriter(file) as direct:
+            yield OutputFile(file, direct)
 
 
 def create(path: Path, mode: int = 0o755) -> io.FileIO:
@@ -173,66 +192,6 @@ def temporary_name(path: Path) -> Path:
     return path.parent / f".llamapack-{secrets.token_hex(6)}.partial"
 
 
-def check_path(path: Path, force: bool, inputs: Iterable[Path]) -> None:
-    """Find out whether a file may be written.
-
-    Raises:
-        InputError: it must not be, as `output_file` says.
-    """
-    if path.is_dir():
-        raise InputError(f"{path} is a directory", "Name a file with `-o NAME.llamafile`.")
-    if not path.parent.is_dir():
-        raise InputError(
-            f"{path.parent} is not a directory", f"Make it with `mkdir -p {path.parent}`."
-        )
-    if not path.exists():
-        return
-    for given in inputs:
-        if given.exists() and path.samefile(given):
-            raise InputError(f"{path} is the output and an input", "Choose another name with `-o`.")
-    if not path.is_file():
-        raise InputError(f"{path} is not a regular file", "Choose another name with `-o`.")
-    if not force:
-        raise _exists(path)
-
-
-def _exists(path: Path) -> InputError:
-    return InputError(f"{path} exists already", "Add `--force` to replace it, or choose `-o`.")
-
-
-def check_space(path: Path, needed: int) -> None:
-    """Find out whether the disk of `path` has `needed` bytes.
-
-    Raises:
-        InputError: it has not.
-    """
-    free = shutil.disk_usage(path.parent).free
-    if free < needed:
-        raise InputError(
-            f"no space for {path}: it needs {needed:,} bytes, its disk has {free:,}",
-            "Free some, or write to another disk with `-o`.",
-        )
-
-
-def check_limit(file: io.FileIO, path: Path, needed: int) -> None:
-    """Find out about limits on file size (FAT32, `ulimit -f`) before gigabytes were written.
-
-    Raises:
-        InputError: `path` may not have `needed` bytes.
-    """
-    if needed > _FAT32_LIMIT:
-        try:
-            file.truncate(needed)
-        except OSError as problem:
-            if problem.errno != errno.EFBIG:
-                return  # Some file systems cannot do this; then writing will show.
-            raise InputError(
-                f"{path} would have {needed:,} bytes, more than its file system allows",
-                "Write to another disk with `-o` (FAT32 ends at 4 GiB), or raise `ulimit -f`.",
-            ) from None
-        file.truncate(0)
-
-
 def publish(temporary: Path, path: Path, force: bool) -> None:
     """Give a finished file its name. Without `force` the temporary name may stay, too.
 
@@ -246,12 +205,18 @@ def publish(temporary: Path, path: Path, force: bool) -> None:
             # Unlike a rename this never replaces a file that came into being meanwhile.
             path.hardlink_to(temporary)
         except FileExistsError:
-            raise _exists(path) from None
+            raise exists_already(path) from None
         except OSError:
             temporary.rename(path)  # a file system without hard links
     # If a change of the file that was here was interrupted, that is of no matter any more.
     undo_path(path).unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def make_executable(path: Path) -> None:
+    """Let those start a file who may read it."""
+    mode = path.stat().st_mode & 0o666
+    path.chmod(mode | (mode & 0o444) >> 2)
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,6 +11,12 @@ from packer.front import APE, EXE
 from packer.pack import Plan
 from runtime.errors import InputError
 
+_MORE_TARGETS = (
+    "Name a target that is not Windows, too, as in `--format ape --targets "
+    "linux-x86_64,windows-x86_64`: the weights go into its file, the engines for Windows into a "
+    "small NAME.exe beside it."
+)
+
 
 def planned(
     whole: Plan, folders: Mapping[str, Path], output: Path, *, kind: str, windows: str | None
@@ -38,12 +44,14 @@ def planned(
     if not inside:
         raise InputError(
             f"{output} would be left without engines: there are only those for Windows",
-            "Use `--windows auto` or `--format exe`, or name more with `--targets`.",
+            _MORE_TARGETS
+            if whole.size_limit >= windows_exe.LIMIT
+            else "Use `--windows auto` or `--format exe`, or name more with `--targets`.",
         )
     bundle = _with_engines(whole, inside)
     plans = {output: replace(bundle, front=front.polyglot(inside))}
     if beside:
-        engines_only = replace(_with_engines(whole, beside), weights={}, models=())
+        engines_only = replace(_with_engines(whole, beside), weights={}, models=(), files={})
         of_windows = {target: folders[target] for target in beside}
         path = windows_exe.path_beside(output)
         plans[path] = replace(engines_only, front=front.native(EXE, of_windows))
@@ -57,7 +65,7 @@ def _native(whole: Plan, folders: Mapping[str, Path], kind: str) -> Plan:
         raise InputError(
             f"{whole.name} would have {plan.size_limit:,} bytes, and Windows starts no file of "
             f"{windows_exe.LIMIT:,} or more",
-            "Pack a polyglot: `--format ape` puts the engines into a small NAME.exe beside it.",
+            _MORE_TARGETS,
         )
     return plan
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import struct
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from packer.fallocate import block_size, end_of_hole, first_hole
-from packer.output import FICLONERANGE, OutputFile
+from packer.disk.fallocate import block_size, end_of_hole, first_hole
+from packer.disk.kernel_copies import copied, shared
+from packer.output import OutputFile
 from packer.progress import Advance
 from runtime.errors import InputError
 
@@ -39,13 +37,13 @@ def append_range(
     """
     if os.fstat(source.fileno()).st_size < start + count:
         raise InputError(f"{source.name!s} is shorter than it says", "Download or copy it again.")
-    shared = _share(source, start, count, output)
+    common = _share(source, start, count, output)
     if use is not None:
-        for piece in _pieces(start, shared):
+        for piece in _pieces(start, common):
             use(_read(source, *piece))
-    if shared:
-        advance(shared)
-    for offset, length, is_data in _extents(source, start + shared, count - shared):
+    if common:
+        advance(common)
+    for offset, length, is_data in _extents(source, start + common, count - common):
         for place, size in _pieces(offset, length):
             if use is None and is_data and _copied(source, place, size, output):
                 pass
@@ -70,18 +68,11 @@ def shares_blocks(source: io.FileIO, folder: Path) -> bool:
 
 def _share(source: io.FileIO, start: int, count: int, output: OutputFile) -> int:
     """Share blocks where the file system can do that; the number of bytes that now are shared."""
-    if sys.platform != "linux":
-        return 0
-    import fcntl
-
     block = block_size(output.fileno())
     whole = count // block * block
     if not whole or start % block or output.position % block:
         return 0
-    request = struct.pack("=qQQQ", source.fileno(), start, whole, output.position)
-    try:
-        fcntl.ioctl(output.fileno(), FICLONERANGE, request)
-    except OSError:
+    if not shared(source.fileno(), start, output.fileno(), output.position, whole):
         return 0
     output.skip(whole)
     return whole
@@ -89,23 +80,11 @@ def _share(source: io.FileIO, start: int, count: int, output: OutputFile) -> int
 
 def _copied(source: io.FileIO, start: int, count: int, output: OutputFile) -> bool:
     """Let the kernel copy; False if it cannot."""
-    if not hasattr(os, "copy_file_range"):
-        return False
-    done = 0
-    while done < count:
-        try:
-            copied = os.copy_file_range(
-                source.fileno(), output.fileno(), count - done, start + done, output.position
-            )
-        except OSError as problem:
-            if done or problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
-                raise
-            return False
-        if not copied:
-            raise InputError(f"{source.name!s} became shorter while it was read", "Try again.")
-        output.skip(copied)
-        done += copied
-    return True
+    done = copied(source.fileno(), start, output.fileno(), output.position, count)
+    output.skip(done)
+    if 0 < done < count:
+        raise InputError(f"{source.name!s} became shorter while it was read", "Try again.")
+    return done == count
 
 
 def _extents(source: io.FileIO, start: int, count: int) -> Iterator[tuple[int, int, bool]]:

@@ -6,6 +6,10 @@ import argparse
 import re
 from decimal import Decimal
 
+from runtime.sizes import in_words
+
+__all__ = ["PART_SIZE", "in_words", "parse_size"]
+
 PART_SIZE = 50_000_000_000
 """Bytes of a part if nobody says otherwise: Hugging Face delivers larger files only to a client of
 its own, not to browsers and curl."""
@@ -31,11 +35,3 @@ def parse_size(text: str) -> int:
     if size < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no size of a part")
     return size
-
-
-def in_words(size: int) -> str:
-    """A size for people, with a decimal unit."""
-    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= scale:
-            return f"{size / scale:,.1f} {unit}"
-    return f"{size} bytes"

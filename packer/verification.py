@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from packer import manifest
-from packer.digest import Digest, Hasher
+from packer.digest import member_digest
+from packer.edit.entries import is_weights
 from packer.progress import Advance
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import InputError
 from runtime.zip_directory import Member
+
+_WEIGHTS_ALIGNMENT = 32
+"""Bytes; GGUF pads its tensors to multiples of it, counted from the start of the file."""
 
 FRONT = "head and start stubs"
 """What a problem in front of the archive names in place of a member."""
@@ -23,7 +27,8 @@ class Problem:
 
     member: str
     kind: str
-    """`damaged`, `missing` (in the manifest only) or `unlisted` (in the archive only)."""
+    """`damaged`, `missing` (in the manifest only), `unlisted` (in the archive only) or `misaligned`
+    (weights that another tool has moved to where engines cannot read them)."""
     detail: str
 
 
@@ -55,10 +60,11 @@ def verify(bundle: Bundle, advance: Advance) -> Iterator[Problem]:
         if listed is not None and expected is None and name != MANIFEST:
             yield Problem(name, "unlisted", "the manifest does not know it")
         try:
-            found = _digest(bundle, member, advance)
+            found = member_digest(bundle, member, advance)
         except InputError as problem:
             yield Problem(name, "damaged", problem.message)
             continue
+        yield from _place(bundle, member)
         if expected is not None and (found.size, found.sha256) != expected:
             size, sha256 = expected
             yield Problem(
@@ -86,9 +92,12 @@ def _front(bundle: Bundle, expected: tuple[int, str] | None) -> Iterator[Problem
         yield Problem(FRONT, "damaged", f"expected SHA-256 {sha256}, actual {actual}")
 
 
-def _digest(bundle: Bundle, member: Member, advance: Advance) -> Digest:
-    with Hasher() as hasher:
-        for piece in bundle.stream(member):
-            hasher.update(piece)
-            advance(len(piece))
-        return hasher.digest()
+def _place(bundle: Bundle, member: Member) -> Iterator[Problem]:
+    start = bundle.data_offset(member)
+    if is_weights(member) and start % _WEIGHTS_ALIGNMENT:
+        yield Problem(
+            member.name,
+            "misaligned",
+            f"its data begin at {start:,}, not on a multiple of {_WEIGHTS_ALIGNMENT}, and engines "
+            "read it wrongly; `llamapack upgrade` moves it",
+        )

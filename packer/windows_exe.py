@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 AUTO, EXTERNAL, NONE = "auto", "external", "none"
@@ -16,10 +16,11 @@ LIMIT = 1 << 32
 
 
 def is_windows(target: str) -> bool:
+    """Whether a target, named as in the bundle format, is one of Windows."""
     return target.startswith("windows-")
 
 
-def divided(choice: str, targets: Iterable[str], size: int) -> tuple[list[str], list[str]]:
+def divided(choice: str, targets: Collection[str], size: int) -> tuple[list[str], list[str]]:
     """The targets whose engines go into the bundle, and those that go into its `NAME.exe`.
 
     Args:

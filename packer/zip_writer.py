@@ -85,6 +85,15 @@ class ZipWriter:
         content = copy(source, size, name, self._destination, advance=advance, sparse=sparse)
         return self._finish(entry, content, size, header_offset, data_offset)
 
+    def add_in_place(self, name: str, content: Digest, *, alignment: int) -> Record:
+        """Add a stored member whose data lie in the destination already, on the next multiple of
+        `alignment` that a local header leaves free."""
+        entry = Entry(name, STORED, content.size, 0o644, self._date, self._time)
+        entry.stated = (content.crc32, content.size)
+        header_offset, data_offset = self._begin(entry, alignment)
+        self._destination.skip(content.size)
+        return self._finish(entry, content, content.size, header_offset, data_offset)
+
     def add_deflated(
         self,
         name: str,

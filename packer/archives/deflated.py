@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packer import __version__, build_cache
-from packer.digest import Digest
+from packer.digest import Digest, file_sha256
 from packer.engine import sums
 from packer.output import output_file
 from packer.sources import FileSource
@@ -45,10 +45,24 @@ class Packed:
     def members(self) -> Iterator[tuple[Member, Digest]]:
         """Its members, in the order in which bundles hold them."""
         for member in self.archive.members.values():
-            sha256 = self.sums.get(member.name.rsplit("/", 1)[1])
+            sha256 = self.sums.get(member.name.rsplit("/", 1)[-1])
             if sha256 is None:
                 sha256 = hashlib.sha256(self.archive.read(member.name)).hexdigest()
             yield member, Digest(member.size, member.crc32, sha256)
+
+
+def add(
+    archive: ZipWriter, packed: Packed, member: Member, content: Digest, *, name: str | None = None
+) -> None:
+    """Add one of `packed.members()` in its deflated form; `name`, if another than it has there."""
+    archive.add_packed(
+        name or member.name,
+        packed.archive.raw(member),
+        member.compressed_size,
+        method=member.method,
+        content=content,
+        mode=member.mode & 0o777,
+    )
 
 
 def add_files(
@@ -77,6 +91,23 @@ def add_files(
     archive.add_bytes(f"{prefix}{sums.NAME}", listing.text, deflate=False)
 
 
+def folder() -> Path:
+    """Where all archives lie."""
+    return build_cache.root() / "deflated"
+
+
+def place(name: str, identity: str) -> Path:
+    """Where the archive of what `identity` stands for lies once it is made; see `deflated`."""
+    settings = f"{name}-{identity}-{DEFLATE_LEVEL}-{zlib.ZLIB_RUNTIME_VERSION}-{__version__}"
+    key = hashlib.sha256(settings.encode()).hexdigest()
+    return folder() / f"{name}-{key[:32]}.zip"
+
+
+def checksum(path: Path) -> Path:
+    """The file beside an archive that has its SHA-256."""
+    return path.with_name(f"{path.name}.sha256")
+
+
 @contextmanager
 def deflated(name: str, identity: str, write: Callable[[ZipWriter], None]) -> Iterator[Bundle]:
     """The archive of what `identity` stands for, open for reading; made by `write` if it is new.
@@ -85,9 +116,7 @@ def deflated(name: str, identity: str, write: Callable[[ZipWriter], None]) -> It
         name: how its file name begins.
         identity: of the contents.
     """
-    settings = f"{name}-{identity}-{DEFLATE_LEVEL}-{zlib.ZLIB_RUNTIME_VERSION}-{__version__}"
-    key = hashlib.sha256(settings.encode()).hexdigest()
-    path = build_cache.root() / "deflated" / f"{name}-{key[:32]}.zip"
+    path = place(name, identity)
     if not _intact(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _make(path, write)
@@ -100,20 +129,13 @@ def _make(path: Path, write: Callable[[ZipWriter], None]) -> None:
         archive = ZipWriter(destination, 0)
         write(archive)
         archive.close()
-    with path.open("rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    with output_file(_checksum(path), force=True, mode=0o644) as destination:
-        destination.write(f"{checksum}  {path.name}\n".encode())
-
-
-def _checksum(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
+    with output_file(checksum(path), force=True, mode=0o644) as destination:
+        destination.write(f"{file_sha256(path)}  {path.name}\n".encode())
 
 
 def _intact(path: Path) -> bool:
     try:
-        stated = _checksum(path).read_text(encoding="utf-8").split()[0]
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == stated
+        stated = checksum(path).read_text(encoding="utf-8").split()[0]
+        return file_sha256(path) == stated
     except (OSError, ValueError, IndexError):
         return False

@@ -15,7 +15,11 @@ class Verb(Protocol):
 
 VERBS: tuple[str, ...] = (
     # Names of modules here; one per line, so that two of them can be added side by side.
+    "ape",
+    "assimilate",
+    "card",
     "cat",
+    "convert",
     "demo",
     "doctor",
     "edit",
@@ -26,7 +30,11 @@ VERBS: tuple[str, ...] = (
     "join",
     "ls",
     "pack",
+    "publish",
+    "quantize",
+    "run",
     "split",
+    "template",
     "upgrade",
     "verify",
 )

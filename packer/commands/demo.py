@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,34 +22,36 @@ def register(verbs: Subparsers) -> None:
         "demo", help="build what is missing, pack the demo model and ask it a question"
     )
     parser.add_argument("question", nargs="?", default=_QUESTION, help=f"default: {_QUESTION}")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("demo.llamafile"), help="default: demo.llamafile"
-    )
+    parser.add_argument("-o", "--output", metavar="FILE|DIR", help="default: demo.llamafile")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     from packer.engine import targets
     from packer.engine.build import build
+    from packer.output_place import output_place
 
-    for target in targets.for_this_machine():
-        build(target)
-    _pack(args.output)
-    note(f"asking {args.output}: {args.question}")
-    print(_answer(args.output, args.question))
-    print(args.output)
+    with output_place(args.output) as place:
+        for target in targets.for_this_machine():
+            build(target)
+        output = place.file(Path("demo.llamafile"))
+        _pack(output)
+    note(f"asking {output}: {args.question}")
+    print(_answer(output, args.question))
+    print(output)
 
 
 def _pack(output: Path) -> None:
     """Pack the model as a user would. Only an earlier demo is ever replaced."""
     from packer import cli
-    from packer.commands import pack
+    from packer.data_folders import data_folder
+    from packer.packing import make
 
-    with as_file(files("packer").joinpath("demo_model", _MODEL)) as model:
-        words = ["pack", str(model), "-o", str(output), "--quiet"]
-        if _is_demo(output):
-            words.append("--force")
-        pack.make(cli.parser(["pack"]).parse_args(words))
+    model = data_folder("packer/demo_model") / _MODEL
+    words = ["pack", str(model), "-o", str(output), "--quiet"]
+    if _is_demo(output):
+        words.append("--force")
+    make(cli.parser(["pack"]).parse_args(words))
 
 
 def _is_demo(path: Path) -> bool:

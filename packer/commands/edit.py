@@ -58,11 +58,11 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.chat_templates import load
-    from packer.commands.pack import own_args
     from packer.edit.apply import COPIED, SHARED, apply
     from packer.edit.edits import Edits, edited
-    from packer.edit.opened import opened
+    from packer.edit.opened import held, opened
+    from packer.own_args import own_args
+    from packer.templates.load import load
     from packer.windows_exe import path_beside
 
     has_template = args.chat_template not in (None, NO_TEMPLATE)
@@ -75,14 +75,16 @@ def run(args: argparse.Namespace) -> None:
         name=args.name,
         force=args.force,
     )
-    with opened(args.file, alone=not args.copy) as file:
-        if edits == Edits(add=[], remove=[], force=args.force):
-            if file.recovered:
+    if edits == Edits(add=[], remove=[], force=args.force):
+        # It need not be a bundle: `pack --consume` changes a GGUF.
+        with held(args.file, alone=not args.copy) as interrupted:
+            if interrupted.recovered:
                 return
-            raise InputError(
-                f"nothing to change in {args.file}",
-                "Say what, for example `--args '-c 4096'`; `llamapack edit --help` lists all.",
-            )
+        raise InputError(
+            f"nothing to change in {args.file}",
+            "Say what, for example `--args '-c 4096'`; `llamapack edit --help` lists all.",
+        )
+    with opened(args.file, alone=not args.copy) as file:
         how = apply(file, edited(file.bundle, edits), copy=args.copy)
     if not args.quiet:
         note(f"{args.file}: changed{', by a new file' if how in (SHARED, COPIED) else ''}")

@@ -1,4 +1,4 @@
-"""`llamapack engine`: builds engines and shows which there are."""
+"""`llamapack engine`: builds or fetches engines and shows which there are."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 from packer.console import note
 from packer.engine import cache, targets
 from packer.engine.build import build, build_web_ui
+from packer.engine.cosmo import cache as cosmo
+from packer.engine.cosmo.flags import add_flags, check_flags
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
+    from packer.gpu.pins import Module
 
 
 def register(verbs: Subparsers) -> None:
@@ -26,7 +29,31 @@ def register(verbs: Subparsers) -> None:
     act.add_argument("targets", nargs="*", metavar="TARGET", help="default: those for this machine")
     act.add_argument("--all", action="store_true", help="for every system and architecture")
     act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
+    add_flags(act)
     act.set_defaults(run=_build)
+
+    act = actions.add_parser(
+        "fetch", help="fetch engines that were built and released, in place of building them"
+    )
+    act.add_argument("targets", nargs="*", metavar="TARGET", help="default: those for this machine")
+    act.add_argument("--all", action="store_true", help="all that were released")
+    act.add_argument(
+        "--gpu",
+        metavar="KINDS|none",
+        help="GPU modules, such as `vulkan,metal,cuda`; default: metal and vulkan where released",
+    )
+    act.add_argument(
+        "--from",
+        dest="source",
+        metavar="DIR|URL",
+        help="where the archives are; default: where this llamapack was released",
+    )
+    act.add_argument(
+        "--index",
+        metavar="FILE|URL",
+        help="list of the archives with their SHA-256; default: the one in this llamapack",
+    )
+    act.set_defaults(run=_fetch)
 
     act = actions.add_parser("add-gpu", help="fetch prebuilt GPU modules of the engines' release")
     act.add_argument("kinds", metavar="KINDS", help="with commas between them: vulkan,metal,cuda")
@@ -40,12 +67,14 @@ def register(verbs: Subparsers) -> None:
     act.set_defaults(run=_list)
 
     act = actions.add_parser("path", help="print the folder of an engine")
-    act.add_argument("target", metavar="TARGET")
+    act.add_argument("target", metavar="TARGET", help="`cosmo`: its program")
     act.set_defaults(run=_path)
 
-    act = actions.add_parser("clean", help="remove stale engines and what builds left behind")
+    act = actions.add_parser(
+        "clean", help="remove stale engines and their like, and what builds left behind"
+    )
     act.add_argument(
-        "--all", action="store_true", help="also current engines, llama.cpp's sources and web UI"
+        "--all", action="store_true", help="also what is current: engines, sources, GPU modules, …"
     )
     act.set_defaults(run=_clean)
 
@@ -59,6 +88,10 @@ def _count(text: str) -> int:
 def _build(args: argparse.Namespace) -> None:
     # Told to end, as by `timeout` or a CI runner, it must not leave compilers behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    check_flags(args)
+    if args.toolchain == cosmo.KIND:
+        _build_cosmo(args)
+        return
     rows = [targets.named(name) for name in args.targets]
     if args.all:
         rows = list(targets.TARGETS.values())
@@ -80,22 +113,65 @@ def _build(args: argparse.Namespace) -> None:
         )
 
 
-def _add_gpu(args: argparse.Namespace) -> None:
-    from packer.gpu import modules, pins
+def _build_cosmo(args: argparse.Namespace) -> None:
+    from packer.engine.cosmo.build import Request
+    from packer.engine.cosmo.build import build as build_runtime
 
-    known = pins.load()
+    request = Request(args.source, args.program or "", tuple(args.definitions or ()), args.cosmocc)
+    print(f"{cosmo.KIND} {build_runtime(request, args.jobs)}", flush=True)
+
+
+def _fetch(args: argparse.Namespace) -> None:
+    from packer.inputs.downloads import Downloads
+    from packer.released import fetching
+
+    with Downloads() as downloads:
+        index = fetching.trusted_index(args.index, downloads)
+        source = args.source or index.base
+        if source is None:
+            raise InputError(
+                "the index does not say where its archives are", "Name the folder with `--from`."
+            )
+        rows = [targets.named(name) for name in args.targets]
+        if args.all:
+            rows = fetching.targets_in(index)
+        rows = rows or targets.for_this_machine()
+        modules = None if args.gpu is None else _modules(args.gpu, {row.name for row in rows})
+        for piece, entry in list(fetching.wanted(index, rows, modules)):
+            print(f"{piece.name} {fetching.fetch(piece, entry, source, downloads)}", flush=True)
+
+
+def _add_gpu(args: argparse.Namespace) -> None:
+    from packer.gpu import chosen, modules, pins
+
     wanted = {targets.named(name.strip()).name for name in (args.targets or "").split(",") if name}
-    for kind in dict.fromkeys(word.strip() for word in args.kinds.split(",")):
+    found = _modules(args.kinds, wanted)
+    if not found and args.kinds != chosen.NONE:
+        raise InputError(
+            f"there is no GPU module {args.kinds} for {', '.join(sorted(wanted))}",
+            f"there are modules for {', '.join(sorted({one.target for one in pins.load()}))}",
+        )
+    for module in found:
+        print(f"{module.target} {module.kind} {modules.add(module)}", flush=True)
+
+
+def _modules(kinds: str, wanted: set[str]) -> list[Module]:
+    """The GPU modules of these kinds for these targets; for all targets if none is named."""
+    from packer.gpu import chosen, pins
+
+    if kinds == chosen.NONE:
+        return []
+    known = pins.load()
+    found = []
+    for kind in dict.fromkeys(word.strip() for word in kinds.split(",")):
         fitting = [module for module in known if module.kind == kind]
         if not fitting:
             raise InputError(
                 f"there is no GPU module `{kind}`",
                 f"the kinds are: {', '.join(pins.kinds(known))}",
             )
-        if wanted:
-            fitting = [module for module in fitting if module.target in wanted]
-        for module in fitting:
-            print(f"{module.target} {module.kind} {modules.add(module)}", flush=True)
+        found += [module for module in fitting if not wanted or module.target in wanted]
+    return found
 
 
 def _list(args: argparse.Namespace) -> None:
@@ -103,6 +179,7 @@ def _list(args: argparse.Namespace) -> None:
 
     found = cache.engines()
     missing = [name for name in targets.TARGETS if name not in {e.target for e in found}]
+    runtimes = cosmo.runtimes()
     if args.json:
         rows = [
             {
@@ -112,12 +189,25 @@ def _list(args: argparse.Namespace) -> None:
                 "llama.cpp": engine.llama_cpp,
                 "path": str(engine.path),
                 "size": engine.size,
-                "state": "built" if engine.current else "stale",
+                "state": _state(engine.current),
                 "target": engine.target,
             }
             for engine in found
         ]
         rows += [{"state": "missing", "target": name} for name in missing]
+        rows += [
+            {
+                "built_with": one.built_with,
+                "id": one.id,
+                "path": str(one.program),
+                "program": one.made or None,
+                "size": one.size,
+                "source": one.source,
+                "state": _state(one.current),
+                "target": cosmo.KIND,
+            }
+            for one in runtimes
+        ]
         rows += [
             {"kind": module.kind, "path": str(path), "state": "fetched", "target": module.target}
             for module, path in modules.found()
@@ -125,14 +215,21 @@ def _list(args: argparse.Namespace) -> None:
         print(json.dumps(sorted(rows, key=lambda row: str(row["target"])), indent=2))
         return
     lines = [
-        f"{e.target:22}{'built' if e.current else 'stale':9}{e.llama_cpp:8}"
+        f"{e.target:22}{_state(e.current):9}{e.llama_cpp:8}"
         f"{e.files:3} files {e.size / 1e6:7.1f} MB  {e.id[:16]}"
         for e in found
     ]
     lines += [f"{name:22}missing" for name in missing]
     print("\n".join(sorted(lines)))
+    for one in runtimes:
+        size = f"{one.size / 1e6:7.1f} MB  {one.id[:16]}"
+        print(f"{cosmo.KIND:22}{_state(one.current):9}{size}  of {one.source} {one.made}".rstrip())
     for module, path in modules.found():
         print(f"{module.target:22}{module.kind:9}{_bytes(path) / 1e6:7.1f} MB, GPU module")
+
+
+def _state(current: bool) -> str:
+    return "built" if current else "stale"
 
 
 def _bytes(folder: Path) -> int:
@@ -140,6 +237,9 @@ def _bytes(folder: Path) -> int:
 
 
 def _path(args: argparse.Namespace) -> None:
+    if args.target == cosmo.KIND:
+        print(cosmo.chosen())
+        return
     row = targets.named(args.target)
     path = cache.find(row.name)
     if path is None:
@@ -151,5 +251,7 @@ def _path(args: argparse.Namespace) -> None:
 
 
 def _clean(args: argparse.Namespace) -> None:
-    freed = cache.clean(everything=args.all)
+    from packer.cleaning import clean
+
+    freed = clean(everything=args.all)
     note(f"freed {freed / 1e6:,.0f} MB")

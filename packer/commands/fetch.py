@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ def register(verbs: Subparsers) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
         metavar="DIR",
         help="put the files here; default: those of the Hub into its cache, which other programs "
         "share, others into the current directory",
@@ -40,6 +38,8 @@ def register(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from packer.inputs.fetching import fetched
+    from packer.output_place import output_place
 
-    for path in fetched(args):
-        print(path, flush=True)
+    with output_place(args.output, is_folder=True) as place:
+        for path in fetched(args, place.path):
+            print(path, flush=True)

@@ -18,11 +18,22 @@ if TYPE_CHECKING:
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser("inspect", help="show what is inside a bundle or a GGUF file")
     parser.add_argument("file", type=Path, metavar="FILE", help="bundle, other llamafile, or GGUF")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument(
+        "--recipe",
+        action="store_true",
+        help="the TOML from which `pack --recipe` makes this bundle again, out of its own members",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.recipe:
+        from packer.recipes.write import recipe
+
+        print(recipe(args.file), end="")
+        return
     from packer.inspection import inspect
 
     facts = inspect(args.file)
@@ -39,6 +50,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
         yield f"bundle {facts['name']}, format {facts['format']}, made by {facts['tool']}"
     elif facts["kind"] == "zip":
         yield "not made by llamapack: a ZIP without manifest (another tool's llamafile?)"
+        yield from _runtime_lines(facts["runtime"])
     for model in facts["models"]:
         yield ""
         yield from _model_lines(model)
@@ -81,6 +93,22 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def _runtime_lines(runtime: dict[str, Any]) -> Iterator[str]:
+    version = runtime["version"]
+    yield f"runtime {version}: {runtime['kind']}" if version else f"runtime {runtime['kind']}"
+    image = runtime["pe"]
+    rows = {
+        "magic": runtime["magic"] if runtime["archs"] or image else None,
+        "native": runtime["native"],
+        "ELF": ", ".join(runtime["archs"]) or None,
+        "PE": image and f"{image['machine']}, headers at {image['offset']:,}",
+        "Mach-O": ", ".join(one["target"] for one in runtime["macho"]) or None,
+    }
+    for key, value in rows.items():
+        if value is not None:
+            yield f"  {key:13}{value}"
+
+
 def _model_lines(model: dict[str, Any]) -> Iterator[str]:
     yield f"model {model['file']}"
     if "problem" in model:
@@ -88,6 +116,7 @@ def _model_lines(model: dict[str, Any]) -> Iterator[str]:
         return
     rows = {
         "name": model["name"],
+        "served as": model.get("served_as"),
         "kind": None if model["kind"] == "model" else model["kind"],
         "architecture": model["architecture"],
         "parameters": model["parameters"] and f"{model['parameters']:,}",

@@ -25,7 +25,7 @@ def register(verbs: Subparsers) -> None:
         "the others are found beside it",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE|DIR", help="default: NAME.llamafile beside them"
+        "-o", "--output", metavar="FILE|DIR", help="default: NAME.llamafile beside them"
     )
     parser.add_argument(
         "--in-place",
@@ -39,7 +39,9 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from packer.output_place import output_place
     from packer.parts.in_place import join_in_place, unfinished
+    from packer.parts.joining import join
     from runtime.parts import find, part_name
 
     first, *others = args.parts
@@ -50,20 +52,16 @@ def run(args: argparse.Namespace) -> None:
             raise InputError(
                 f"{first} and {other} are not parts of one file", "Name the parts of one file."
             )
-    output: Path | None = args.output
-    if output is not None and output.is_dir():
-        output /= whole.name
-    if args.in_place:
-        path = join_in_place(first, whole, output, force=args.force)
-    elif unfinished(whole):
+    if not args.in_place and unfinished(whole):
         raise InputError(
             f"the parts of {whole} are being joined in place", "Finish that with `--in-place`."
         )
-    else:
-        from packer.parts.joining import join
-
-        path = output or whole
-        join(find(first), path, force=args.force)
+    with output_place(args.output) as place:
+        path = place.file(whole)
+        if args.in_place:
+            path = join_in_place(first, whole, path if place.path else None, force=args.force)
+        else:
+            join(find(first), path, force=args.force)
     print(path)
     if not args.quiet:
         note(f"{path}: {in_words(path.stat().st_size)}, its parts were checked")

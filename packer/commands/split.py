@@ -26,7 +26,6 @@ def register(verbs: Subparsers) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
         metavar="DIR|PREFIX",
         help="a folder for the parts, or what their names begin with; default: FILE",
     )
@@ -38,18 +37,17 @@ def register(verbs: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     from shlex import quote
 
+    from packer.output_place import output_place
     from packer.parts.splitting import split
 
     path: Path = args.file
-    output: Path = args.output or path
-    if output.is_dir():
-        output /= path.name
     if path.is_file() and path.stat().st_size <= args.size:
         raise InputError(
             f"{path} has {path.stat().st_size:,} bytes and fits into one part of {args.size:,}",
             "Publish it as it is, or choose a smaller `--size`.",
         )
-    files = split(path, output, args.size, force=args.force)
+    with output_place(args.output) as place:
+        files = split(path, place.file(path), args.size, force=args.force)
     for file in files:
         print(file)
     if not args.quiet:

@@ -24,6 +24,7 @@ def register(verbs: Subparsers) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or other llamafile")
     parser.add_argument(
         "--targets",
+        "--engines",
         metavar="T,T…|all|host",
         help="engines to put in; default: for the systems that the bundle is for now; in other "
         "llamafiles all that are built",

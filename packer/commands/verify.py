@@ -9,27 +9,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packer.console import Exit, error, note
+from runtime.errors import InputError
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
+
+_NO_MANIFEST = "Only bundles that llamapack made have provenance."
 
 
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser("verify", help="hash every member of a bundle and compare")
     parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or any other ZIP file")
+    parser.add_argument(
+        "--provenance",
+        type=Path,
+        metavar="P",
+        help="statement of what FILE was built from (in-toto, SLSA v1): compare with it, too",
+    )
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
+    from packer import provenance
     from packer.progress import progress
     from packer.verification import verify
     from runtime.bundle import MANIFEST, Bundle
 
+    stated = provenance.read(args.provenance) if args.provenance else None
     with Bundle.open(args.file) as bundle:
         total = sum(member.size for member in bundle.members.values())
-        with progress("verifying", total) as advance:
+        with progress("verifying", total + (bundle.size if stated else 0)) as advance:
             problems = list(verify(bundle, advance))
+            if stated and MANIFEST not in bundle.members:
+                raise InputError(f"{args.file} has no manifest to compare", _NO_MANIFEST)
+            if stated and not problems:
+                problems += provenance.check(bundle, stated, advance)
         listed = MANIFEST in bundle.members
         count = len(bundle.members)
     if args.json:
@@ -41,10 +56,17 @@ def run(args: argparse.Namespace) -> None:
             "ok": not problems,
             "problems": [asdict(problem) for problem in problems],
         }
+        if stated:
+            report["provenance"] = {"builder": stated.builder, "commit": stated.commit}
         print(json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False))
     elif not problems:
         against = "manifest and CRC-32" if listed else "CRC-32 alone, since it has no manifest"
         print(f"{args.file}: {count} members, {total:,} bytes agree with {against}")
+        if stated:
+            print(
+                f"{args.provenance}: file, members and pins are those that {stated.builder} built "
+                f"from llamapack's commit {stated.commit}"
+            )
     else:
         for problem in problems:
             print(f"{problem.kind} {problem.member}: {problem.detail}")

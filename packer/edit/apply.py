@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from packer.disk.fallocate import block_size
 from packer.edit.edition import Edition
 from packer.edit.entries import HEAVY, is_weights
 from packer.edit.in_place import Stay, distances, rewrite, staying
 from packer.edit.opened import Opened
 from packer.edit.whole import write_whole
-from packer.fallocate import block_size
 from packer.progress import progress
 from packer.ranges import shares_blocks
 

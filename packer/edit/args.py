@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from runtime.args_file import parse, quote, words_and_ends
+from runtime.args_file import Unexpanded, parse, quote, words_and_ends
 from runtime.bundle import TEMPLATE
 
 MODEL, MMPROJ, LORA, TEMPLATE_FILE = "-m", "--mmproj", "--lora", "--chat-template-file"
@@ -60,7 +60,7 @@ class Args:
         Raises:
             InputError: a quote is not closed.
         """
-        words = list(words_and_ends(text, _Unexpanded()))
+        words = list(words_and_ends(text, Unexpanded()))
         pairs: list[Pair] = []
         end = 0
         for (flag, _), (value, after) in zip(words[::2], words[1::2], strict=False):
@@ -116,10 +116,3 @@ class Args:
         self.drop_flag(TEMPLATE_FILE)
         if present:
             self.put(TEMPLATE_FILE, f"/zip/{TEMPLATE}")
-
-
-class _Unexpanded(dict[str, str]):
-    """An environment in which every variable stands for its own name."""
-
-    def get(self, key: str, default: object = None) -> str:
-        return f"${key}"

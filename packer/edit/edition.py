@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from packer.archives.deflated import Packed
 from packer.archives.engine import PackedEngine
 from packer.copy import Destination
-from packer.digest import Digest, Hasher
+from packer.digest import Digest, member_digest
 from packer.edit.entries import Aside
 from packer.front import Front
 from packer.pack import ALIGNMENT, begin
 from packer.progress import Advance, progress
 from packer.sources import Source
 from packer.zip_writer import Record, ZipWriter
-from runtime.bundle import ARGS, MANIFEST, TEMPLATE, Bundle
+from runtime.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle
 from runtime.errors import InputError
 from runtime.zip_directory import Member
 
@@ -46,12 +46,16 @@ class Edition:
     """Members that stay byte for byte, in the order of the file."""
     head: Head | None = None
     """What replaces all before the weights; None: it stays."""
+    start: bytes = b""
+    """What replaces the first bytes of the file where `head` is None."""
     weights: Mapping[str, Source] = field(default_factory=dict)
     """New GGUF files, by member name."""
     files: Mapping[str, Source] = field(default_factory=dict)
     """New other files."""
     template: bytes | None = None
     """A new chat template."""
+    models_preset: str | None = None
+    """The new text of `models.ini`; None: there is none, or it stays."""
     args: str | None = None
     """The new text of `.args`; None: there is none, or it stays."""
     manifest: Callable[[Sequence[Record]], bytes] | None = None
@@ -90,6 +94,8 @@ class Edition:
                 archive.add_deflated(name, file, source.size)
         if self.template is not None:
             archive.add_bytes(TEMPLATE, self.template, deflate=True)
+        if self.models_preset is not None:
+            archive.add_bytes(MODELS, self.models_preset.encode(), deflate=True)
         if self.args is not None:
             archive.add_bytes(ARGS, self.args.encode(), deflate=False)
         if self.manifest is not None:
@@ -128,8 +134,4 @@ def check_crc(bundle: Bundle, member: Member, found: Digest) -> Digest:
 
 
 def _hash(bundle: Bundle, member: Member, advance: Advance) -> Digest:
-    with Hasher() as hasher:
-        for piece in bundle.stream(member):
-            hasher.update(piece)
-            advance(len(piece))
-        return check_crc(bundle, member, hasher.digest())
+    return check_crc(bundle, member, member_digest(bundle, member, advance))

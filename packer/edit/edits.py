@@ -12,15 +12,23 @@ from packer.edit.args import LORA, MMPROJ, Args
 from packer.edit.edition import Edition
 from packer.edit.models import entries, with_shards, with_template
 from packer.edit.runtime_members import FOLDERS
+from packer.edit.served import served_models
+from packer.engine.cache import finished
 from packer.epoch import source_date_epoch
+from packer.extraction import members_named
+from packer.foreign.args import dialect_of, ours, rewritten
 from packer.inputs.collected import Inputs
 from packer.inputs.weights import FileWeights
+from packer.known_options import check_options
+from packer.member_names import check_bundle_name, check_member_name
+from packer.packed_args import with_own
 from packer.sources import FileSource
 from packer.zip_writer import Record
-from runtime.bundle import ARGS, MANIFEST, TEMPLATE, Bundle
+from runtime.args_file import Unexpanded, parse
+from runtime.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle
 from runtime.errors import InputError
 from runtime.gguf_header import MAGIC, read_header_of
-from runtime.model_facts import model_facts
+from runtime.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ def edited(bundle: Bundle, edits: Edits) -> Edition:
     Raises:
         InputError: this cannot be done to it.
     """
+    if edits.name is not None:
+        check_bundle_name(edits.name)
     old = bundle.manifest
     known = manifest.expected(old, str(bundle.path)) if old is not None else {}
     if old is None and (edits.name is not None or edits.template or edits.no_template):
@@ -71,19 +81,25 @@ def edited(bundle: Bundle, edits: Edits) -> Edition:
     removed = _removed(bundle, edits)
     added = _added(bundle, edits, own_template)
     _refuse_replacing(bundle, added, removed, edits.force)
+    served = served_models(bundle, removed, added.inputs.models)
     models = _models(bundle, removed | set(added.names), own_template, edits)
     models += [manifest.model_entry(model) for model in added.inputs.models]
+    models = [served.named(entry) for entry in models]
     if not models and entries(bundle, ()):
         raise InputError(
             f"{bundle.path} would be left without a model",
             "Add another one in the same command, with `--add`.",
         )
     gone = {*removed, *added.names, MANIFEST}
+    if served.text is None:
+        gone.add(MODELS)
     if edits.template is not None or edits.no_template:
         gone.add(TEMPLATE)
     args = _args(bundle, edits, added, gone, [str(model.get("file")) for model in models])
     if args is not None:
         gone.add(ARGS)
+    if served.changed:
+        gone.add(MODELS)
     kept = [member for member in bundle.members.values() if member.name not in gone]
 
     def make(records: Sequence[Record]) -> bytes:
@@ -102,6 +118,7 @@ def edited(bundle: Bundle, edits: Edits) -> Edition:
         weights=added.inputs.sources,
         files=added.files,
         template=edits.template,
+        models_preset=served.text if served.changed else None,
         args=args,
         manifest=make if old is not None else None,
         hashed=hashes(bundle, known),
@@ -119,11 +136,8 @@ def hashes(bundle: Bundle, known: dict[str, tuple[int, str]]) -> dict[str, str]:
 
 
 def _removed(bundle: Bundle, edits: Edits) -> set[str]:
-    for name in edits.remove:
-        if name not in bundle.members:
-            raise InputError(
-                f"{bundle.path} has no member {name}", f"`llamapack ls {bundle.path}` lists them."
-            )
+    names = [member.name for name in edits.remove for member in members_named(bundle, name)]
+    for name in names:
         instead = {
             ARGS: "Empty it with `--args ''`.",
             TEMPLATE: "Use `--chat-template none`.",
@@ -133,7 +147,7 @@ def _removed(bundle: Bundle, edits: Edits) -> set[str]:
             instead = "Choose engines with `llamapack upgrade --targets`."
         if instead:
             raise InputError(f"{name} is a part of every bundle", instead)
-    return with_shards(bundle, edits.remove)
+    return with_shards(bundle, names)
 
 
 def _added(bundle: Bundle, edits: Edits, own_template: bool) -> _Added:
@@ -145,31 +159,22 @@ def _added(bundle: Bundle, edits: Edits, own_template: bool) -> _Added:
         with source.open() as file:
             is_gguf = file.read(len(MAGIC)) == MAGIC
         if is_gguf or path.suffix.lower() == ".gguf":
-            kind = model_facts([read_header_of(path)], source.size).kind
-            if kind == "model":
+            kind = kind_of(read_header_of(path))
+            if kind == MODEL:
                 added.inputs.add_model(FileWeights(path), own_template=own_template)
             else:
-                name = added.inputs.add_file(FileWeights(path))
+                name = added.inputs.add_file(FileWeights(path), kind)
                 if kind in _FLAGS:
                     added.pairs.append((_FLAGS[kind], name))
         else:
-            name = _file_name(path)
+            name = check_member_name(path.name)
             if name in added.files:
                 raise InputError(f"two files would be member {name}", "Rename one of them.")
             added.files[name] = source
     return added
 
 
-_FLAGS = {"mmproj": MMPROJ, "adapter": LORA}
-
-
-def _file_name(path: Path) -> str:
-    instead = {ARGS: "--args-file", TEMPLATE: "--chat-template"}.get(path.name)
-    if instead:
-        raise InputError(f"{path} cannot be added under this name", f"Use `{instead} {path}`.")
-    if path.name == MANIFEST or "\\" in path.name or not path.name.isprintable():
-        raise InputError(f"{path.name!r} cannot be the name of a member", "Rename the file.")
-    return path.name
+_FLAGS = {PROJECTOR: MMPROJ, ADAPTER: LORA}
 
 
 def _refuse_replacing(bundle: Bundle, added: _Added, removed: Collection[str], force: bool) -> None:
@@ -196,10 +201,14 @@ def _args(
 ) -> str | None:
     """The new text of `.args`; None: as it is."""
     args, had_model = Args([], ""), bool(models)
+    dialect = dialect_of(bundle) if bundle.manifest is None else None
     if ARGS in bundle.members:
         try:
+            text = bundle.read(ARGS).decode()
             args = Args.parsed(
-                bundle.read(ARGS).decode(), bundle.members.keys(), outside=not bundle.weights
+                ours(text, dialect) if dialect else text,
+                bundle.members.keys(),
+                outside=not bundle.weights,
             )
             had_model = args.names_model
         except (InputError, UnicodeDecodeError):
@@ -207,8 +216,11 @@ def _args(
                 raise InputError(
                     f"the {ARGS} of {bundle.path} cannot be read", "Give new ones with `--args`."
                 ) from None
+    before = args.text
     if edits.args is not None:
-        args.own = edits.args
+        # In a file of another tool everything is its user's own.
+        args.own = with_own(args.own, edits.args) if bundle.manifest else edits.args
+        check_options(parse(edits.args, Unexpanded()), finished(bundle.engines))
     replaced = set(added.names)
     args.drop_members([name for name in gone if name not in replaced and name != TEMPLATE])
     if edits.template is not None or edits.no_template:
@@ -220,4 +232,6 @@ def _args(
         args.ensure_model(models)
     if not args.text and ARGS not in bundle.members:
         return None
-    return args.text
+    if dialect is None:
+        return args.text
+    return None if args.text == before else rewritten(args.text, dialect)

@@ -10,15 +10,15 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
-from packer.digest import Data, Digest
+from packer.copy import Nowhere
+from packer.digest import Digest
+from packer.disk.fallocate import UNSUPPORTED
 from packer.edit.edition import Edition
 from packer.edit.entries import entry_end, is_heavy, is_weights, put_aside
 from packer.edit.moves import Move, make_move, movable
 from packer.edit.opened import Opened
 from packer.edit.undo import Change, Undo, take_back
-from packer.fallocate import UNSUPPORTED
 from packer.output import OutputFile
 from packer.pack import ALIGNMENT
 from packer.progress import Advance
@@ -33,24 +33,6 @@ class InPlace(OutputFile):
     def __init__(self, file: io.FileIO) -> None:
         file.seek(0)
         super().__init__(file)
-
-
-class _Measure:
-    """Counts what would be written."""
-
-    position = 0
-
-    def write(self, data: Data, /) -> None:
-        self.position += len(data)
-
-    def skip(self, count: int, /) -> None:
-        self.position += count
-
-    def patch(self, offset: int, data: Data, /) -> None:
-        pass
-
-    def take(self, source: BinaryIO, count: int, /) -> None:
-        return None
 
 
 @dataclass(frozen=True)
@@ -90,7 +72,7 @@ def distances(opened: Opened, edition: Edition, stay: Stay) -> list[int]:
         return [0]
     if not stay.members:
         return []
-    measure = _Measure()
+    measure = Nowhere()
     edition.head.write(measure, edition.epoch)
     first = stay.members[0]
     size = len(stored_header(first.entry, Digest(first.size, 0, "")))
@@ -124,7 +106,10 @@ def rewrite(opened: Opened, edition: Edition, stay: Stay, distance: int, advance
     digests = edition.digests(bundle, edition.kept)
     with put_aside(bundle, file, moving) as aside:
         places = {m.name: bundle.data_offset(m) + distance for m in stay.members}
-        ranges = [(0, stay.start if edition.head else 0), (stay.end, size - stay.end)]
+        ranges = [
+            (0, stay.start if edition.head else len(edition.start)),
+            (stay.end, size - stay.end),
+        ]
         try:
             undo = Undo(opened.path, file, Change(size, [r for r in ranges if r[1]], move))
             if move:
@@ -144,7 +129,7 @@ def rewrite(opened: Opened, edition: Edition, stay: Stay, distance: int, advance
             destination.end()  # so that holes in new weights are holes
             edition.write_tail(archive, aside, digests, advance)
             destination.end()
-            _check(file, [record.name for record in archive.records])
+            check_directory(file, [record.name for record in archive.records])
             os.fsync(file.fileno())
             undo.discard()
         except BaseException:
@@ -175,6 +160,7 @@ def _write_front(
         header = archive.add_header(first, digest, alignment=ALIGNMENT, data_offset=place)
         archive.add_present(first, digest, header, place, plain=True)
     else:
+        destination.write(edition.start)
         archive = ZipWriter(destination, edition.epoch)
     for member in members:
         header = member.header_offset + distance
@@ -182,8 +168,12 @@ def _write_front(
     return archive
 
 
-def _check(file: io.FileIO, names: list[str]) -> None:
-    """Read the new directory as others will, while there still is a way back."""
+def check_directory(file: io.FileIO, names: list[str]) -> None:
+    """Read the new directory as others will, while there still is a way back.
+
+    Raises:
+        ValueError: it does not list these members.
+    """
     directory = read_directory(file, "the changed file")
     if list(directory.members) != names:
         raise ValueError("the changed file does not hold what it should")

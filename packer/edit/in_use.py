@@ -17,9 +17,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from runtime.errors import InputError
+
+COPY = "add `--copy`: it leaves the present file to those who use it"
+"""What to do instead, for bundles."""
 
 _PATIENCE = 1.0  # seconds; a reader such as `inspect` is done by then
 
@@ -45,8 +49,11 @@ def lock(file: io.FileIO, path: Path) -> None:
             raise
 
 
-def refuse_used(file: io.FileIO, path: Path) -> None:
+def refuse_used(file: io.FileIO, path: Path, otherwise: str) -> None:
     """Make sure that nobody uses the file, until it is closed; must be its only open descriptor.
+
+    Args:
+        otherwise: what to do instead.
 
     Raises:
         InputError: somebody does.
@@ -61,8 +68,18 @@ def refuse_used(file: io.FileIO, path: Path) -> None:
         who = f" by {', '.join(users[:3])}" if users else ""
         raise InputError(
             f"{path} is in use{who}",
-            "Stop that first, or add `--copy`: it leaves the present file to those who use it.",
+            f"Stop that first, or {otherwise}.",
         )
+
+
+def allow_use(file: io.FileIO) -> None:
+    """Let others open the file again without waiting, after `refuse_used`."""
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    with suppress(OSError):  # there may be none
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
 
 def _lease(file: io.FileIO) -> bool | None:

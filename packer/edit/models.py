@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import Any
 
 from packer.manifest import Model, model_entry
 from runtime.bundle import TEMPLATE, Bundle
 from runtime.gguf_header import Header
-from runtime.model_facts import model_facts, shard
-
-_SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.gguf")
+from runtime.model_facts import MODEL, model_facts, shard
+from runtime.shards import ShardName
 
 
 def with_shards(bundle: Bundle, names: Collection[str]) -> set[str]:
     """These members, and all shards of the models that they belong to."""
-    wanted = {match.groups() for name in names if (match := _SHARD.fullmatch(name))}
+    wanted = {named.model for name in names if (named := ShardName.of(name))}
     others = {
         member.name
         for member in bundle.weights
-        if (match := _SHARD.fullmatch(member.name)) and match.groups() in wanted
+        if (named := ShardName.of(member.name)) and named.model in wanted
     }
     return {*names, *others}
 
@@ -31,17 +29,17 @@ def models_in(bundle: Bundle) -> list[Model]:
     Raises:
         InputError: a member is no GGUF, or compressed.
     """
-    groups: dict[tuple[str, ...], list[tuple[str, Header, int]]] = {}
+    groups: dict[tuple[str, int], list[tuple[str, Header, int]]] = {}
     for member in bundle.weights:
         header = bundle.header(member)
-        match = _SHARD.fullmatch(member.name) if shard(header) else None
-        key = match.groups() if match else (member.name,)
+        named = ShardName.of(member.name) if shard(header) else None
+        key = named.model if named else (member.name, 1)
         groups.setdefault(key, []).append((member.name, header, member.size))
     models = []
     for files in groups.values():
         name, first, _ = files[0]
         facts = model_facts([header for _, header, _ in files], sum(size for *_, size in files))
-        if facts.kind == "model":
+        if facts.kind == MODEL:
             own = "gguf" if shard_template(first) else None
             models.append(Model(name, facts, "member" if TEMPLATE in bundle.members else own))
     return models

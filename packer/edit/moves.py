@@ -12,7 +12,7 @@ import io
 import os
 from dataclasses import dataclass
 
-from packer.fallocate import (
+from packer.disk.fallocate import (
     block_size,
     collapse_range,
     end_of_hole,
@@ -44,7 +44,7 @@ def make_move(file: io.FileIO, move: Move) -> None:
     """Make the move; when it returns, it is on disk.
 
     Raises:
-        OSError: the file system cannot (`fallocate.UNSUPPORTED`), or failed.
+        OSError: the file system cannot (`disk.fallocate.UNSUPPORTED`), or failed.
     """
     if move.by > 0:
         insert_range(file.fileno(), move.offset, move.by)

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from packer.edit.undo import sync_folder
-from packer.output import OutputFile, terminable
+from packer.output import OutputFile, sync_folder, terminable
 
 
 @contextmanager
@@ -34,7 +33,7 @@ def replacement(path: Path, old: io.FileIO) -> Iterator[OutputFile]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    sync_folder(path)
+    sync_folder(path.parent)
 
 
 def remove_new_file(path: Path) -> None:

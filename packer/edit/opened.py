@@ -10,54 +10,81 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packer.console import note
-from packer.edit.in_use import lock, refuse_used
+from packer.edit.in_use import COPY, lock, refuse_used
 from packer.edit.new_file import remove_new_file
 from packer.edit.undo import remove_leftovers, take_back
 from packer.output import terminable
 from runtime.bundle import Bundle
 from runtime.errors import InputError
+from runtime.parts import refuse_part
 from runtime.zip_directory import read_directory
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A bundle that nobody else changes now."""
+class Held:
+    """A file that nobody else changes now."""
 
     path: Path
     """Of the file itself, where the user named a link."""
     file: io.FileIO
     """Unbuffered, for reading and writing; the only descriptor of it."""
-    bundle: Bundle
     recovered: bool
     """Whether an interrupted change was taken back."""
 
 
+@dataclass(frozen=True)
+class Opened(Held):
+    """A bundle that nobody else changes now."""
+
+    bundle: Bundle
+
+
 @contextmanager
-def opened(path: Path, *, alone: bool) -> Iterator[Opened]:
-    """Open the bundle at `path` for a change.
+def held(path: Path, *, alone: bool, otherwise: str = COPY) -> Iterator[Held]:
+    """Open the file at `path` for a change, and take an interrupted one back.
 
     Args:
         alone: whether nobody else may have it open, as it is to be changed in place.
+        otherwise: what to do instead if somebody has.
 
     Raises:
-        InputError: it does not exist, is no bundle, or is in use; or an interrupted change cannot
-            be taken back.
+        InputError: it does not exist, or is in use; or an interrupted change cannot be taken back.
     """
     if not path.exists():
-        raise InputError(f"{path} does not exist", "Check the path of the bundle.")
+        raise InputError(f"{path} does not exist", "Check the path.")
     if not path.is_file():
-        raise InputError(f"{path} is not a regular file", "Name a bundle.")
+        raise InputError(f"{path} is not a regular file", "Name a file.")
     real = path.resolve()
     with terminable(), io.FileIO(real, "r+b") as file:
         lock(file, path)
         if not os.path.samestat(os.fstat(file.fileno()), real.stat()):
             raise InputError(f"another llamapack has just changed {path}", "Run the command again.")
         if alone:
-            refuse_used(file, path)
+            refuse_used(file, path, otherwise)
         remove_leftovers(real)
         remove_new_file(real)
         recovered = take_back(real, file)
         if recovered:
             note(f"{path}: an interrupted change was taken back")
-        bundle = Bundle(path, file, read_directory(file, str(path)))
-        yield Opened(real, file, bundle, recovered)
+        yield Held(real, file, recovered)
+
+
+@contextmanager
+def opened(path: Path, *, alone: bool, otherwise: str = COPY) -> Iterator[Opened]:
+    """Open the bundle at `path` for a change.
+
+    Args:
+        alone: whether nobody else may have it open, as it is to be changed in place.
+        otherwise: what to do instead if somebody has.
+
+    Raises:
+        InputError: as `held`, or it is no bundle, or one of several parts.
+    """
+    with held(path, alone=alone, otherwise=otherwise) as one:
+        try:
+            directory = read_directory(one.file, str(path))
+        except InputError:
+            refuse_part(path)
+            raise
+        bundle = Bundle(path, one.file, directory)
+        yield Opened(one.path, one.file, one.recovered, bundle)

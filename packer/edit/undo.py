@@ -31,22 +31,22 @@ import hashlib
 import io
 import json
 import os
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from packer.disk.fallocate import punch_hole
 from packer.edit.moves import Move, move_back
-from packer.fallocate import punch_hole
+from packer.output import sync_folder
 from runtime.errors import InputError
 from runtime.unfinished import undo_path
 
 _MAGIC = b"llamapack undo 1\n"
 _MOVED = b"M"
 _BLOCK = 1 << 20  # bytes copied at once
-_WITNESS = 4096  # bytes
+WITNESS = 4096
+"""Bytes of the pieces that a file is known by; of a shorter one it cannot be told."""
 _JSON_LIMIT = 1 << 20  # bytes
 
 
@@ -85,7 +85,7 @@ class Undo:
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
-        sync_folder(self._path)
+        sync_folder(self._path.parent)
 
     def moved(self) -> None:
         """State that the move is done; call it when that is on disk."""
@@ -97,7 +97,7 @@ class Undo:
     def discard(self) -> None:
         """Make the change final; call it when all of it is on disk."""
         self._path.unlink()
-        sync_folder(self._path)
+        sync_folder(self._path.parent)
 
 
 def take_back(path: Path, file: io.FileIO) -> bool:
@@ -118,7 +118,11 @@ def take_back(path: Path, file: io.FileIO) -> bool:
     with undo:
         facts, data_offset, moved = _read(undo, place)
         change = Change(facts["size"], [(o, n) for o, n in facts["ranges"]], _move(facts))
-        _check_witness(file, facts["witness"], change.move, path, place)
+        if not _is_witness(file, facts["witness"], change.move, moved):
+            raise InputError(
+                f"{place} belongs to another file than the present {path}",
+                f"If `{path}` is a new file, remove the other one.",
+            )
         if change.move:
             if moved:
                 _prepare_moving_back(file, undo, change.size, change.move)
@@ -131,23 +135,25 @@ def take_back(path: Path, file: io.FileIO) -> bool:
         file.truncate(change.size)
         os.fsync(file.fileno())
     place.unlink()
-    sync_folder(place)
+    sync_folder(place.parent)
     return True
+
+
+def made_of(old: Path, file: io.FileIO) -> bool:
+    """Whether `file` is what the change of the file at `old`, which is gone, has made of that.
+
+    Raises:
+        InputError: the undo file of `old` is damaged.
+    """
+    place = undo_path(old)
+    with place.open("rb") as undo:
+        facts, _, moved = _read(undo, place)
+        return moved and _is_witness(file, facts["witness"], _move(facts), moved)
 
 
 def remove_leftovers(path: Path) -> None:
     """Remove an undo file that was not complete, so that nothing was changed yet."""
     _unfinished(undo_path(path)).unlink(missing_ok=True)
-
-
-def sync_folder(path: Path) -> None:
-    """See to it that names in the folder of `path` are on disk as they are now."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    with suppress(OSError):  # not every file system can
-        os.fsync(descriptor)
-    os.close(descriptor)
 
 
 def _unfinished(place: Path) -> Path:
@@ -214,26 +220,31 @@ def _witness(file: io.FileIO, change: Change) -> list[tuple[int, str]]:
     for offset, length in sorted(change.ranges):
         ends += [offset, offset + length]
     ends.append(change.size)
-    kept = [(a, b) for a, b in zip(ends[::2], ends[1::2], strict=True) if b - a >= _WITNESS]
-    places = {place for a, b in kept for place in (a, b - _WITNESS)}
+    kept = [(a, b) for a, b in zip(ends[::2], ends[1::2], strict=True) if b - a >= WITNESS]
+    places = {place for a, b in kept for place in (a, b - WITNESS)}
     return [(place, _hash(file, place)) for place in sorted(places)]
 
 
-def _check_witness(
-    file: io.FileIO, witness: Sequence[tuple[int, str]], move: Move | None, path: Path, place: Path
-) -> None:
+def _is_witness(
+    file: io.FileIO, witness: Sequence[tuple[int, str]], move: Move | None, moved: bool
+) -> bool:
+    """Whether the pieces are where the change leaves them.
+
+    Args:
+        moved: whether the move is known to be done; before that, it may be.
+    """
     for offset, expected in witness:
-        ways = [offset] + ([offset + move.by] if move and offset >= move.offset else [])
+        ways = [offset]
+        if move and offset >= move.offset:
+            ways = [offset + move.by] if moved else [offset, offset + move.by]
         if all(_hash(file, way) != expected for way in ways):
-            raise InputError(
-                f"{place} belongs to another file than the present {path}",
-                f"If `{path}` is a new file, remove the other one.",
-            )
+            return False
+    return True
 
 
 def _hash(file: io.FileIO, offset: int) -> str:
     file.seek(offset)
-    return hashlib.sha256(file.read(_WITNESS)).hexdigest()
+    return hashlib.sha256(file.read(WITNESS)).hexdigest()
 
 
 def _copy(source: BinaryIO, target: BinaryIO | None, length: int, sum_: Any = None) -> Any:

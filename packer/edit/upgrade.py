@@ -16,6 +16,7 @@ from packer.edit.edits import hashes
 from packer.edit.models import models_in
 from packer.edit.runtime_members import FOLDERS, without_runtime
 from packer.epoch import source_date_epoch
+from packer.foreign.args import dialect_of, ours
 from packer.front import APE
 from packer.gpu import pins, sources
 from packer.gpu.archive import packed_module
@@ -54,7 +55,7 @@ def build_head(
     llama_cpp = sources.wanted(_sources(bundle), folders)
     others = [stack.enter_context(packed_module(one, path)).packed for one, path in modules]
     if llama_cpp:
-        others.append(stack.enter_context(sources.packed_sources(llama_cpp)))
+        others.append(stack.enter_context(sources.packed_sources(llama_cpp, folders)))
     others.append(stack.enter_context(packed_web_ui(ui)))
     return Head(
         first,
@@ -110,8 +111,10 @@ def upgraded(bundle: Bundle, head: Head) -> Edition:
     kept = without_runtime(bundle.members.values(), ours=old is not None)
     base = old if old is not None else _first_manifest(bundle)
     args = None
-    if old is None and ARGS not in bundle.members:
-        args = f"{MODEL}\n{quote(str(base['models'][0]['file']))}\n"
+    if old is None:
+        args = _first_args(bundle, base)
+    if args is not None:
+        kept = [member for member in kept if member.name != ARGS]
 
     def make(records: Sequence[Record]) -> bytes:
         engines = {packed.engine: packed.release for packed in head.engines}
@@ -133,6 +136,14 @@ def upgraded(bundle: Bundle, head: Head) -> Edition:
         hashed=hashes(bundle, known),
         epoch=source_date_epoch(),
     )
+
+
+def _first_args(bundle: Bundle, base: Mapping[str, Any]) -> str | None:
+    """What `.args` becomes where another tool's program read it; None: it stays."""
+    if ARGS not in bundle.members:
+        return f"{MODEL}\n{quote(str(base['models'][0]['file']))}\n"
+    text = ours(bundle.args, dialect_of(bundle))
+    return None if text == bundle.args else text
 
 
 def _program(bundle: Bundle) -> str | None:

@@ -44,6 +44,7 @@ def write_whole(opened: Opened, edition: Edition, advance: Advance) -> None:
         else:
             front = min(member.header_offset for member in bundle.members.values())
             append_range(file, 0, front, output)
+            output.patch(0, edition.start)
             archive = ZipWriter(output, edition.epoch)
         for member in first:
             if is_weights(member):

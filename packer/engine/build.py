@@ -11,7 +11,18 @@ from pathlib import Path
 
 from packer import build_cache
 from packer.console import note
-from packer.engine import cache, description, layout, logged, native, ninja, source, sums, web_ui
+from packer.engine import (
+    cache,
+    description,
+    environment,
+    layout,
+    logged,
+    native,
+    ninja,
+    source,
+    sums,
+    web_ui,
+)
 from packer.engine import pins as pinned
 from packer.engine import toolchain as tools
 from packer.engine.finish import finish
@@ -26,6 +37,9 @@ _NEEDED = 3_000_000_000
 
 _GOAL = "llamapack-engine-files"
 """The CMake target that leaves the finished files in `engine/` of the build folder."""
+
+_LIBRARIES = ("so", "dylib", "dll")
+"""How file names of libraries end."""
 
 
 def build_web_ui() -> Path:
@@ -80,6 +94,28 @@ def build(target: Target, jobs: int | None = None) -> Path:
         return place
 
 
+def build_part(target: Target, library: str, jobs: int) -> Path:
+    """Compile one library of the engine for `target`, to compare it with another build's.
+
+    Args:
+        library: what CMake calls it, such as `ggml-base`.
+
+    Returns:
+        its path in the build folder, which stays until the next build for this target.
+
+    Raises:
+        InputError: there is none, a tool is missing, or a step fails.
+    """
+    with locked(layout.lock(target.name)):
+        work = _prepared(target, layout.build(target.name))
+        _compile(work, source.ready(work.pins), jobs, library)
+        out = work.folder / "out"
+        found = [path for ending in _LIBRARIES for path in out.rglob(f"*{library}.{ending}")]
+    if not found:
+        raise InputError(f"the engine for {target.name} has no library {library}")
+    return found[0]
+
+
 def _built(target: Target, folder: Path, jobs: int) -> Path:
     work = _prepared(target, folder)
     llama_cpp = source.ready(work.pins)
@@ -107,7 +143,7 @@ def _prepared(target: Target, folder: Path) -> _Work:
     return _Work(target, pins, key, tools.find(pins), folder, log)
 
 
-def _compile(work: _Work, llama_cpp: Path, jobs: int) -> None:
+def _compile(work: _Work, llama_cpp: Path, jobs: int, goal: str = _GOAL) -> None:
     out, name = work.folder / "out", work.target.name
     definitions = description.settings(work.target, work.pins) | {
         "CMAKE_MAKE_PROGRAM": str(work.toolchain.ninja),
@@ -129,16 +165,12 @@ def _compile(work: _Work, llama_cpp: Path, jobs: int) -> None:
     logged.run(configure, f"configuring {name}", work.log, env=env)
     with ninja.shown(name) as on_line:
         # ninja itself, not `cmake --build`: it stops its compilers when it is told to end.
-        words: list[str | Path] = [work.toolchain.ninja, "-C", out, "-j", str(jobs), _GOAL]
+        words: list[str | Path] = [work.toolchain.ninja, "-C", out, "-j", str(jobs), goal]
         logged.run(words, f"compiling {name}", work.log, env=env, on_line=on_line)
 
 
 def _environment(work: _Work) -> dict[str, str]:
-    """Nothing of the user's that could change the result (CFLAGS, CPATH, CMAKE_…, GGML_…)."""
-    kept = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "USERPROFILE", "COMSPEC")
-    return {name: os.environ[name] for name in kept if name in os.environ} | {
-        "LC_ALL": "C",
-        "NINJA_STATUS": ninja.STATUS,
+    return environment.clean() | {
         "SOURCE_DATE_EPOCH": str(work.pins.date),
         "ZERO_AR_DATE": "1",
         "ZIG_GLOBAL_CACHE_DIR": str(layout.zig_cache() / "global"),

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-from contextlib import ExitStack
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from packer import build_cache
 from packer.engine import description, layout, native, pins
-from packer.engine.lock import Busy, locked
 from packer.engine.targets import TARGETS
-from runtime.errors import InputError
+from runtime.bundle import Engine as BundledEngine
 
 FACTS = "engine.json"
 
@@ -58,6 +55,12 @@ def built() -> dict[str, Path]:
     return {engine.target: engine.path for engine in engines() if engine.current}
 
 
+def finished(wanted: Iterable[BundledEngine]) -> dict[str, Path]:
+    """The folders of just these engines, by target, of those that are in the cache."""
+    ids = {engine.id for engine in wanted}
+    return {engine.target: engine.path for engine in engines() if engine.id in ids} if ids else {}
+
+
 def engines() -> list[Engine]:
     """All finished engines, also stale ones and those of targets that are no more."""
     sources = native.directory()
@@ -85,43 +88,3 @@ def _engine(path: Path, facts: dict[str, Any], keys: dict[str, str]) -> Engine:
         size=facts["size"],
         current=keys.get(facts["target"]) == facts["key"],
     )
-
-
-def clean(*, everything: bool) -> int:
-    """Remove stale engines and what builds left behind, or the whole build cache of engines.
-
-    Sources, web UI, GPU modules and current engines stay unless `everything` is true.
-
-    Returns:
-        The number of bytes freed.
-
-    Raises:
-        InputError: an engine is being built.
-    """
-    places = [build_cache.root() / "build", build_cache.root() / "logs"]
-    places += [layout.zig_cache(), layout.npm_cache()]
-    places += [p for d in _stores() for p in d.glob(".unfinished-*")]
-    if everything:
-        places += _stores()
-    else:
-        places += [engine.path for engine in engines() if not engine.current]
-    with ExitStack() as locks:
-        for name in ("source", "gpu", "web-ui", *TARGETS):
-            try:
-                locks.enter_context(locked(layout.lock(name), wait=False))
-            except Busy:
-                raise InputError(
-                    f"{name} is being made by another llamapack", "clean when it is done"
-                ) from None
-        freed = sum(_size(place) for place in places)
-        for place in places:
-            shutil.rmtree(place, ignore_errors=True)
-    return freed
-
-
-def _stores() -> tuple[Path, ...]:
-    return layout.engines(), layout.source(), layout.gpu(), layout.web_ui()
-
-
-def _size(place: Path) -> int:
-    return sum(p.lstat().st_size for p in place.rglob("*") if p.is_symlink() or p.is_file())

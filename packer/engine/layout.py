@@ -32,6 +32,11 @@ def gpu() -> Path:
     return build_cache.root() / "gpu"
 
 
+def gpu_sources() -> Path:
+    """What produced files compile GPU modules from, one folder per state of the recipes."""
+    return build_cache.root() / "gpu-sources"
+
+
 def build(target: str) -> Path:
     """Where one target is compiled; whoever holds its lock owns the folder."""
     return build_cache.root() / "build" / target

@@ -16,6 +16,17 @@ _ERROR = re.compile(r"(^|[\s:])error: |^npm error |^CMake Error")
 _LONGEST = 240
 
 
+class Failed(InputError):
+    """A program ended with a status other than 0."""
+
+    def __init__(self, doing: str, tip: str, status: int, error: str) -> None:
+        super().__init__(f"{doing} failed: {error or f'status {status}'}", tip)
+        self.status = status
+        """Negative: the signal that ended it."""
+        self.error = error
+        """The first line that says what went wrong; empty if none does."""
+
+
 class _FirstError:
     """Remembers the first line that says what went wrong."""
 
@@ -53,7 +64,8 @@ def run(
         doing: what it does, for the message of a failure: `compiling linux-x86_64`.
 
     Raises:
-        InputError: it cannot be started, or ended with a status other than 0.
+        InputError: it cannot be started.
+        Failed: it ended with a status other than 0.
     """
     words = [str(word) for word in command]
     first = _FirstError()
@@ -87,8 +99,8 @@ def run(
                 _stop(process)
                 raise
     if process.returncode:
-        reason = first.line[:_LONGEST] or f"status {process.returncode}"
-        raise InputError(f"{doing} failed: {reason}", f"everything it printed is in `{log}`")
+        tip = f"everything it printed is in `{log}`"
+        raise Failed(doing, tip, process.returncode, first.line[:_LONGEST])
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from packer.data_folders import data_folder
 from runtime.errors import InputError
 
-_PACKER = Path(__file__).resolve().parent.parent
-_OTHERS = ("gpu", "stub", "web_ui")
+_OTHERS = ("cosmo", "gpu", "stub", "web_ui")
 """Folders of what is made apart from the engines."""
 _SUFFIXES = (".c", ".cmake", ".cpp", ".h", ".manifest", ".rc", ".toml", ".txt")
 
@@ -21,9 +21,9 @@ def directory() -> Path:
     Raises:
         InputError: this installation came without it.
     """
-    for place in (_PACKER.parent / "native", _PACKER / "native"):
-        if (place / "pins.toml").is_file():
-            return place
+    place = data_folder("native")
+    if (place / "pins.toml").is_file():
+        return place
     raise InputError(
         "this installation of llamapack has no `native/` folder to build engines from",
         "run llamapack from a checkout of its repository: `pip install -e .`",

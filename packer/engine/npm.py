@@ -17,6 +17,8 @@ from runtime.errors import InputError
 
 @dataclass(frozen=True)
 class Npm:
+    """npm, and the Node.js that it runs on."""
+
     command: tuple[str, ...]
     """The words that start npm."""
     node: Path

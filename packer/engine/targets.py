@@ -61,7 +61,11 @@ _TABLE = (
 TARGETS = {target.name: target for target in _TABLE}
 
 _OS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
-_ARCH = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+_ARCH = {
+    "x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64",
+    # What NetBSD calls 64-bit Arm.
+    "evbarm": "aarch64",
+}  # fmt: skip
 
 
 def named(name: str) -> Target:

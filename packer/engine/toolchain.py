@@ -17,6 +17,8 @@ _INSTALL = "`pip install 'llamapack[build]'` brings all build tools"
 
 @dataclass(frozen=True)
 class Toolchain:
+    """The programs that build engines."""
+
     zig: Path
     cmake: Path
     ninja: Path
@@ -36,7 +38,7 @@ def find(pins: Pins) -> Toolchain:
     Raises:
         InputError: one is missing, or zig is not the pinned version.
     """
-    tools = Toolchain(_zig(), _program("cmake"), _program("ninja"))
+    tools = Toolchain(_zig(), program("cmake"), program("ninja"))
     version = _first_line(tools.zig, "version")
     if version != pins.zig:
         raise InputError(
@@ -51,11 +53,15 @@ def _zig() -> Path:
     for place in (spec and spec.submodule_search_locations) or ():
         if found := shutil.which("zig", path=place):
             return Path(found)
-    return _program("zig")
+    return program("zig")
 
 
-def _program(name: str) -> Path:
-    """A console script of this environment wins over a system's program of that name."""
+def program(name: str) -> Path:
+    """A console script of this environment, else a system's program of that name.
+
+    Raises:
+        InputError: there is neither.
+    """
     for path in (sysconfig.get_path("scripts"), None):
         if found := shutil.which(name, path=path):
             return Path(found)

@@ -35,9 +35,14 @@ def key(pins: Pins, sources: Path) -> str:
 
 def find() -> Path | None:
     """The folder of the web UI that belongs to the current engines, or None if it is not built."""
-    sources = native.directory()
-    place = _place(pinned.load(sources), sources)
+    place = folder()
     return place if place.is_dir() else None
+
+
+def folder() -> Path:
+    """Where the web UI that belongs to the current engines lies once it is built."""
+    sources = native.directory()
+    return _place(pinned.load(sources), sources)
 
 
 def ready(pins: Pins, llama_cpp: Path, sources: Path) -> Path:

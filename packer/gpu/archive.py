@@ -22,6 +22,11 @@ class PackedModule:
     packed: Packed
 
 
+def archive_name(module: Module) -> str:
+    """How the name of its deflated copy begins."""
+    return f"gpu-{module.target}-{module.kind}"
+
+
 @contextmanager
 def packed_module(module: Module, folder: Path) -> Iterator[PackedModule]:
     """The module whose file and `SHA256SUMS` lie in `folder`.
@@ -35,5 +40,5 @@ def packed_module(module: Module, folder: Path) -> Iterator[PackedModule]:
     def write(archive: ZipWriter) -> None:
         add_files(archive, prefix, folder, listing)
 
-    with deflated(f"gpu-{module.target}-{module.kind}", listing.id, write) as archive:
+    with deflated(archive_name(module), listing.id, write) as archive:
         yield PackedModule(module, Packed(archive, listing.sums))

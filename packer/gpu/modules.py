@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from packer.console import note
@@ -16,12 +15,20 @@ from packer.gpu import pins
 from packer.gpu.pins import Module
 from runtime.errors import InputError
 
-_NAME = "gpu"
+LOCK = "gpu"
+"""The lock, and the log, of whoever fetches modules."""
+
+
+def folder_of(module: Module) -> Path:
+    """Where the module lies once it is fetched."""
+    # What it is made of; the rest says where that is found, or is for people.
+    key = hashlib.sha256(json.dumps([module.integrity, module.file]).encode()).hexdigest()
+    return layout.gpu() / f"{module.target}-{module.kind}-{key[:16]}"
 
 
 def find(module: Module) -> Path | None:
     """The folder with the module and its `SHA256SUMS`, or None if it was not fetched."""
-    place = _place(module)
+    place = folder_of(module)
     return place if place.is_dir() else None
 
 
@@ -37,11 +44,11 @@ def add(module: Module) -> Path:
         InputError: it cannot be fetched, is not what the pins say, or does not fit the engine that
             is built for its target.
     """
-    place = _place(module)
-    with locked(layout.lock(_NAME)):
+    place = folder_of(module)
+    with locked(layout.lock(LOCK)):
         if not place.is_dir():
             note(f"fetching {module.title} (npm package {module.package} {module.version})")
-            log = layout.log(_NAME)
+            log = layout.log(LOCK)
             logged.start(log)
             with layout.unfinished(layout.gpu()) as folder:
                 node = engine_pins.load(directory()).node
@@ -73,8 +80,3 @@ def _check(module: Module, path: Path) -> None:
             f"{module.title} does not fit the engine: {problems[0]}",
             "Pin modules of the release that the engines are built from.",
         )
-
-
-def _place(module: Module) -> Path:
-    key = hashlib.sha256(json.dumps(asdict(module), sort_keys=True).encode()).hexdigest()
-    return layout.gpu() / f"{module.target}-{module.kind}-{key[:16]}"

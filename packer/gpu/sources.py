@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from packer.archives.deflated import Packed, deflated
-from packer.engine import layout, native, pins
+from packer.engine import layout, native, pins, source
+from packer.engine.targets import TARGETS
+from packer.gpu import recipes
+from packer.gpu.recipes import Recipe
 from packer.sources import FileSource
 from packer.zip_writer import ZipWriter
 from runtime.bundle import GPU_SOURCES
@@ -22,8 +25,6 @@ CHOICES = {
     YES: "or an error",
     NO: "leave them out",
 }
-_SYSTEMS = ("linux-x86_64", "linux-aarch64")
-"""Targets whose engines can compile and load modules."""
 
 
 def wanted(choice: str, targets: Iterable[str]) -> Path | None:
@@ -37,63 +38,80 @@ def wanted(choice: str, targets: Iterable[str]) -> Path | None:
     """
     if choice == NO:
         return None
-    place = layout.source() / f"llama.cpp-{pins.load(native.directory()).release}"
-    useful = any(target in _SYSTEMS for target in targets)
-    if choice == YES and not (useful and place.is_dir()):
+    found = next((place for place in (collected_folder(), _llama_cpp()) if place.is_dir()), None)
+    useful = any(recipes.compiles(target) for target in targets)
+    if choice == YES and not (useful and found):
         why = "llama.cpp's sources are not there" if useful else "none of its engines can use them"
-        raise InputError(f"--gpu-sources yes: {why}", "Run `llamapack engine build linux-x86_64`.")
-    return place if useful and place.is_dir() else None
+        raise InputError(
+            f"--gpu-sources yes: {why}",
+            "Run `llamapack engine build linux-x86_64`, or `engine fetch` in place of `build`.",
+        )
+    return found if useful else None
+
+
+def collected_folder() -> Path:
+    """Where just the files that the recipes name lie, once they were collected or fetched."""
+    digest = hashlib.sha256()
+    for path in recipes.files():
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return layout.gpu_sources() / digest.hexdigest()[:16] / _llama_cpp().name
+
+
+def collect() -> Path:
+    """Copy the files that the recipes name out of llama.cpp's sources; their folder.
+
+    Raises:
+        InputError: llama.cpp's sources are not there, or do not fit the recipes.
+    """
+    place, llama_cpp = collected_folder(), _llama_cpp()
+    if place.is_dir():
+        return place
+    if not llama_cpp.is_dir():
+        raise InputError(f"{llama_cpp} is not there", "Run `llamapack engine build linux-x86_64`.")
+    with layout.unfinished(layout.gpu_sources()) as folder:
+        found = recipes.load(llama_cpp, TARGETS)
+        for name in sorted({name for recipe in found for name in recipe.inputs}):
+            copy = folder / "sources" / place.name / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(llama_cpp / name, copy)
+        shutil.rmtree(place.parent, ignore_errors=True)
+        (folder / "sources").rename(place.parent)
+    return place
+
+
+def _llama_cpp() -> Path:
+    return source.folder(pins.load(native.directory()))
 
 
 @contextmanager
-def packed_sources(llama_cpp: Path) -> Iterator[Packed]:
+def packed_sources(llama_cpp: Path, targets: Iterable[str]) -> Iterator[Packed]:
     """The sources and recipes, ready to be copied into a bundle.
 
     Args:
         llama_cpp: the folder with llama.cpp's sources, whose name holds their release.
+        targets: those that the bundle has engines for.
     """
-    found = {path.stem: _expanded(path, llama_cpp) for path in recipes()}
-    text = json.dumps([llama_cpp.name, found], sort_keys=True)
+    found = recipes.load(llama_cpp, targets)
+    key = json.dumps([[one.system, one.kind, one.facts, one.headers] for one in found])
 
     def write(archive: ZipWriter) -> None:
-        for kind, recipe in found.items():
-            # Modules that were compiled from another release must not be found again.
-            recipe["release"] = llama_cpp.name
-            compact = json.dumps(_for_engine(recipe), sort_keys=True).encode()
-            archive.add_bytes(f"{GPU_SOURCES}{kind}.json", compact, deflate=True)
-        for name in sorted({name for recipe in found.values() for name in _files(recipe)}):
-            source = FileSource.of(llama_cpp / name)
-            with source.open() as file:
-                archive.add_deflated(f"{GPU_SOURCES}src/{name}", file, source.size)
+        for recipe in found:
+            text = json.dumps(recipe.facts, sort_keys=True).encode()
+            name = f"{GPU_SOURCES}{recipe.system}/{recipe.kind}.json"
+            archive.add_bytes(name, text, deflate=True)
+        _add_sources(archive, found, llama_cpp)
 
-    with deflated("gpu-sources", hashlib.sha256(text.encode()).hexdigest(), write) as archive:
+    with deflated("gpu-sources", hashlib.sha256(key.encode()).hexdigest(), write) as archive:
         yield Packed(archive)
 
 
-def recipes() -> list[Path]:
-    """The recipes that there are: `native/gpu/recipes/KIND.json`."""
-    return sorted((native.directory() / "gpu" / "recipes").glob("*.json"))
-
-
-def _expanded(path: Path, llama_cpp: Path) -> dict[str, Any]:
-    """A recipe with its patterns replaced by the files that they stand for."""
-    recipe: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    for key in ("headers", "sources"):
-        names: list[str] = []
-        for pattern in recipe[key]:
-            matching = sorted(p.relative_to(llama_cpp).as_posix() for p in llama_cpp.glob(pattern))
-            if not matching:
-                raise InputError(
-                    f"{path}: llama.cpp has no {pattern}", "Mend the recipe for this release."
-                )
-            names += matching
-        recipe[key] = names
-    return recipe
-
-
-def _files(recipe: dict[str, Any]) -> list[str]:
-    return [*recipe["headers"], *recipe["sources"]]
-
-
-def _for_engine(recipe: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in recipe.items() if key != "headers"}
+def _add_sources(archive: ZipWriter, found: Sequence[Recipe], llama_cpp: Path) -> None:
+    generated = {name: text for recipe in found for name, text in recipe.generated.items()}
+    for name in sorted({name for recipe in found for name in recipe.files} | generated.keys()):
+        member = f"{GPU_SOURCES}src/{name}"
+        if name in generated:
+            archive.add_bytes(member, generated[name].encode(), deflate=True)
+            continue
+        upstream = FileSource.of(llama_cpp / name)
+        with upstream.open() as file:
+            archive.add_deflated(member, file, upstream.size)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from packer.console import note
 from packer.default_args import Draft, Lora, draft_kind
 from packer.inputs.collected import Inputs, bundle_stem
+from packer.inputs.documents import Documents
 from packer.inputs.locate import Located, Locator
 from packer.inputs.lora import parsed
+from packer.models_preset import ModelSection, check_name
+from runtime.args_file import parse
 from runtime.errors import InputError
+from runtime.model_facts import ADAPTER, PROJECTOR
+
+if TYPE_CHECKING:
+    from packer.convert.workshop import Workshop
 
 AUTO = "auto"
+_UNNAMED = ""  # the model of a bundle that serves one
 
 
 @dataclass(frozen=True)
@@ -22,57 +32,138 @@ class ChosenWeights:
     inputs: Inputs
     stem: str
     """The first model's name, for the bundle."""
-    model: str
-    mmproj: str | None
-    loras: list[Lora]
-    draft: Draft | None
+    first: ModelSection
+    """The model to start with; what belongs to it may stand in `several`."""
+    several: Sequence[ModelSection]
+    """All models that are served by name, the first one too; none where there is one."""
+    documents: Documents | None
+    """Of the first model's repository."""
+    card_documents: Documents | None
+    """Of the repository that `--card` names."""
 
 
-def chosen_weights(args: argparse.Namespace, *, own_template: bool) -> ChosenWeights:
-    """Find (and fetch) all weights.
+def chosen_weights(
+    args: argparse.Namespace, *, own_template: bool, workshop: Workshop | None = None
+) -> ChosenWeights:
+    """Find (and fetch, convert and quantize) all weights.
 
     Args:
-        args: `models`, `mmproj`, `lora`, `draft`, `merge`, `offline` and `quiet` of `pack`.
+        args: `models`, `named_models`, `model_args`, `mmproj`, `lora`, `draft`, `card`, `merge`,
+            `offline` and `quiet` of `pack`.
         own_template: whether the bundle gets a template of its own.
+        workshop: makes GGUF of what is none.
 
     Raises:
         InputError: some are not there, or do not go together.
     """
+    named = _named(args)
+    words = list(named.values()) or args.models
     inputs = Inputs()
-    with Locator(offline=args.offline, quiet=args.quiet) as locator:
-        located = [locator.locate(word) for word in args.models]
-        names = [
-            inputs.add_model(one.weights, own_template=own_template, merge=args.merge)
-            for one in located
+    with Locator(offline=args.offline, quiet=args.quiet, workshop=workshop) as locator:
+        located = [locator.model(word) for word in words]
+        members = [
+            inputs.add_model(
+                one.weights, own_template=own_template, merge=args.merge, served_as=name
+            )
+            for one, name in zip(located, named or [None] * len(located), strict=True)
         ]
-        mmproj = _projector(inputs, located, args, locator)
-        loras = []
-        for option in map(parsed, args.lora):
-            name = inputs.add_file(locator.locate(option.file).weights)
-            loras.append(Lora(name, option.scale))
-        draft = None
-        if args.draft:
-            name, header = inputs.add_draft(locator.locate(args.draft).weights, merge=args.merge)
-            draft = Draft(name, draft_kind(header))
-    return ChosenWeights(inputs, bundle_stem(located[0].weights), names[0], mmproj, loras, draft)
+        names = list(named) or [_UNNAMED]
+        mmprojs = _one_each("--mmproj", args.mmproj, names)
+        loras = _by_model(args.lora, names)
+        drafts = _one_each("--draft", args.draft, names)
+        own = _one_each("--model-args", args.model_args, names)
+        sections = [
+            ModelSection(
+                name,
+                member,
+                _projector(inputs, one, name, mmprojs.get(name), locator, quiet=args.quiet),
+                [_lora(inputs, word, locator) for word in loras[name]],
+                _draft(inputs, drafts.get(name), locator, merge=args.merge),
+                parse(own.get(name, ""), {}),
+            )
+            for name, member, one in zip(names, members, located, strict=False)
+        ]
+        first = located[0]
+        return ChosenWeights(
+            inputs,
+            stem=bundle_stem(first.weights),
+            first=ModelSection(names[0], members[0]) if named else sections[0],
+            several=sections if named else (),
+            documents=first.documents() if first.documents else None,
+            card_documents=locator.documents(args.card) if args.card else None,
+        )
+
+
+def _named(args: argparse.Namespace) -> dict[str, str]:
+    """The words for the models that `--model` names."""
+    named: dict[str, str] = {}
+    for word in args.named_models:
+        name, divided, rest = word.partition("=")
+        if not divided or not rest:
+            raise InputError(f"`--model {word}` gives no name", "Write `--model NAME=FILE`.")
+        if name in named:
+            raise InputError(f"two models are called {name}", "Give one of them another name.")
+        named[check_name(name)] = rest
+    if bool(named) == bool(args.models):
+        raise InputError(
+            "some models have names and some have none" if named else "no model is named",
+            "Give MODEL, or `--model NAME=FILE` for each of several.",
+        )
+    if args.model_args and not named:
+        raise InputError("`--model-args` is for one of several models", "Use `--args`.")
+    return named
+
+
+def _by_model(words: Sequence[str], names: Sequence[str]) -> dict[str, list[str]]:
+    """What `NAME=…` says of each model; what has no name is the first one's."""
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for word in words:
+        name, divided, rest = word.partition("=")
+        mine = bool(divided) and name != _UNNAMED and name in found
+        found[name if mine else names[0]].append(rest if mine else word)
+    return found
+
+
+def _one_each(flag: str, words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    found = {name: mine for name, mine in _by_model(words, names).items() if mine}
+    for name, mine in found.items():
+        if len(mine) > 1:
+            raise InputError(
+                f"`{flag}` is given twice for {name or 'one model'}",
+                f"Say whose it is: `{flag} NAME=…`." if name else f"Give `{flag}` once.",
+            )
+    return {name: mine[0] for name, mine in found.items()}
 
 
 def _projector(
-    inputs: Inputs, located: list[Located], args: argparse.Namespace, locator: Locator
+    inputs: Inputs, model: Located, name: str, word: str | None, locator: Locator, *, quiet: bool
 ) -> str | None:
-    first = located[0]
-    if args.mmproj == AUTO:
-        if first.projector is None:
+    if word == AUTO:
+        if model.projector is None:
             raise InputError(
-                f"there is no projector with {first.weights}",
+                f"there is no projector with {model.weights}",
                 "Name one with `--mmproj FILE`, or leave `--mmproj` out.",
             )
-        return inputs.add_file(first.projector())
-    if args.mmproj:
-        return inputs.add_file(locator.locate(args.mmproj).weights)
-    if first.projector_name and not args.quiet:
+        return inputs.add_file(model.projector(), PROJECTOR)
+    if word:
+        return inputs.add_file(locator.locate(word).weights, PROJECTOR)
+    if model.projector_name and not quiet:
+        auto = f"{name}={AUTO}" if name else AUTO
         note(
-            f"there is a projector for images too, {first.projector_name}: add `--mmproj auto` "
+            f"there is a projector for images too, {model.projector_name}: add `--mmproj {auto}` "
             "to pack it"
         )
     return None
+
+
+def _lora(inputs: Inputs, word: str, locator: Locator) -> Lora:
+    option = parsed(word)
+    adapter = locator.locate(option.file).weights
+    return Lora(inputs.add_file(adapter, ADAPTER), option.scale)
+
+
+def _draft(inputs: Inputs, word: str | None, locator: Locator, *, merge: bool) -> Draft | None:
+    if not word:
+        return None
+    name, header = inputs.add_draft(locator.locate(word).weights, merge=merge)
+    return Draft(name, draft_kind(header))

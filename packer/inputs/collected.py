@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from packer.inputs.kinds import check_kind
 from packer.inputs.weights import FileWeights, Weights
 from packer.manifest import Model
+from packer.member_names import check_member_name
 from packer.sources import Source
-from runtime.bundle import ARGS, MANIFEST, TEMPLATE
 from runtime.errors import InputError
 from runtime.gguf_header import Header
-from runtime.model_facts import model_facts, shard
-
-_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
-_RESERVED = {ARGS, MANIFEST, TEMPLATE}
+from runtime.model_facts import MODEL, model_facts, shard
+from runtime.shards import ShardName, model_stem, shard_names
 
 
 @dataclass
@@ -30,22 +28,30 @@ class Inputs:
     paths: list[Path] = field(default_factory=list)
     """Every file that is read."""
 
-    def add_model(self, weights: Weights, *, own_template: bool, merge: bool = False) -> str:
+    def add_model(
+        self,
+        weights: Weights,
+        *,
+        own_template: bool,
+        merge: bool = False,
+        served_as: str | None = None,
+    ) -> str:
         """Add a model, with all its shards; returns the name of its first member.
 
         Args:
             own_template: whether a template in the bundle takes the place of the model's.
             merge: whether shards become one member.
+            served_as: its name in the API, where several are served.
 
         Raises:
-            InputError: it is not a whole model, or its name is taken.
+            InputError: it is no model, not a whole one, or its name is taken.
         """
         if any(weights.same(known) for known in self._shards):
             return member_name(weights.name)  # the shell expanded `x-*.gguf` to all shards
         name, headers, size = self._add_all(weights, merge)
         facts = model_facts(headers, size)
         template = "member" if own_template else "gguf" if facts.chat_template else None
-        self.models.append(Model(name, facts, template))
+        self.models.append(Model(name, facts, template, served_as))
         return name
 
     def add_draft(self, weights: Weights, *, merge: bool = False) -> tuple[str, Header]:
@@ -53,23 +59,35 @@ class Inputs:
         header.
 
         Raises:
-            InputError: it is not a whole model, or its name is taken.
+            InputError: it is no model, not a whole one, or its name is taken.
         """
         name, headers, _ = self._add_all(weights, merge)
         return name, headers[0]
 
-    def add_file(self, weights: Weights) -> str:
+    def add_file(self, weights: Weights, kind: str) -> str:
         """Add a LoRA adapter or a projector; returns the name of its member.
 
+        Args:
+            kind: what it must be, as in `general.type`.
+
         Raises:
-            InputError: it is no GGUF, or its name is taken.
+            InputError: it is no GGUF of this kind, or its name is taken.
         """
-        weights.header()
+        check_kind(weights, weights.header(), kind)
         return self._add(weights, member_name(weights.name), weights.source())
+
+    def use_own_template(self) -> None:
+        """Let a template in the bundle take the place of the models'."""
+        self.models = [replace(model, chat_template="member") for model in self.models]
+
+    def weights_of(self, name: str) -> Weights:
+        """What the member `name` is read from; of a model in shards the first."""
+        return self._from[name]
 
     def _add_all(self, weights: Weights, merge: bool) -> tuple[str, list[Header], int]:
         """Add a model's files; returns the first member's name, the headers, and bytes of all."""
         header = weights.header()
+        check_kind(weights, header, MODEL)
         files = _shards(weights, header)
         headers = [header, *(other.header() for other in files[1:])]
         if len(files) > 1:
@@ -105,24 +123,12 @@ def member_name(file: str) -> str:
     """
     ending = Path(file).suffix
     name = file.removesuffix(ending if ending.lower() == ".gguf" else "") + ".gguf"
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise _bad_name(name.encode(errors="replace").decode()) from None
-    if name in _RESERVED or "\\" in name or not name.isprintable():
-        raise _bad_name(name)
-    return name
+    return check_member_name(name)
 
 
 def bundle_stem(weights: Weights) -> str:
     """The name of a bundle made from `weights`: without `.gguf` and shard number."""
-    name = member_name(weights.name)
-    shards = _SHARD.fullmatch(name)
-    return shards["stem"] if shards else name.removesuffix(".gguf")
-
-
-def _bad_name(name: str) -> InputError:
-    return InputError(f"{name!r} cannot be the name of a member", "Rename the file.")
+    return model_stem(member_name(weights.name))
 
 
 def _shards(weights: Weights, header: Header) -> list[Weights]:
@@ -130,13 +136,13 @@ def _shards(weights: Weights, header: Header) -> list[Weights]:
     own = shard(header)
     if own is None:
         return [weights]
-    match = _SHARD.fullmatch(weights.name)
-    if not match or int(match["count"]) != own.count or int(match["number"]) != own.number + 1:
+    named = ShardName.of(weights.name)
+    if not named or (named.number, named.count) != (own.number + 1, own.count):
         raise InputError(
             f"{weights} is shard {own.number + 1} of {own.count} but not named so",
             f"Rename it to `NAME-{own.number + 1:05}-of-{own.count:05}.gguf`.",
         )
-    names = [f"{match['stem']}-{n:05}-of-{own.count:05}.gguf" for n in range(1, own.count + 1)]
+    names = shard_names(named.stem, own.count)
     if own.number:
         raise InputError(
             f"{weights} is shard {own.number + 1} of {own.count}",

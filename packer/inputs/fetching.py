@@ -13,8 +13,11 @@ from runtime.download.words import HubWord, WebWord, parsed
 from runtime.errors import InputError
 
 
-def fetched(args: argparse.Namespace) -> Iterator[Path]:
+def fetched(args: argparse.Namespace, folder: Path | None) -> Iterator[Path]:
     """Bring all `sources` of the arguments here; the paths of the files, as they come.
+
+    Args:
+        folder: where they go; None: those of the Hub into its cache, others into the current one.
 
     Raises:
         InputError: one of them cannot be had, or would replace something.
@@ -27,26 +30,26 @@ def fetched(args: argparse.Namespace) -> Iterator[Path]:
                     f"{text} is no source to fetch from",
                     "Write `hf:ORG/REPO` or `https://HOST/FILE.gguf`.",
                 )
-        if args.output:
-            args.output.mkdir(parents=True, exist_ok=True)
         for _, word in words:
             if isinstance(word, HubWord):
-                yield from _from_hub(locator, word, args)
+                yield from _from_hub(locator, word, args, folder)
             elif isinstance(word, WebWord):
-                yield from _from_web(locator, word, args)
+                yield from _from_web(locator, word, args, folder)
 
 
-def _from_hub(locator: Locator, word: HubWord, args: argparse.Namespace) -> Iterator[Path]:
+def _from_hub(
+    locator: Locator, word: HubWord, args: argparse.Namespace, folder: Path | None
+) -> Iterator[Path]:
     hub = locator.hub()
     model = hub.model(word)
     files = list(model.files)
     if args.mmproj and model.projector and model.projector not in files:
         files.append(model.projector)
     for file in files:
-        if args.output is None:
+        if folder is None:
             path = hub.path(model, file)
         else:
-            path = args.output / PurePosixPath(file).name
+            path = folder / PurePosixPath(file).name
             _check(path, args.force)
             if hub.here(model, file):
                 _copy(hub.path(model, file), path, force=args.force)
@@ -57,8 +60,10 @@ def _from_hub(locator: Locator, word: HubWord, args: argparse.Namespace) -> Iter
         yield path
 
 
-def _from_web(locator: Locator, word: WebWord, args: argparse.Namespace) -> Iterator[Path]:
-    path = (args.output or Path()) / word.name
+def _from_web(
+    locator: Locator, word: WebWord, args: argparse.Namespace, folder: Path | None
+) -> Iterator[Path]:
+    path = (folder or Path()) / word.name
     _check(path, args.force)
     locator.web().bring(word, path, force=args.force)
     locator.finish()

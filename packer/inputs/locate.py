@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer import build_cache
-from packer.console import note
+from packer.convert.formats import check_file
+from packer.inputs.documents import Documents, documents_of
+from packer.inputs.downloads import Downloads
 from packer.inputs.weights import FileWeights, Weights
-from packer.inputs.zipped import is_archive, zipped
-from packer.progress import progress
-from runtime.download.settings import Settings, settings
+from packer.inputs.zipped import is_archive, named_member, zipped
 from runtime.download.words import HubWord, WebWord, parsed
+from runtime.errors import InputError
 
 if TYPE_CHECKING:
-    from runtime.download.hub import Hub
-    from runtime.download.progress import Begin, Sized
-    from runtime.download.web import Web
+    from packer.convert.checkpoint import Checkpoint
+    from packer.convert.workshop import Workshop
+    from runtime.download.hub import Hub, HubModel
 
 
 @dataclass(frozen=True)
@@ -30,25 +29,23 @@ class Located:
     projector: Callable[[], Weights] | None = None
     """Gets the projector that lies with a vision model; None if there is none."""
     projector_name: str | None = None
+    documents: Callable[[], Documents] | None = None
+    """Gets what the model's repository says about it; None if it is in none."""
 
 
-class Locator:
+class Locator(Downloads):
     """Finds weights, and fetches what is not here."""
 
-    def __init__(self, *, offline: bool = False, quiet: bool = False) -> None:
-        self.settings: Settings = settings(offline=offline)
-        self._say = (lambda _: None) if quiet else note
-        self._stack = ExitStack()
+    def __init__(
+        self, *, offline: bool = False, quiet: bool = False, workshop: Workshop | None = None
+    ) -> None:
+        """Begin.
 
-    def __enter__(self) -> Locator:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.finish()
-
-    def finish(self) -> None:
-        """Remove the progress bar: what was fetched is here."""
-        self._stack.close()
+        Args:
+            workshop: makes GGUF of what is none; None: only GGUF is wanted.
+        """
+        super().__init__(offline=offline, quiet=quiet)
+        self._workshop = workshop
 
     def locate(self, word: str) -> Located:
         """The weights that `word` names.
@@ -57,65 +54,96 @@ class Locator:
             InputError: they are not there, or cannot be had.
         """
         remote = parsed(word, self.settings.endpoint)
+        check_file(_file_name(word, remote))
         if isinstance(remote, HubWord):
             return self._from_hub(remote)
         if isinstance(remote, WebWord):
             path = self.web().path(remote)
             self.finish()
             return _archived(path, None) if is_archive(path) else Located(FileWeights(path))
+        if self._workshop and Path(word).is_dir():
+            from packer.convert.checkpoint import Checkpoint
+
+            return self._made(self._workshop, Checkpoint.open(Path(word)))
         return _local(word)
 
-    def hub(self) -> Hub:
-        """The Hub with this command's progress and messages."""
-        # Not at the top: for a file on disk nobody waits for an HTTP library.
-        from runtime.download.hub import Hub
+    def documents(self, word: str) -> Documents | None:
+        """What the repository of the Hub that `word` names says of itself; None for another word.
 
-        return Hub(self.settings, begin=self._begin, note=self._say)
+        Raises:
+            InputError: it cannot be had.
+        """
+        remote = parsed(word, self.settings.endpoint)
+        if not isinstance(remote, HubWord):
+            return None
+        hub = self.hub()
+        return self._documents(hub, hub.repository(remote))
 
-    def web(self) -> Web:
-        """Other servers, likewise."""
-        from runtime.download.web import Web
+    def model(self, word: str) -> Located:
+        """The weights of a model, quantized if that was asked for.
 
-        return Web(
-            build_cache.root() / "downloads",
-            offline=self.settings.offline,
-            begin=self._begin,
-            note=self._say,
-        )
+        Raises:
+            InputError: they are not there, cannot be had, or cannot be quantized.
+        """
+        found = self.locate(word)
+        if self._workshop is None:
+            return found
+        return replace(found, weights=self._workshop.quantized(found.weights))
 
     def _from_hub(self, word: HubWord) -> Located:
+        from runtime.download.hub import NoGguf
+
         hub = self.hub()
-        model = hub.model(word)
+        try:
+            model = hub.model(word)
+        except InputError as problem:
+            # Offline nobody knows what else the repository has.
+            maybe = isinstance(problem, NoGguf) or self.settings.offline
+            if self._workshop is None or word.file or word.quantization or not maybe:
+                raise
+            from packer.inputs.checkpoints import from_hub
+
+            return self._made(self._workshop, from_hub(word, self))
         paths = [hub.path(model, file) for file in model.files]
         self.finish()
+        located = Located(FileWeights(paths[0]), documents=lambda: self._documents(hub, model))
         projector = model.projector
         if projector is None or projector in model.files:
-            return Located(FileWeights(paths[0]))
-        return Located(
-            FileWeights(paths[0]), lambda: FileWeights(hub.path(model, projector)), projector
+            return located
+        return replace(
+            located,
+            projector=lambda: FileWeights(hub.path(model, projector)),
+            projector_name=projector,
         )
 
-    @property
-    def _begin(self) -> Begin:
-        def begin(label: str) -> Sized:
-            def sized(size: int | None) -> Callable[[int], object]:
-                self.finish()
-                return self._stack.enter_context(progress(label, size))
+    def _documents(self, hub: Hub, model: HubModel) -> Documents:
+        if not model.listing.asked:
+            # Perhaps only the weights were fetched, and the bundle must be the same everywhere.
+            model = hub.repository(model.word)
+        found = documents_of(hub, model)
+        self.finish()
+        return found
 
-            return sized
+    def _made(self, workshop: Workshop, checkpoint: Checkpoint) -> Located:
+        from packer.inputs.checkpoints import find_base
 
-        return begin
+        made = workshop.converted(checkpoint, lambda adapter: find_base(adapter, self))
+        return Located(FileWeights(made))
+
+
+def _file_name(word: str, remote: HubWord | WebWord | None) -> str:
+    """Of what `word` names; of a repository empty."""
+    if isinstance(remote, HubWord):
+        return remote.file or ""
+    return remote.name if remote else word
 
 
 def _local(word: str) -> Located:
     path = Path(word)
     if is_archive(path):
         return _archived(path, None)
-    if not path.exists():
-        # `ARCHIVE.zip:MEMBER`; both may hold colons
-        for index, char in enumerate(word):
-            if char == ":" and is_archive(Path(word[:index])):
-                return _archived(Path(word[:index]), word[index + 1 :])
+    if parts := named_member(word):
+        return _archived(*parts)
     return Located(FileWeights(path))
 
 

@@ -6,7 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.errors import InputError
+from runtime.weights import is_gguf
+
 _SCALED = re.compile(r"(?P<file>.+)[:=](?P<scale>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
+_ENDING = re.compile(r"(?P<file>.+)[:=](?P<end>[^/]*)")
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,18 @@ class LoraOption:
 
 
 def parsed(word: str) -> LoraOption:
-    """Divide file and scale; a file whose name looks like both is a file."""
-    match = None if Path(word).exists() else _SCALED.fullmatch(word)
-    return LoraOption(match["file"], match["scale"]) if match else LoraOption(word, None)
+    """Divide file and scale; a file whose name looks like both is a file.
+
+    Raises:
+        InputError: what follows a file is no number.
+    """
+    if Path(word).exists():
+        return LoraOption(word, None)
+    if match := _SCALED.fullmatch(word):
+        return LoraOption(match["file"], match["scale"])
+    if (match := _ENDING.fullmatch(word)) and is_gguf(Path(match["file"])):
+        raise InputError(
+            f"{match['end']!r} is no scale of the adapter {match['file']}",
+            f"Write a number: `--lora {match['file']}:0.5`.",
+        )
+    return LoraOption(word, None)

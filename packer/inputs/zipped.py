@@ -93,6 +93,18 @@ def is_archive(path: Path) -> bool:
     return path.suffix.lower() == ".zip" and path.is_file()
 
 
+def named_member(word: str) -> tuple[Path, str] | None:
+    """The parts of `ARCHIVE:MEMBER`, where ARCHIVE is any ZIP, also a bundle; None if it is a file.
+
+    Both may hold colons: the first colon behind the name of a file divides them.
+    """
+    if not Path(word).exists():
+        for index, char in enumerate(word):
+            if char == ":" and Path(word[:index]).is_file():
+                return Path(word[:index]), word[index + 1 :]
+    return None
+
+
 def zipped(path: Path, member: str | None) -> tuple[ZippedWeights, ZippedWeights | None]:
     """The model in an archive, of several shards the first, and the projector that goes with it.
 
@@ -133,7 +145,7 @@ def _only_model(path: Path, names: list[str]) -> str:
 
 def _listed(names: list[str]) -> str:
     if not names:
-        return "Models in other formats need llama.cpp's `convert_hf_to_gguf.py` first."
+        return "Unpack it; `llamapack convert` makes GGUF of safetensors."
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     return f"Name one as `ARCHIVE.zip:MEMBER`: {', '.join(names[:8])}{more}."
 

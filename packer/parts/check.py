@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from packer.copy import Destination, copy
-from packer.digest import Data
+from packer.copy import Destination, Nowhere, copy
+from packer.digest import Data, file_sha256
 from packer.parts.content_check import ContentCheck
-from packer.parts.structure import Suspect, opened
+from packer.parts.structure import RENAME, Suspect, opened
 from packer.progress import Advance
 from packer.sources import FileSource
 from runtime.bundle import Bundle
@@ -24,25 +24,6 @@ from runtime.errors import InputError
 from runtime.parts import Parts
 
 _BEHIND = 64  # pieces that may wait for being looked at; they are mapped files
-_RENAME = "Give each part the name that it was published with."
-
-
-class Nowhere:
-    """Takes bytes and forgets them, implements `packer.copy.Destination`."""
-
-    position = 0
-
-    def write(self, data: Data) -> None:
-        self.position += len(data)
-
-    def skip(self, count: int) -> None:
-        self.position += count
-
-    def patch(self, offset: int, data: Data) -> None:
-        pass
-
-    def take(self, source: BinaryIO, count: int) -> Iterator[Data] | None:
-        return None
 
 
 def check_lengths(parts: Parts, sums: Mapping[str, str]) -> Bundle | None:
@@ -74,11 +55,11 @@ def check_lengths(parts: Parts, sums: Mapping[str, str]) -> Bundle | None:
         if not listed_all:
             raise
         path = parts.paths[problem.index]
-        actual = _sha256(path)
+        actual = file_sha256(path)
         if actual == sums[path.name]:
             return None  # Not this part then; or none, and the file is no ZIP file.
         if actual in sums.values():
-            raise InputError(_difference(path, actual, sums), _RENAME) from None
+            raise InputError(_difference(path, actual, sums), RENAME) from None
         raise
     if not listed_all:
         return bundle
@@ -134,7 +115,7 @@ def check(
         problems = [f"{parts.whole} would not have the SHA-256 {sums[parts.whole.name]}"]
     if problems:
         swapped = all(" holds what belongs " in problem for problem in problems)
-        tip = _RENAME if swapped else "Download or copy the parts named here again."
+        tip = RENAME if swapped else "Download or copy the parts named here again."
         raise InputError("; ".join(problems), tip)
     return found
 
@@ -144,11 +125,6 @@ def _difference(path: Path, actual: str, sums: Mapping[str, str]) -> str:
         if sha256 == actual:
             return f"{path} holds what belongs into {name}"
     return f"{path} is damaged: expected SHA-256 {sums[path.name]}, actual {actual}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Seen:

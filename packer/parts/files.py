@@ -8,15 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packer.output import (
-    check_limit,
-    check_path,
-    check_space,
-    create,
-    publish,
-    temporary_name,
-    terminable,
-)
+from packer.output import create, publish, temporary_name, terminable
+from packer.output_checks import check_limit, check_path, check_space
 from packer.parts.output import Part, PartsOutput
 from packer.parts.sha256_lists import path_beside, published
 from packer.progress import progress

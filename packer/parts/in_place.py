@@ -1,6 +1,7 @@
 """Joins parts without a second copy: the first one becomes the file, the others move into it.
 
-1. Every part is checked; so far nothing has changed.
+1. Every part is checked; so far nothing has changed. Moving reads them once more: what is moved
+   leaves its part, so one read would move what was not checked, or need the space of a copy.
 2. The journal is written, and the first part renamed to `NAME.joining`.
 3. Part after part is moved into it (packer/tail_moves.py) and stays as an empty file.
 4. `NAME.joining` gets its final name; list of hashes, empty parts and journal are dealt with.
@@ -17,10 +18,12 @@ from pathlib import Path
 from shlex import quote
 
 from packer.console import note
+from packer.copy import Nowhere
 from packer.engine.lock import Busy, locked
-from packer.output import check_path, publish, sync_folder, terminable
+from packer.output import make_executable, publish, sync_folder, terminable
+from packer.output_checks import check_path
 from packer.parts import sha256_lists
-from packer.parts.check import Nowhere, check, check_lengths
+from packer.parts.check import check, check_lengths
 from packer.parts.journal import Journal, growing_path, journal_path
 from packer.parts.tail_moves import move_tail
 from packer.progress import progress
@@ -153,9 +156,7 @@ def _append(growing: Path, rest: list[Path], journal: Journal) -> None:
             advance(size - part.stat().st_size)
             move_tail(part, size, file, offset, advance)
         os.fsync(file.fileno())
-    # As the umask gives it to a new program, which a download's mode does not say.
-    mode = growing.stat().st_mode & 0o666
-    growing.chmod(mode | (mode & 0o444) >> 2)
+    make_executable(growing)  # which a download's mode does not say
 
 
 def _clean_up(whole: Path, path: Path, journal: Journal) -> None:

@@ -26,8 +26,9 @@ from runtime.zip_directory import (
     read_directory,
 )
 
+RENAME = "Give each part the name that it was published with."
+"""The way out where parts were swapped."""
 _TIP = "Download or copy that part again."
-_RENAME = "Give each part the name that it was published with."
 
 
 class Suspect(InputError):
@@ -101,7 +102,7 @@ def _without_end(parts: Parts) -> Suspect:
                     f"{path} holds what belongs into {parts.paths[last].name}, or a later part: "
                     "their names are swapped",
                     last,
-                    _RENAME,
+                    RENAME,
                 )
     return Suspect(
         f"{parts.paths[last]} has no ZIP end record: it is cut off, or "
@@ -157,7 +158,7 @@ def _check_members(parts: Parts, bundle: Bundle, file: BinaryIO) -> None:
                         f"{path} holds what belongs into {parts.paths[index].name}: their names "
                         "are swapped",
                         index,
-                        _RENAME,
+                        RENAME,
                     )
         raise Suspect(
             f"{parts.paths[index]} is damaged, or is another part: member {member.name} does not "

@@ -7,20 +7,18 @@ source says how far it came, and doing it again goes on from there.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-import sys
 from io import FileIO
 from pathlib import Path
 
+from packer.disk.kernel_copies import copied
 from packer.progress import Advance
 from runtime.errors import InputError
 
 _LARGEST, _SMALLEST = 256 << 20, 64 << 10  # bytes moved at once; multiples of a file system's block
 _PIECES = 4  # a source is moved in as many, if they are not larger; each waits for the disk
 _BLOCK = 1 << 20  # bytes read at once where the kernel does not copy
-_NOT_IN_KERNEL = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
 
 
 def move_tail(source: Path, size: int, target: FileIO, offset: int, advance: Advance) -> None:
@@ -61,7 +59,8 @@ def _step(source: Path, size: int) -> int:
 
 
 def _copy(source: FileIO, start: int, target: FileIO, offset: int, count: int) -> None:
-    done = _copied_in_kernel(source, start, target, offset, count)
+    # It shares blocks where the file system can, and where both offsets are on its blocks.
+    done = copied(source.fileno(), start, target.fileno(), offset, count)
     source.seek(start + done)
     target.seek(offset + done)
     while done < count:
@@ -71,22 +70,3 @@ def _copy(source: FileIO, start: int, target: FileIO, offset: int, count: int) -
         done += len(data)
         while data:
             data = data[target.write(data) or 0 :]
-
-
-def _copied_in_kernel(source: FileIO, start: int, target: FileIO, offset: int, count: int) -> int:
-    """Bytes that the kernel copied. It shares blocks where the file system can do that and where
-    both offsets are on its blocks."""
-    done = 0
-    if sys.platform == "linux":
-        files = source.fileno(), target.fileno()
-        while done < count:
-            try:
-                copied = os.copy_file_range(*files, count - done, start + done, offset + done)
-            except OSError as problem:
-                if problem.errno in _NOT_IN_KERNEL:
-                    break
-                raise
-            if not copied:
-                break
-            done += copied
-    return done

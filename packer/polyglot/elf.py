@@ -14,9 +14,12 @@ EM_X86_64, EM_AARCH64 = 62, 183
 PT_NULL, PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_PHDR = 0, 1, 2, 3, 6
 PF_X, PF_W, PF_R = 1, 2, 4
 
+FREEBSD = 9
+"""EI_OSABI of FreeBSD, the one system that looks at it."""
 KEEP_ARGV0 = 0x101CA75
 """The value of `e_flags` that makes the kernel's and APE's loaders keep the caller's argv[0]."""
 
+_OS_ABI = 7  # in e_ident
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
 HEADER_SIZE = _HEADER.size
@@ -52,6 +55,8 @@ class Program:
     type: int
     phentsize: int
     segments: tuple[Segment, ...]
+    os_abi: int = 0
+    """EI_OSABI; 0: System V."""
 
     @property
     def loads(self) -> list[Segment]:
@@ -60,7 +65,7 @@ class Program:
 
     def header(self) -> bytes:
         """The 64 bytes of the ELF header; section headers are left out."""
-        ident = b"\x7fELF" + bytes([2, 1, 1, 0]) + bytes(8)
+        ident = b"\x7fELF" + bytes([2, 1, 1, self.os_abi]) + bytes(8)
         return _HEADER.pack(
             ident, self.type, self.machine, 1, self.entry, self.phoff, 0, self.flags,
             HEADER_SIZE, SEGMENT_SIZE, len(self.segments), 0, 0, 0,
@@ -78,8 +83,8 @@ def unpack_segments(table: bytes) -> tuple[Segment, ...]:
     return tuple(Segment(*fields) for fields in _SEGMENT.iter_unpack(table))
 
 
-def parse(header: bytes, image: bytes) -> Program:
-    """Read the ELF header in `header` and the program headers that it points to in `image`.
+def table_place(header: bytes) -> tuple[int, int]:
+    """Offset and size of the program header table that an ELF header points to.
 
     Raises:
         ValueError: naming what is not as a little-endian ELF64 file has it.
@@ -88,15 +93,36 @@ def parse(header: bytes, image: bytes) -> Program:
         raise ValueError("no ELF magic")
     if header[4:6] != b"\x02\x01":
         raise ValueError("not ELFCLASS64 and ELFDATA2LSB")
-    _, kind, machine, _, entry, phoff, _, flags, _, phentsize, phnum, *_ = _HEADER.unpack(
-        header[:HEADER_SIZE]
-    )
+    fields = _HEADER.unpack(header[:HEADER_SIZE])
+    phoff, phentsize, phnum = fields[5], fields[9], fields[10]
     if phentsize != SEGMENT_SIZE:
         raise ValueError(f"e_phentsize is {phentsize}, not {SEGMENT_SIZE}")
-    table = image[phoff : phoff + phnum * SEGMENT_SIZE]
-    if len(table) != phnum * SEGMENT_SIZE:
+    return phoff, phnum * SEGMENT_SIZE
+
+
+def with_segments(header: bytes, table: bytes) -> Program:
+    """Put an ELF header and the program header table that it points to together.
+
+    Raises:
+        ValueError: naming what is not as a little-endian ELF64 file has it.
+    """
+    if len(table) != table_place(header)[1]:
         raise ValueError("program header table is cut off")
-    return Program(machine, entry, phoff, flags, kind, phentsize, unpack_segments(table))
+    ident, kind, machine, _, entry, phoff, _, flags, _, phentsize, *_ = _HEADER.unpack(
+        header[:HEADER_SIZE]
+    )
+    segments = unpack_segments(table)
+    return Program(machine, entry, phoff, flags, kind, phentsize, segments, ident[_OS_ABI])
+
+
+def parse(header: bytes, image: bytes) -> Program:
+    """Read the ELF header in `header` and the program headers that it points to in `image`.
+
+    Raises:
+        ValueError: naming what is not as a little-endian ELF64 file has it.
+    """
+    offset, size = table_place(header)
+    return with_segments(header, image[offset : offset + size])
 
 
 def embed(

@@ -14,6 +14,8 @@ LFANEW = 0x3C
 """Where the DOS header tells the place of the NT headers."""
 EXECUTE, WRITE = 0x20000000, 0x80000000
 """Bits of a section's characteristics."""
+EXECUTABLE_IMAGE, DLL = 0x0002, 0x2000
+"""Bits of the file's characteristics."""
 CERTIFICATE, DEBUG = 4, 6
 """Data directories that hold file offsets, which a larger file would have to move."""
 
@@ -100,15 +102,32 @@ class Image:
         return b"".join(parts)
 
 
+def place(image: bytes) -> int:
+    """Where the DOS header at the start of `image` says that the NT headers are, in bytes.
+
+    Raises:
+        ValueError: there is no such header.
+    """
+    if len(image) < LFANEW + 4 or image[:2] != b"MZ":
+        raise ValueError("no MZ magic")
+    return int.from_bytes(image[LFANEW : LFANEW + 4], "little")
+
+
 def parse(image: bytes) -> Image:
     """Read the NT headers that the DOS header at the start of `image` points to.
 
     Raises:
         ValueError: naming what is not as a 64-bit Windows program has it.
     """
-    if len(image) < LFANEW + 4 or image[:2] != b"MZ":
-        raise ValueError("no MZ magic")
-    (at,) = struct.unpack_from("<I", image, LFANEW)
+    return nt_headers(image, place(image))
+
+
+def nt_headers(image: bytes, at: int) -> Image:
+    """Read the NT headers that begin at `at` of `image`.
+
+    Raises:
+        ValueError: naming what is not as a 64-bit Windows program has it.
+    """
     try:
         signature, machine, count, timestamp, _, _, size, flags = _COFF.unpack_from(image, at)
         if signature != b"PE\0\0":

@@ -43,7 +43,9 @@ def link(zig: Path, arguments: Sequence[str | Path], out: Path) -> None:
         if len(links) != 1:
             raise ValueError(f"zig reported {len(links)} calls of its linker, not one")
         _, *words = _WORD.split(links[0])
-        _run([str(zig), "lld-link", *words, f"-align:{SECTION_ALIGNMENT}"], env)
+        # Without a time of its own the linker writes the clock's into the program.
+        mine = [f"-align:{SECTION_ALIGNMENT}", "-timestamp:0"]
+        _run([str(zig), "lld-link", *words, *mine], env)
 
 
 def _run(command: Sequence[str], env: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ case $b in
 *) if [ -f "./$b" ]; then b=./$b; else b=$(command -v -- "$b"); fi ;;
 esac
 [ -r "$b" ] || die "cannot read the bundle \`$0\`" "Start it by its path: sh /path/to/file"
-m=$(uname -sm)
+m=$(uname -sm) || die "\`uname\` is not in PATH" "PATH=/bin:/usr/bin sh '$b'"
 y=.cache i="Set LLAMAPACK_CACHE to a directory of yours in which programs may run."
 case $m in
 'NetBSD evbarm') m="NetBSD $(uname -p)" ;;

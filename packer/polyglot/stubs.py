@@ -28,6 +28,9 @@ _MACHINES = ("x86_64", "aarch64")
 STUB_TARGETS = tuple(f"{system}-{machine}" for system in _ZIG_SYSTEMS for machine in _MACHINES)
 """Every target that a bundle can start on."""
 
+FOLDER = "stubs"
+"""Of the build cache."""
+
 _FLAGS = (
     "-std=c11", "-Oz", "-s", "-fno-sanitize=all", "-ffunction-sections", "-fdata-sections",
     "-fno-asynchronous-unwind-tables", "-Wl,--gc-sections",
@@ -71,9 +74,23 @@ def _key(target: str, zig_version: str) -> str:
     modules = (__file__, elf.__file__, macho_signature.__file__, pe_link.__file__)
     digest = hashlib.sha256("\0".join((target, zig_version, *_flags(target))).encode())
     files = _files(target, (*_COMPILED, *_INCLUDED))
-    for path in (*files, *map(Path, modules)):
+    # In a frozen llamapack the modules are `.pyc` files, with their sources beside them.
+    for path in (*files, *(Path(module).with_suffix(".py") for module in modules)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:32]
+
+
+def cached(target: str, zig_version: str) -> Path:
+    """Where the stub of `target` lies in the build cache once it is compiled or fetched."""
+    return build_cache.root() / FOLDER / f"{target}-{_key(target, zig_version)}"
+
+
+def all_cached(targets: Iterable[str], zig_version: str) -> dict[str, bytes] | None:
+    """The stubs by target, in the order of `targets`; None if the cache lacks one of them."""
+    paths = {target: cached(target, zig_version) for target in targets}
+    if not all(path.is_file() for path in paths.values()):
+        return None
+    return {target: path.read_bytes() for target, path in paths.items()}
 
 
 def _compile(target: str, zig: Path, program: Path) -> None:
@@ -112,17 +129,17 @@ def build_stub(target: str, zig: Path, out_dir: Path) -> Path:
     version = subprocess.run(
         [zig, "version"], check=True, capture_output=True, text=True
     ).stdout.strip()
-    cached = build_cache.root() / "stubs" / f"{target}-{_key(target, version)}"
-    if not cached.is_file():
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
+    place = cached(target, version)
+    if not place.is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
             program = Path(scratch) / "stub"
             _compile(target, zig, program)
-            program.replace(cached)
+            program.replace(place)
     out_dir.mkdir(parents=True, exist_ok=True)
     result = out_dir / f"stub-{target}"
     scratch_result = out_dir / f".stub-{target}.{os.getpid()}"
-    scratch_result.write_bytes(cached.read_bytes())
+    scratch_result.write_bytes(place.read_bytes())
     scratch_result.chmod(0o755)
     return scratch_result.replace(result)
 

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from packer.engine.structure import elf, macho, pe
+from packer.engine.structure import elf, import_library, macho, pe
 from packer.engine.structure.links import Links, unmet
 from packer.engine.structure.systems import Kind, System, kind_of, system
 
@@ -41,10 +41,14 @@ def check(target: str, files: Mapping[str, bytes] | Path) -> list[str]:
     files = {name: data for name, data in files.items() if name not in _NOT_NATIVE}
     problems = _missing(where, files)
     linked = {}
-    for name in sorted(files):
+    for name in sorted(files.keys() - {where.import_library}):
         found, linked[name] = _examine(where, name, kind_of(where, name), files[name], files)
         problems += found
     problems += elf.together(where, files, linked)
+    if where.import_library in files and where.base in linked:
+        exports = frozenset(linked[where.base].exports)
+        found = import_library.examine(files[where.import_library], where.arch, where.base, exports)
+        problems += [f"{where.import_library}: {problem}" for problem in found]
     for name, links in linked.items():
         problems += unmet(name, links, linked, by_library=where.by_library)
     return problems
@@ -91,7 +95,9 @@ def check_module(target: str, name: str, data: bytes, base: bytes) -> list[str]:
 
 
 def _missing(where: System, files: Mapping[str, bytes]) -> list[str]:
-    wanted = [where.executable] if where.static else [where.executable, where.base]
+    wanted = [where.executable]
+    if not where.static:
+        wanted += [name for name in (where.base, where.import_library) if name]
     return [f"{name}: is missing" for name in wanted if name not in files]
 
 

@@ -49,6 +49,11 @@ class System:
         return names.get(self.os, "libggml-base.so")
 
     @property
+    def import_library(self) -> str:
+        """The file that modules are linked with where that is not ggml-base itself, or \"\"."""
+        return "ggml-base.lib" if self.os == "windows" and not self.static else ""
+
+    @property
     def by_library(self) -> bool:
         """Whether an import says from which library it comes."""
         return self.format != "elf"

@@ -1,0 +1,1 @@
+"""What an APE file, made by whomever, consists of, and whether it keeps the rules of its kind."""

@@ -1,0 +1,83 @@
+"""The shell script of an APE file: where it begins and ends, and what it copies out of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from packer.polyglot.ape_rules import MAGICS, SCANNED
+from packer.polyglot.pe import LFANEW
+from packer.polyglot.rules import Broken
+from packer.polyglot.script import BLOCK
+
+_EXIT = re.compile(rb"^[ \t]*exit\b[^\n]*\n", re.MULTILINE)
+_STUB = re.compile(rb"\bo=(\d{1,12}) n=\d+ h=[0-9a-f]{32} k='\d+ (\d{1,12})'")
+"""How our own script says where a stub lies, in blocks, and how many bytes it has."""
+_DD = re.compile(rb"\bdd +if=[\"']?\$\{?[o0]\b[^\n;|&]*")
+"""Copies out of the file itself: `$o` in what Cosmopolitan's tools write."""
+_OPERAND = re.compile(rb"\b(bs|skip|count)=[\"']?(?: *\$\(\()? *(\d{1,15})")
+_OVER_ITSELF = re.compile(rb"\bof=[\"']?\$\{?[o0]\b.*\bconv=notrunc\b")
+_DD_BLOCK = 512
+"""Bytes in a block of `dd` if nobody says otherwise (POSIX)."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """Where the script lies; bytes from the start of the file."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Extract:
+    """A range of the file that the script copies into a file of its own, in bytes."""
+
+    offset: int
+    size: int | None
+    """None: up to the end of the file."""
+    over_start: bool = False
+    """Whether it goes over the file's own first bytes."""
+
+
+def read_script(head: bytes) -> tuple[Script | None, list[Broken]]:
+    """The script of the file that begins with `head`, and the rules that it breaks."""
+    text = head[:SCANNED]
+    if text[:8] not in MAGICS:
+        return None, [Broken("magic", "no APE magic")]
+    broken = []
+    if text[8:9] != b"\n":
+        broken.append(Broken("magic-newline", "no newline follows the magic"))
+    quote = text.find(b"'", 8)
+    if quote < 0 or text[quote + 1 : quote + 2] not in (b"\n", b" ", b"<"):
+        broken.append(Broken("quote", "the quote that the magic opens does not end before a line"))
+        return None, broken
+    exits = list(_EXIT.finditer(text, quote))
+    if not exits:
+        broken.append(Broken("script-exit", f"no line with `exit` in the first {SCANNED} bytes"))
+        return None, broken
+    script = Script(quote + 1, exits[-1].end())
+    parsed = bytearray(text[: script.end])
+    if text[:2] == b"MZ":
+        parsed[LFANEW : LFANEW + 4] = b"    "
+    if 0 in parsed:
+        broken.append(Broken("script-text", f"a NUL at {parsed.index(0)}, before the script ends"))
+    return script, broken
+
+
+def extracts(text: bytes) -> list[Extract]:
+    """What a script copies out of its file, as far as plain numbers say so; each range once."""
+    return list(dict.fromkeys(_extracts(text)))
+
+
+def _extracts(text: bytes) -> Iterator[Extract]:
+    for stub in _STUB.finditer(text):
+        yield Extract(int(stub[1]) * BLOCK, int(stub[2]))
+    for command in _DD.finditer(text):
+        said = {name: int(number) for name, number in _OPERAND.findall(command[0])}
+        if b"skip" in said:
+            block, count = said.get(b"bs", _DD_BLOCK), said.get(b"count")
+            size = None if count is None else count * block
+            over = _OVER_ITSELF.search(command[0]) is not None
+            yield Extract(said[b"skip"] * block, size, over)

@@ -1,0 +1,1 @@
+"""Model cards: the README.md that a bundle is published with, read from the bundle."""

@@ -1,0 +1,281 @@
+"""Everything that a card says, read from a bundle and the files that it is published as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+from urllib.parse import quote
+
+from packer.card import metadata
+from packer.card.acceleration import Module, compiles, modules
+from packer.card.front_matter import FIELDS, unique, without
+from packer.card.licenses import license_fields
+from packer.card.systems import System, systems
+from packer.card.tasks import Task, conversational, task
+from packer.inspection import described
+from packer.parts.layout import Layout
+from packer.templates.found import ChatTemplate
+from packer.templates.legacy_derived import legacy_templates
+from packer.templates.origin import of_member
+from runtime.bundle import BASE_CARD, LICENSES, Bundle
+from runtime.download.words import HubWord
+from runtime.errors import InputError
+from runtime.gguf_header import Header
+
+_CONTEXT = 8192  # tokens; what the engine starts with where the model can take that many
+_FLOATS = ("F64", "F32", "F16", "BF16")
+
+
+@dataclass(frozen=True)
+class File:
+    """One file to download."""
+
+    name: str
+    size: int
+    """Bytes."""
+    sha256: str
+    """64 lower-case hex digits."""
+    url: str | None
+    """Where it is downloaded; None where no repository was named."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the templates can use; None, or an empty list, stands for what nobody knows."""
+
+    front_matter: Mapping[str, Any]
+    """By the Hub's names, all of `packer.card.front_matter.FIELDS`."""
+    title: str
+    description: str | None
+    sections: Sequence[tuple[str, str]]
+    """Heading and Markdown of what the packer's user adds; one with the heading of a section of
+    ours takes its place."""
+    base_card: str | None
+    """Markdown of the base model's card, without its front matter."""
+    hub: str
+    """Address of the Hub."""
+    file: str
+    """Name of the bundle, joined if it is published in parts."""
+    size: int
+    """Bytes of the bundle."""
+    files: Sequence[File]
+    """The bundle, or its parts in their order."""
+    in_parts: bool
+    part_size: int
+    """Bytes of every part but the last."""
+    sums: File
+    """The list of hashes; its own is not known."""
+    windows_file: File | None
+    """The program that starts the bundle on Windows, where that is a file of its own."""
+    systems: Sequence[System]
+    windows: bool
+    """Whether it runs on Windows, by itself or by `windows_file`."""
+    program: str | None
+    """The target that the file is a native program of; None: it is a shell script (polyglot)."""
+    windows_head: bool
+    """Whether it begins as Windows programs do, which other programs may take it for."""
+    model: Mapping[str, Any]
+    """The model that it starts with, as `llamapack inspect --json` describes it."""
+    models: Sequence[Mapping[str, Any]]
+    """All that can be read, likewise; each with `sha256` and `member_size` (bytes) of its member,
+    which is its first shard's if it has several."""
+    model_id: str
+    """What the API calls the model."""
+    task: Task
+    conversational: bool
+    """Whether it is for chat: there is a template."""
+    context: int | None
+    """Tokens that it starts with."""
+    args: Sequence[str]
+    """Its default arguments."""
+    modules: Sequence[Module]
+    compiles: Mapping[str, Sequence[str]]
+    """What `--recompile` can compile: systems such as `Linux`, each with the kinds of modules."""
+    license_files: Sequence[str]
+    """Names under which the licences of the weights are published."""
+    release: str | None
+    """llama.cpp's."""
+    tool: str
+
+
+def facts(
+    layout: Layout,
+    bundle: Bundle,
+    sums: Mapping[str, str],
+    *,
+    hub: str,
+    repo: HubWord | None,
+) -> Facts:
+    """Read all of it.
+
+    Args:
+        sums: SHA-256 by name, of all files of `layout`.
+        hub: address of the Hub.
+        repo: where the files will be.
+
+    Raises:
+        InputError: it was not made by llamapack, or holds no model that can be read.
+    """
+    if bundle.manifest is None:
+        raise InputError(
+            f"{bundle.path} was not made by llamapack: it does not say what is in it",
+            "`llamapack upgrade` makes a bundle of another tool's llamafile.",
+        )
+    found = described(bundle)
+    model = _main_model(bundle, found)
+    member = bundle.members[model["file"]]
+    header = bundle.header(member)
+    aim = task(bundle, found["models"], header)
+    texts = licence_texts(bundle)
+    fields = _fields(bundle.manifest, header, model, aim, next(iter(texts), None))
+    if model["chat_template"] and not fields.get("prompt_template"):
+        fields |= _prompt_fields(of_member(bundle, member, header))
+
+    def file(name: str, size: int) -> File:
+        place = f"{hub}/{repo.repo}/resolve/{quote(repo.revision, safe='')}" if repo else None
+        return File(name, size, sums.get(name, ""), f"{place}/{quote(name)}" if place else None)
+
+    beside = layout.windows
+    front = bundle.manifest.get("front")
+    program = front.get("program") if isinstance(front, dict) else None
+    own_systems = systems(_targets(found, program, layout))
+    words: list[str] = found["args"]["words"] or []
+    return Facts(
+        front_matter=fields,
+        title=str(fields.get("title") or found["name"]),
+        description=fields.get("description"),
+        sections=_sections(fields.get("sections")),
+        base_card=_base_card(bundle),
+        hub=hub,
+        file=layout.whole.name,
+        size=layout.size,
+        files=[file(one.name, one.size) for one in layout.files],
+        in_parts=layout.in_parts,
+        part_size=layout.files[0].size,
+        sums=file(f"{layout.whole.name}.sha256", 0),
+        windows_file=file(beside.name, beside.size) if beside else None,
+        systems=own_systems,
+        windows=any(system.name == "Windows" for system in own_systems),
+        program=program,
+        windows_head=program is None and bundle.front(2) == b"MZ",
+        model=model,
+        models=[_with_member(bundle, one) for one in found["models"] if "problem" not in one],
+        model_id=model["file"].rpartition("/")[2].removesuffix(".gguf"),
+        task=aim,
+        conversational=conversational(aim, model),
+        context=starting_context(words, model["context_length"]),
+        args=words,
+        modules=modules(bundle),
+        compiles=compiles(bundle),
+        license_files=list(texts),
+        release=next((str(e["llama.cpp"]) for e in found["engines"] if e["llama.cpp"]), None),
+        tool=str(found["tool"]),
+    )
+
+
+def licence_texts(bundle: Bundle) -> dict[str, str]:
+    """Members with the licences of the weights, by the names under which they are published."""
+    names = [name for name in bundle.members if name.startswith(LICENSES) and name[-1] != "/"]
+    if len(names) == 1:
+        return {"LICENSE": names[0]}
+    return {name.removeprefix(LICENSES): name for name in names}
+
+
+def _fields(
+    manifest: Mapping[str, Any],
+    header: Header,
+    model: Mapping[str, Any],
+    aim: Task,
+    license_file: str | None,
+) -> dict[str, Any]:
+    """The front matter, and what else is known by the Hub's names."""
+    own, inside = metadata.stated(manifest), metadata.general(header)
+    if "license" in own:
+        # Names and links of one licence say nothing about another one.
+        inside = {name: value for name, value in inside.items() if not name.startswith("license")}
+    if "base_model" in own:
+        inside["base_model_relation"] = "quantized"
+    unknown: dict[str, Any] = dict.fromkeys(FIELDS)
+    fields = unknown | {"library_name": "llamafile", "pipeline_tag": aim.tag} | inside | own
+    if model["quantization"] in _FLOATS and "base_model_relation" not in own:
+        fields["base_model_relation"] = None
+    fields |= dict.fromkeys(("license", "license_name", "license_link"))
+    wanted = ["llamafile", "gguf"] + ["conversational"] * conversational(aim, model)
+    fields["tags"] = unique(wanted, _list(own.get("tags")), _list(inside.get("tags")))
+    return fields | license_fields(inside | own, license_file)
+
+
+def _prompt_fields(template: ChatTemplate) -> dict[str, Any]:
+    """What readers of old cards fill in, where it can say what the template says."""
+    found = legacy_templates(template.text, template.bos, template.eos)
+    return {name: value for name, value in vars(found).items() if value} if found else {}
+
+
+def _main_model(bundle: Bundle, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The model that the bundle starts with."""
+    usable: list[dict[str, Any]] = [
+        model for model in found["models"] if model.get("kind") == "model"
+    ]
+    words = found["args"]["words"] or []
+    named = {
+        value.removeprefix("/zip/") for flag, value in pairwise(words) if flag in ("-m", "--model")
+    }
+    for model in [one for one in usable if one["file"] in named] + usable:
+        return model
+    raise InputError(
+        f"{bundle.path} holds no model", "Name a bundle with weights, not the `.exe` beside it."
+    )
+
+
+def _targets(found: Mapping[str, Any], program: str | None, layout: Layout) -> list[str]:
+    """What there are engines for: inside, as the file itself, or in the program for Windows."""
+    targets = [engine["target"] for engine in found["engines"]]
+    if program and not targets:
+        targets = [program]
+    if layout.windows:
+        with Bundle.open(layout.windows.path) as beside:
+            targets += [engine.target for engine in beside.engines]
+    return targets
+
+
+def starting_context(words: Sequence[str], trained: int | None) -> int | None:
+    """Tokens that the engine starts with: the last `-c` counts, and 0 is all of them."""
+    sizes = [
+        int(value)
+        for flag, value in pairwise(words)
+        if flag in ("-c", "--ctx-size") and value.isdecimal()
+    ]
+    if sizes:
+        return sizes[-1] or trained
+    return min(_CONTEXT, trained) if trained else None
+
+
+def _with_member(bundle: Bundle, model: Mapping[str, Any]) -> dict[str, Any]:
+    listed = (bundle.manifest or {}).get("members")
+    entry = listed.get(model["file"]) if isinstance(listed, dict) else None
+    sha256 = entry.get("sha256") if isinstance(entry, dict) else None
+    return {**model, "member_size": bundle.members[model["file"]].size, "sha256": sha256}
+
+
+def _base_card(bundle: Bundle) -> str | None:
+    if BASE_CARD not in bundle.members:
+        return None
+    return without(bundle.read(BASE_CARD).decode("utf-8-sig", "replace"))
+
+
+def _sections(stated: object) -> list[tuple[str, str]]:
+    """Headings with their text: a list of `{title, text}`."""
+    entries = stated if isinstance(stated, list) else []
+    return [
+        (str(one["title"]), str(one["text"]))
+        for one in entries
+        if isinstance(one, dict) and {"title", "text"} <= one.keys()
+    ]
+
+
+def _list(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else []

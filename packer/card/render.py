@@ -1,0 +1,84 @@
+"""Renders a card out of Jinja templates, which maintainers may replace one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+
+import jinja2
+
+from packer.card import front_matter
+from packer.card.facts import Facts
+from packer.data_folders import data_folder
+from packer.sizes import in_words
+from runtime.errors import InputError
+
+FOLDER = data_folder("templates") / "card"
+_MAIN = "README.md.jinja"
+_PLAIN_ON_WINDOWS = re.compile(r"[\w.+\\-]+", re.ASCII)
+
+
+def render(card: Facts, folder: Path | None = None) -> str:
+    """The text of README.md.
+
+    Args:
+        folder: templates that take the place of those of the same names.
+
+    Raises:
+        InputError: `folder` is none, or one of its templates fails.
+    """
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder} is no folder of templates", "Name a folder of `*.md.jinja`.")
+    folders = [folder, FOLDER] if folder else [FOLDER]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # it is Markdown
+    )
+    environment.filters |= {
+        "sh": quote,
+        "cmd": _cmd,
+        "listed": _listed,
+        "size": in_words,
+        "text": _text,
+    }
+    try:
+        body = environment.get_template(_MAIN).render(card=card)
+    except Exception as problem:  # whatever a maintainer's template comes to
+        raise InputError(*_explained(problem)) from None
+    body = re.sub(r"\n{3,}", "\n\n", body).strip("\n")
+    parts = [front_matter.write(card.front_matter), f"{body}\n"]
+    if card.base_card:
+        # As it is: blank lines may mean something in it.
+        parts.append(f"---\n\n{card.base_card}")
+    return "\n".join(parts)
+
+
+def _explained(problem: Exception) -> tuple[str, str]:
+    tip = "docs/model-cards.md lists what templates can use."
+    if isinstance(problem, jinja2.TemplateNotFound):
+        return f"there is no card template {problem.name}", f"Put it into {FOLDER}."
+    if isinstance(problem, jinja2.TemplateSyntaxError):
+        return f"{problem.filename or problem.name}:{problem.lineno}: {problem.message}", tip
+    return f"a card template fails: {problem}", tip
+
+
+def _cmd(name: str) -> str:
+    """A file name as a word of Windows' command line; names there cannot hold quotes."""
+    return name if _PLAIN_ON_WINDOWS.fullmatch(name) else f'"{name}"'
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`A, B and C`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _text(text: str) -> str:
+    """A text of others inside a line: nothing that would begin a link, a tag or a code span."""
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,49 @@
+"""`llamapack assimilate`: makes the native program of one system out of an APE file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.console import note
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser(
+        "assimilate",
+        help="make a native program of a bundle or another APE file",
+        description="The result starts without a shell, on one system only. Members and weights "
+        "stay as they are.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or other APE file")
+    parser.add_argument(
+        "--target",
+        required=True,
+        metavar="T",
+        help="system and architecture, such as `linux-x86_64`; of files that llamapack did not "
+        "make, what their heads have: Linux, FreeBSD, macOS on x86-64, Windows",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT|DIR", help="write a copy; default: change FILE itself"
+    )
+    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the path only")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.ape.assimilation import assimilate
+    from packer.output_place import output_place
+
+    with output_place(args.output) as place:
+        made = place.file(args.file)
+        copy = made if place.path else None
+        changed = assimilate(args.file, args.target, copy, force=args.force)
+    if not args.quiet:
+        what = "a native program" if changed else "a program for Windows as it is"
+        note(f"{made}: {what}, for {args.target}")
+    print(made)

@@ -1,0 +1,68 @@
+"""`llamapack card`: writes the README.md that a bundle is published with."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.console import note
+from packer.sizes import PART_SIZE, parse_size
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser(
+        "card",
+        help="write the model card that a bundle is published with",
+        description="Everything in the card is read from FILE: what it does not know is left out.",
+    )
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="bundle, or one of the parts that it lies in"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE|DIR|-", help="such as README.md; `-`, the default: stdout"
+    )
+    parser.add_argument("--repo", metavar="ORG/NAME", help="where it will be; gives the addresses")
+    parser.add_argument(
+        "--template", type=Path, metavar="DIR", help="folder of templates to use in place of ours"
+    )
+    parser.add_argument(
+        "--part-size",
+        type=parse_size,
+        default=PART_SIZE,
+        metavar="SIZE",
+        help="a larger file is published in parts of this size; default: 50GB",
+    )
+    parser.add_argument("--force", action="store_true", help="replace the output if it exists")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the path only")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.card.make import made
+    from packer.output import output_file
+    from packer.output_checks import check_path
+    from packer.output_place import STDOUT, output_place
+    from packer.parts.layout import hashed, layout
+    from packer.publish.repository import repository
+
+    repo = repository(args.repo) if args.repo else None
+    files = layout(args.file, args.part_size)
+    inputs = [file.path for file in files.all]
+    with output_place(None if args.output == STDOUT else args.output) as place:
+        output = place.file(Path("README.md")) if place.path else None
+        if output:
+            check_path(output, args.force, inputs)
+        with files.bundle() as bundle:
+            text = made(files, bundle, hashed(files.all), repo=repo, folder=args.template)
+        if output is None:
+            print(text, end="")
+            return
+        with output_file(output, force=args.force, inputs=inputs, mode=0o644) as file:
+            file.write(text.encode())
+    print(output)
+    if not args.quiet:
+        note(f"{output}: the card of {files.whole.name}")

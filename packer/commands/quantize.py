@@ -1,0 +1,58 @@
+"""`llamapack quantize`: makes a smaller GGUF of a model in 16 or 32 bits."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packer.convert.quantizer import QUANTIZATIONS
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser("quantize", help="make a smaller GGUF of one in 16 or 32 bits")
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL.gguf", help="of a model in shards the first one"
+    )
+    parser.add_argument(
+        "quantization", metavar="TYPE", help=f"one of {', '.join(QUANTIZATIONS)}; in any case"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE|DIR", help="default: NAME-TYPE.gguf")
+    parser.add_argument(
+        "--imatrix", type=Path, metavar="F", help="which weights matter, as llama-imatrix wrote it"
+    )
+    parser.add_argument(
+        "--allow-requantize",
+        action="store_true",
+        help="also what is quantized already; loses more than from 16 bits",
+    )
+    parser.add_argument("--force", action="store_true", help="replace the output if it exists")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.convert.quantizer import (
+        check_imatrix,
+        check_quantizable,
+        parse_quantization,
+        quantize,
+        quantized_name,
+        quantized_size,
+    )
+    from packer.output import made_file
+    from packer.output_place import output_place
+
+    wanted = parse_quantization(args.quantization)
+    source: Path = args.model
+    with output_place(args.output) as place:
+        check_quantizable(source, again=args.allow_requantize)
+        check_imatrix(args.imatrix)
+        inputs = [source, *([args.imatrix] if args.imatrix else [])]
+        needed = quantized_size(source, wanted)
+        output = place.file(Path(f"{quantized_name(source, wanted)}.gguf"))
+        with made_file(output, force=args.force, inputs=inputs, needed=needed) as unfinished:
+            quantize(source, unfinished, wanted, imatrix=args.imatrix, again=args.allow_requantize)
+    print(output)

@@ -1,0 +1,176 @@
+"""`llamapack template`: shows chat templates, checks them, and renders conversations with them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packer.console import Exit, printable
+from runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+    from packer.templates.found import ChatTemplate
+    from packer.templates.render import Conversation
+
+_SOURCE = "name of a template that comes with llamapack, bundle, GGUF, model card, "
+_SOURCE += "tokenizer_config.json, folder of a model, or Jinja file"
+_LIMIT = 64 << 20  # bytes of a conversation
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser("template", help="show, check and try chat templates")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    listed = actions.add_parser("list", help="names of the templates that come with llamapack")
+    listed.add_argument("--json", action="store_true", help="as JSON")
+    listed.set_defaults(run=_list)
+    show = actions.add_parser("show", help="print a template")
+    check = actions.add_parser("check", help="say what is wrong with a template for its model")
+    render = actions.add_parser("render", help="print the prompt that the engine makes of messages")
+    for action, run in ((show, _show), (check, _check), (render, _render)):
+        action.add_argument("file", metavar="NAME|FILE", help=_SOURCE)
+        action.add_argument("--json", action="store_true", help="as JSON")
+        action.set_defaults(run=run)
+    render.add_argument(
+        "--messages",
+        required=True,
+        metavar="M.json",
+        help="messages as OpenAI's API takes them, or a whole request; `-` is stdin",
+    )
+    render.add_argument("--tools", metavar="T.json", help="tools, likewise")
+    render.add_argument(
+        "--no-generation-prompt", action="store_true", help="leave out the head of the answer"
+    )
+    render.add_argument(
+        "--chat-template-kwargs", metavar="JSON", default="{}", help="more variables, as there"
+    )
+    render.add_argument("--bos-token", metavar="TEXT", help="instead of the model's")
+    render.add_argument("--eos-token", metavar="TEXT", help="instead of the model's")
+
+
+def _list(args: argparse.Namespace) -> None:
+    from packer.templates.named import names
+
+    print(json.dumps(names()) if args.json else "\n".join(names()))
+
+
+def _show(args: argparse.Namespace) -> None:
+    from packer.templates.legacy_derived import legacy_templates
+    from packer.templates.origin import chat_template
+
+    found = chat_template(args.file)
+    if not args.json:
+        _print(found.in_one())
+        return
+    legacy = legacy_templates(found.text, found.bos, found.eos)
+    _print_json(
+        {
+            "bos_token": found.bos,
+            "chat_template": found.text,
+            "chat_template_for_tools": found.tool_use,
+            "eos_token": found.eos,
+            "history_template": legacy.history_template if legacy else None,
+            "prompt_template": legacy.prompt_template if legacy else None,
+        }
+    )
+
+
+def _check(args: argparse.Namespace) -> None:
+    from packer.templates.origin import any_template
+    from packer.templates.problems import problems
+
+    found = problems(any_template(args.file))
+    if args.json:
+        _print_json({"file": args.file, "problems": found})
+    else:
+        for problem in found:
+            print(printable(f"{args.file}: {problem}"))
+    if found:
+        raise Exit(1)
+    if not args.json:
+        print(f"{args.file}: nothing is wrong with its chat template")
+
+
+def _render(args: argparse.Namespace) -> None:
+    from packer.templates.environment import RenderError
+    from packer.templates.origin import chat_template
+
+    conversation = _conversation(args)
+    found = _with_tokens(chat_template(args.file), args)
+    try:
+        prompt, applied = found.prompt(conversation), found.applied(conversation)
+    except RenderError as problem:
+        raise InputError(
+            f"{args.file} does not render {args.messages}: {problem}",
+            "Change the messages, or take another template.",
+        ) from None
+    if args.json:
+        _print_json({"apply_template": applied, "prompt": prompt})
+    else:
+        _print(prompt)
+
+
+def _with_tokens(found: ChatTemplate, args: argparse.Namespace) -> ChatTemplate:
+    return replace(
+        found,
+        bos=found.bos if args.bos_token is None else args.bos_token,
+        eos=found.eos if args.eos_token is None else args.eos_token,
+    )
+
+
+def _conversation(args: argparse.Namespace) -> Conversation:
+    from packer.templates.render import Conversation
+
+    request = _json(args.messages)
+    if not isinstance(request, dict):
+        request = {"messages": request}
+    tools = _json(args.tools) if args.tools else request.get("tools") or []
+    for name, value in (("messages", request.get("messages")), ("tools", tools)):
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise InputError(
+                f"{(args.tools if name == 'tools' else None) or args.messages} holds no list of "
+                f"{name}",
+                'Give JSON such as `[{"role": "user", "content": "Hi"}]`.',
+            )
+    try:
+        variables = json.loads(args.chat_template_kwargs)
+    except ValueError:
+        variables = None
+    if not isinstance(variables, dict):
+        raise InputError(
+            "`--chat-template-kwargs` is no JSON object", 'Give one: `{"enable_thinking": false}`.'
+        )
+    return Conversation(request["messages"], tools, not args.no_generation_prompt, variables)
+
+
+def _json(word: str) -> Any:
+    """What a JSON file, or stdin, holds."""
+    if word == "-":
+        data = sys.stdin.buffer.read(_LIMIT)
+    else:
+        path = Path(word)
+        if not path.exists() or path.is_dir():
+            raise InputError(f"{word} is no file of messages or tools", "Name a JSON file.")
+        # A shell's `<(…)` is a pipe.
+        with path.open("rb") as file:
+            data = file.read(_LIMIT)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise InputError(f"{word} is no JSON", "Give a JSON file in UTF-8.") from None
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def _print(text: str) -> None:
+    """Print a text as it is; on a terminal without what would steer it."""
+    if sys.stdout.isatty():
+        print("\n".join(map(printable, text.split("\n"))))
+    else:
+        sys.stdout.buffer.write(text.encode())

@@ -1,0 +1,1 @@
+"""`pack --consume`: a GGUF becomes the bundle without being copied."""

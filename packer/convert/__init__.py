@@ -1,0 +1,2 @@
+"""From checkpoints of other programs to GGUF: upstream's converter, the engine's quantizer, and
+what upstream does not read."""

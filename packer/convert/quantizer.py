@@ -1,0 +1,149 @@
+"""Makes smaller GGUF of larger ones, with the quantizer of the engine for this machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from packer.convert import program
+from packer.engine import cache
+from packer.engine.targets import for_this_machine
+from runtime.errors import InputError
+from runtime.gguf_header import read_header_of
+from runtime.model_facts import model_facts, shard
+from runtime.shards import model_stem
+
+QUANTIZATIONS = (
+    "Q1_0", "Q2_0", "Q4_0", "Q4_1", "MXFP4_MOE", "Q5_0", "Q5_1", "Q8_0",
+    "Q2_K", "Q2_K_S", "Q3_K", "Q3_K_S", "Q3_K_M", "Q3_K_L", "Q4_K", "Q4_K_S", "Q4_K_M",
+    "Q5_K", "Q5_K_S", "Q5_K_M", "Q6_K",
+    "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M",
+    "IQ3_XXS", "IQ3_XS", "IQ3_S", "IQ3_M", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0",
+    "F16", "BF16", "F32",
+)  # fmt: skip
+"""As `QUANT_OPTIONS` in tools/quantize/quantize.cpp of llama.cpp v0.4.0 has them."""
+
+WHOLE = ("F32", "F16", "BF16")
+"""Those that are none: every number stands for itself."""
+
+_BYTES = {"F32": 4.0, "F16": 2.0, "BF16": 2.0}
+_OVERHEAD = 64 << 20  # bytes of a vocabulary, and of what stays in F32
+_BUFFER = 1024  # MiB that the quantizer holds of one tensor
+_TAG = re.compile(r"[-.](F32|F16|BF16)$", re.IGNORECASE)
+
+
+def parse_quantization(text: str) -> str:
+    """The quantization of that name, in any case.
+
+    Raises:
+        InputError: there is none.
+    """
+    if text.upper() not in QUANTIZATIONS:
+        raise InputError(
+            f"there is no quantization {text}", f"The names are: {', '.join(QUANTIZATIONS)}."
+        )
+    return text.upper()
+
+
+def quantized_name(source: Path, quantization: str) -> str:
+    """What the quantized copy of a file is called, less the ending: `x-F16.gguf` → `x-Q6_K`."""
+    stem = _TAG.sub("", model_stem(source.with_suffix(".gguf").name))
+    return f"{stem}-{quantization}"
+
+
+def quantized_size(source: Path, quantization: str) -> int:
+    """Bytes that the quantized copy of a model, with all its shards, will not exceed.
+
+    Raises:
+        InputError: it is no GGUF.
+    """
+    own = shard(read_header_of(source))
+    # Two bytes a number, more or less; of shards all but the last are as large.
+    elements = source.stat().st_size * (own.count if own else 1) // 2
+    return size_limit(elements, quantization)
+
+
+def size_limit(elements: int, quantization: str) -> int:
+    """Bytes that a GGUF of so many numbers will not exceed: mixtures have up to Q8_0 in them."""
+    return int(elements * _BYTES.get(quantization, 34 / 32)) + _OVERHEAD
+
+
+def check_quantizable(path: Path, *, again: bool = False) -> None:
+    """Find out whether a model can be quantized.
+
+    Args:
+        again: whether it may be quantized already.
+
+    Raises:
+        InputError: it cannot be.
+    """
+    header = read_header_of(path)
+    own = shard(header)
+    if own and own.number:
+        raise InputError(f"{path} is shard {own.number + 1} of {own.count}", "Name the first one.")
+    facts = model_facts([header], 0)
+    if facts.kind != "model":
+        raise InputError(f"{path} is of kind {facts.kind}, not a model", "Leave it as it is.")
+    if facts.quantization not in WHOLE and not again:
+        raise InputError(
+            f"{path} is quantized already ({facts.quantization})",
+            "Take the model in F16, BF16 or F32; `llamapack quantize --allow-requantize` does it "
+            "nevertheless, and loses more.",
+        )
+
+
+def check_imatrix(path: Path | None) -> None:
+    """Find out whether a file can be the quantizer's importance matrix.
+
+    Raises:
+        InputError: it is not there, or has a name that would not do as the quantizer's argument.
+    """
+    if path is not None and (not path.is_file() or path.name.startswith("-")):
+        raise InputError(
+            f"{path} is no file of an importance matrix", "llama.cpp's `llama-imatrix` writes them."
+        )
+
+
+def quantize(
+    source: Path,
+    output: Path,
+    quantization: str,
+    *,
+    imatrix: Path | None = None,
+    again: bool = False,
+) -> None:
+    """Write a quantized copy of a model, of all its shards in one file.
+
+    Args:
+        output: a new file.
+        imatrix: what llama.cpp's `imatrix` says about which weights matter.
+        again: whether it may be quantized already.
+
+    Raises:
+        InputError: it cannot be quantized so, or there is no engine for this machine.
+    """
+    words: list[str | Path] = [engine(), "quantize", "--max-buffer-size", str(_BUFFER)]
+    if again:
+        words.append("--allow-requantize")
+    if imatrix is not None:
+        # Its name goes into the GGUF; that of its folder is nobody's business.
+        words += ["--imatrix", imatrix.name]
+    words += [source.absolute(), output.absolute(), quantization]
+    folder = imatrix.absolute().parent if imatrix else None
+    program.run(words, f"quantizing {source.name}", "quantize", cwd=folder)
+
+
+def engine() -> Path:
+    """The program of the engine for this machine.
+
+    Raises:
+        InputError: none is built.
+    """
+    targets = for_this_machine()
+    for target in targets:
+        if folder := cache.find(target.name):
+            return folder / target.executable
+    raise InputError(
+        f"no engine is built for {targets[0].name}, and it is the engine that quantizes",
+        f"Run `llamapack engine build {targets[0].name}`.",
+    )

@@ -1,0 +1,136 @@
+"""Safetensors files: which tensors lie where, and new files written piece by piece.
+
+Format: the safetensors README. Eight bytes of length (u64, little-endian), that many bytes of JSON
+(name → dtype, shape, offsets from the end of the JSON), then the data. The library of that name
+takes whole tensors only, and holds all that it writes in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.errors import InputError
+
+SIZES = {
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1,
+    "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4, "U32": 4, "F32": 4,
+    "I64": 8, "U64": 8, "F64": 8,
+}  # fmt: skip
+"""Bytes of an element, by dtype; those of fractions of a byte are not among them."""
+
+_HEADER_LIMIT = 100_000_000  # bytes, as the library has it
+_PIECE = 4 << 20  # bytes copied at once
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a file."""
+
+    path: Path
+    name: str
+    dtype: str
+    """As the format spells it, such as `BF16`."""
+    shape: tuple[int, ...]
+    start: int
+    """Of its data, in bytes from the start of the file."""
+    size: int
+    """Bytes."""
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    def bytes(self, start: int = 0, count: int | None = None) -> NDArray[np.uint8]:
+        """`count` bytes from its byte `start` on, or all from there."""
+        rest = self.size - start if count is None else count
+        return np.fromfile(self.path, dtype=np.uint8, count=rest, offset=self.start + start)
+
+    def pieces(self) -> Iterator[NDArray[np.uint8]]:
+        """All its bytes."""
+        for start in range(0, self.size, _PIECE):
+            yield self.bytes(start, min(_PIECE, self.size - start))
+
+
+@dataclass(frozen=True)
+class New:
+    """A tensor that is to be written."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    pieces: Iterable[NDArray[Any]]
+    """Its data in order, as they are to lie in the file."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return math.prod(self.shape) * SIZES[self.dtype]
+
+
+def read_header(path: Path) -> dict[str, Stored]:
+    """The tensors of a file, by name.
+
+    Raises:
+        InputError: it is no such file, or is cut off.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or not 2 <= length <= min(size - 8, _HEADER_LIMIT):
+            raise _damaged(path, f"a header of {length:,} bytes does not fit in its {size:,}")
+        text = file.read(length)
+    try:
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise ValueError
+        entries = {name: entry for name, entry in found.items() if name != "__metadata__"}
+        return {name: _stored(path, name, e, 8 + length, size) for name, e in entries.items()}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _damaged(path, "its header makes no sense") from None
+
+
+def _stored(path: Path, name: str, entry: Mapping[str, Any], base: int, size: int) -> Stored:
+    start, end = entry["data_offsets"]
+    shape = tuple(entry["shape"])
+    dtype = entry["dtype"]
+    numbers = (start, end, *shape)
+    if not all(type(n) is int and n >= 0 for n in numbers) or not isinstance(dtype, str):
+        raise ValueError(name)
+    if not start <= end <= size - base:
+        raise _damaged(path, f"tensor {name} ends behind the file's end")
+    if dtype in SIZES and math.prod(shape) * SIZES[dtype] != end - start:
+        raise _damaged(path, f"tensor {name} has another size than its shape")
+    return Stored(path, name, dtype, shape, base + start, end - start)
+
+
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(f"{path} is no whole safetensors file: {reason}", "Fetch it again.")
+
+
+def write(path: Path, tensors: Sequence[New]) -> None:
+    """Write a new file; the pieces of each tensor are taken and written one by one."""
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for tensor in tensors:
+        offsets = [end, end + tensor.size]
+        header[tensor.name] = {
+            "dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": offsets,
+        }  # fmt: skip
+        end += tensor.size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("xb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for tensor in tensors:
+            begin = file.tell()
+            for piece in tensor.pieces:
+                file.write(np.ascontiguousarray(piece).data)
+            assert file.tell() - begin == tensor.size, tensor.name

@@ -1,0 +1,148 @@
+"""Makes the GGUF files that `pack` needs of what is none, and removes them when it is done."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from packer.convert import environment
+from packer.convert.checkpoint import Checkpoint
+from packer.convert.converter import AUTO, TYPES, convert, converted_size
+from packer.convert.dequantized import dequantized_size
+from packer.convert.quantizer import (
+    check_quantizable,
+    engine,
+    quantize,
+    quantized_name,
+    quantized_size,
+    size_limit,
+)
+from packer.inputs.weights import FileWeights, Weights
+from packer.output_checks import check_path, check_space
+from packer.output_place import Place
+from runtime.errors import InputError
+from runtime.gguf_header import read_header_of
+from runtime.model_facts import model_facts
+
+FindBase = Callable[[Checkpoint], Path]
+"""From an adapter to the folder with its model's configuration."""
+
+
+class Workshop:
+    """A folder for files on their way into a bundle; without need there is none."""
+
+    def __init__(
+        self,
+        place: Place,
+        quantization: str | None = None,
+        *,
+        imatrix: Path | None = None,
+        force: bool = False,
+    ) -> None:
+        """Begin.
+
+        Args:
+            place: of the bundle, beside which to make ours.
+            quantization: of the models; None: as they are.
+            imatrix: as for `packer.convert.quantizer.quantize`.
+            force: whether the bundle may replace a file.
+        """
+        self._output = place
+        self._place = place.folder
+        self._force = force
+        self._quantization = quantization
+        self._imatrix = imatrix
+        self._folder: Path | None = None
+        self._base: Path | None = None
+        self._made: set[Path] = set()
+
+    def __enter__(self) -> Workshop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def converted(self, checkpoint: Checkpoint, find_base: FindBase) -> Path:
+        """The GGUF of a checkpoint: of a model as it was asked for, of an adapter in F32.
+
+        Args:
+            find_base: asked about an adapter's model, where none was converted before.
+
+        Raises:
+            InputError: it cannot be converted, or the disk is too small.
+        """
+        if checkpoint.adapter:
+            output = self._new(checkpoint.name)
+            convert(checkpoint, output, base=self._base or find_base(checkpoint))
+            return output
+        self._base = self._base or checkpoint.folder
+        self._check_output()
+        environment.python()  # Missing, it is better missed now than when all was read.
+        kind = (self._quantization or AUTO).lower()
+        if kind in TYPES:
+            whole = self._new(checkpoint.name)
+            convert(checkpoint, whole, kind)
+            quantization = model_facts([read_header_of(whole)], 0).quantization
+            return self._named(whole, f"{checkpoint.name}-{quantization}")
+        engine()
+        self._check_space(checkpoint)
+        whole = self._new(checkpoint.name)
+        convert(checkpoint, whole)
+        made = self._quantize(whole)
+        whole.unlink()
+        return made
+
+    def quantized(self, weights: Weights) -> Weights:
+        """The quantized copy of a model in GGUF, if one was asked for and it is none yet.
+
+        Raises:
+            InputError: it cannot be quantized, or the disk is too small.
+        """
+        path = weights.path
+        if self._quantization is None or path in self._made:
+            return weights
+        if not isinstance(weights, FileWeights):
+            raise InputError(
+                f"{weights} is in an archive, and the quantizer reads files only",
+                "Unpack it first, with `7z x`, or leave `--quant` out.",
+            )
+        check_quantizable(path)
+        self._check_output()
+        check_space(self._place / path.name, 2 * quantized_size(path, self._quantization))
+        return FileWeights(self._quantize(path))
+
+    def _quantize(self, whole: Path) -> Path:
+        assert self._quantization
+        output = self._new(quantized_name(whole, self._quantization))
+        quantize(whole, output, self._quantization, imatrix=self._imatrix)
+        self._made.add(output)
+        return output
+
+    def _check_output(self) -> None:
+        """Find out about an output that is in the way before hours of work, not after them."""
+        if self._output.path and not self._output.is_folder:
+            check_path(self._output.path, self._force, ())
+
+    def _check_space(self, checkpoint: Checkpoint) -> None:
+        """Find out whether the disk holds what lies there at once: while the checkpoint is
+        converted, then quantized, then packed."""
+        assert self._quantization
+        whole = converted_size(checkpoint, AUTO)
+        quantized = size_limit(checkpoint.elements, self._quantization)
+        before = dequantized_size(checkpoint) if checkpoint.is_quantized else 0
+        needed = max(before + whole, whole + quantized, 2 * quantized)
+        check_space(self._place / checkpoint.name, needed)
+
+    def _new(self, stem: str) -> Path:
+        if self._folder is None:
+            made = tempfile.mkdtemp(prefix=".llamapack-", suffix=".partial", dir=self._place)
+            self._folder = Path(made)
+        return self._folder / f"{stem}.gguf"
+
+    def _named(self, path: Path, stem: str) -> Path:
+        found = path.rename(path.with_name(f"{stem}.gguf"))
+        self._made.add(found)
+        return found

@@ -1,0 +1,1 @@
+"""What the operating system does for files: sharing, holes, the way past its cache, renames."""

@@ -1,0 +1,1 @@
+"""Builds runtimes with Cosmopolitan's tools: one fat APE program for all systems."""

@@ -1,0 +1,61 @@
+"""What lies beside a model in its repository and is about it: card, licences, sampling defaults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from packer.inputs.small_files import SmallFile, from_disk
+from packer.papers.licenses import license_files
+
+if TYPE_CHECKING:
+    from runtime.download.hub import Hub, HubModel
+
+_CARD, _GENERATION = "README.md", "generation_config.json"
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The documents of one repository."""
+
+    repo: str
+    """`ORG/NAME`."""
+    page: str
+    """Its address."""
+    gated: bool
+    card: SmallFile | None
+    licenses: list[SmallFile] = field(default_factory=list)
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    """Contents of `generation_config.json`."""
+
+
+def documents_of(hub: Hub, model: HubModel) -> Documents:
+    """Fetch the documents of a repository; those that it has not are missing in the result.
+
+    Raises:
+        InputError: one of them cannot be had, or is no document.
+    """
+    files = model.listing.files
+
+    def fetched(file: str) -> SmallFile:
+        return from_disk(hub.path(model, file), f"hf:{model.word.repo}/{file}")
+
+    return Documents(
+        repo=model.word.repo,
+        page=hub.page(model.word),
+        gated=model.listing.gated,
+        card=fetched(_CARD) if _CARD in files else None,
+        licenses=[fetched(file) for file in license_files(files)],
+        generation=_generation(fetched(_GENERATION)) if _GENERATION in files else {},
+    )
+
+
+def _generation(file: SmallFile) -> dict[str, Any]:
+    """Its contents; none if it is no JSON object, since nobody but its author could mend it."""
+    try:
+        found = json.loads(file.data)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

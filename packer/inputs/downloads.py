@@ -1,0 +1,65 @@
+"""The Hub and other servers, with a command's own progress and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+from packer import build_cache
+from packer.console import note
+from packer.progress import progress
+from runtime.download.settings import Settings, settings
+
+if TYPE_CHECKING:
+    from runtime.download.hub import Hub
+    from runtime.download.progress import Begin, Sized
+    from runtime.download.web import Web
+
+
+class Downloads:
+    """What a command fetches; a context manager, which removes the progress bar."""
+
+    def __init__(self, *, offline: bool = False, quiet: bool = False) -> None:
+        self.settings: Settings = settings(offline=offline)
+        self._say = (lambda _: None) if quiet else note
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finish()
+
+    def finish(self) -> None:
+        """Remove the progress bar: what was fetched is here."""
+        self._stack.close()
+
+    def hub(self) -> Hub:
+        """The Hub with this command's progress and messages."""
+        # Not at the top: for a file on disk nobody waits for an HTTP library.
+        from runtime.download.hub import Hub
+
+        return Hub(self.settings, begin=self._begin, note=self._say)
+
+    def web(self) -> Web:
+        """Other servers, likewise."""
+        from runtime.download.web import Web
+
+        return Web(
+            build_cache.root() / "downloads",
+            offline=self.settings.offline,
+            begin=self._begin,
+            note=self._say,
+        )
+
+    @property
+    def _begin(self) -> Begin:
+        def begin(label: str) -> Sized:
+            def sized(size: int | None) -> Callable[[int], object]:
+                self.finish()
+                return self._stack.enter_context(progress(label, size))
+
+            return sized
+
+        return begin

@@ -1,0 +1,207 @@
+"""The member `models.ini`: which of several models there are, and what each is started with.
+
+Format: presets of llama.cpp's server (tools/server/README.md and common/preset.cpp of v0.4.0): a
+section for each model, whose keys are options without their dashes. A value ends at `#`, at `;` and
+with its line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from packer.default_args import Draft, Lora, lora_option
+from runtime.errors import InputError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What a model may be served as: a word that needs quoting neither in a shell nor in a URL."""
+
+_HEADER = re.compile(r"\s*\[\s*([^]]*?)\s*\]\s*(?:[#;].*)?")
+_PAIR = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*([^#;]*?)[ \t]*(?:[#;].*)?")
+_KEY = re.compile(r"--?([A-Za-z_][A-Za-z0-9_.-]*)")
+_MEMBERS = "/zip/"
+_MODEL, _MMPROJ, _DRAFT, _SPEC_TYPE = "model", "mmproj", "model-draft", "spec-type"
+_LORA, _LORA_SCALED = "lora", "lora-scaled"
+_SHORT = 3
+"""Letters of llama.cpp's short options, such as `-ngl`."""
+_FOR_ALL = ("", "*")  # what stands before the first section, and the section for all models
+_DEFAULT = "default"  # upstream's name for what stands before the first section
+
+
+@dataclass(frozen=True)
+class ModelSection:
+    """One model: the name that it is served as, and members that it needs."""
+
+    name: str
+    model: str
+    mmproj: str | None = None
+    loras: Sequence[Lora] = ()
+    draft: Draft | None = None
+    args: Sequence[str] = ()
+    """Words of its own: `-c`, `4096`, …"""
+
+
+def preset(sections: Iterable[ModelSection]) -> str:
+    """Write the text of `models.ini`.
+
+    Raises:
+        InputError: a name or a word cannot stand in it.
+    """
+    return "\n".join(_section(section.name, _pairs(section)) for section in sections)
+
+
+def section_of(name: str, model: str) -> str:
+    """The section of a model that has nothing of its own."""
+    return _section(name, [(_MODEL, _MEMBERS + model)])
+
+
+def read(text: str) -> list[ModelSection]:
+    """The sections of a text that `preset` wrote; those without a model are left out."""
+    return [
+        found
+        for name, lines in _sections(text)
+        if name not in _FOR_ALL and (found := _read_section(name, lines))
+    ]
+
+
+def served_as(text: str) -> dict[str, str]:
+    """The name that each model is served as, by the member that it is."""
+    found: dict[str, str] = {}
+    for name, lines in _sections(text):
+        for line in lines:
+            if model := _names_model(line):
+                found.setdefault(model, name)
+    return found
+
+
+def without(text: str, members: Collection[str]) -> str:
+    """The text without these members, and without the models that they were."""
+    sections = []
+    for name, lines in _sections(text):
+        kept = [line for line in (_without(line, members) for line in lines) if line is not None]
+        if name in _FOR_ALL or any(_names_model(line) for line in kept):
+            sections.append("\n".join([f"[{name}]", *kept] if name else kept).rstrip("\n") + "\n")
+    return "\n".join(section for section in sections if section.strip())
+
+
+def check_name(name: str) -> str:
+    """`name`, if a model can be served as that.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if not NAME.fullmatch(name) or name == _DEFAULT:
+        raise InputError(
+            f"{name!r} cannot be the name of a model",
+            "Use letters, digits, `.`, `_` and `-`, beginning with a letter or digit.",
+        )
+    return name
+
+
+def _section(name: str, pairs: Iterable[tuple[str, str]]) -> str:
+    return f"[{check_name(name)}]\n" + "".join(f"{key} = {_value(value)}\n" for key, value in pairs)
+
+
+def _pairs(section: ModelSection) -> Iterator[tuple[str, str]]:
+    yield _MODEL, _MEMBERS + section.model
+    if section.mmproj is not None:
+        yield _MMPROJ, _MEMBERS + section.mmproj
+    adapters: dict[str, list[str]] = {}
+    for option, value in map(lora_option, section.loras):
+        adapters.setdefault(option.removeprefix("--"), []).append(_MEMBERS + value)
+    yield from ((key, ",".join(values)) for key, values in adapters.items())
+    if section.draft is not None:
+        yield _DRAFT, _MEMBERS + section.draft.member
+        if section.draft.kind:
+            yield _SPEC_TYPE, section.draft.kind
+    yield from _options(section.args)
+
+
+def _read_section(name: str, lines: Iterable[str]) -> ModelSection | None:
+    members: dict[str, str] = {}
+    loras: list[Lora] = []
+    kind: str | None = None
+    args: list[str] = []
+    for line in lines:
+        pair = _PAIR.fullmatch(line)
+        if not pair:
+            continue
+        key, value = pair[1], pair[2]
+        if key in (_MODEL, _MMPROJ, _DRAFT):
+            members[key] = value.removeprefix(_MEMBERS)
+        elif key in (_LORA, _LORA_SCALED):
+            for one in value.split(","):
+                member, _, scale = one.removeprefix(_MEMBERS).rpartition(":")
+                plain = Lora(one.removeprefix(_MEMBERS))
+                loras.append(Lora(member, scale) if key == _LORA_SCALED else plain)
+        elif key == _SPEC_TYPE:
+            kind = value
+        else:
+            args += [("-" if len(key) <= _SHORT else "--") + key, value]
+    if _MODEL not in members:
+        return None
+    draft = Draft(members[_DRAFT], kind) if _DRAFT in members else None
+    return ModelSection(name, members[_MODEL], members.get(_MMPROJ), loras, draft, args)
+
+
+def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Keys and values of words: a word is an option if it looks like one, and else a value."""
+    position = 0
+    while position < len(words):
+        option = _KEY.fullmatch(words[position])
+        if not option:
+            raise InputError(
+                f"{words[position]!r} is not an option", "Write `-c 4096 --temp 0`, for example."
+            )
+        following = words[position + 1 : position + 2]
+        has_value = bool(following) and not _KEY.fullmatch(following[0])
+        yield option[1], following[0] if has_value else "true"
+        position += 1 + has_value
+
+
+def _value(value: str) -> str:
+    if any(char in value for char in "#;\r\n") or value != value.strip():
+        raise InputError(
+            f"{value!r} cannot stand in a preset of llama.cpp, where a value ends at `#` and `;`",
+            "Rename the file, or leave the argument out.",
+        )
+    return value
+
+
+def _sections(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Names and lines of the sections; what stands before the first one has no name."""
+    name, lines = "", list[str]()
+    for line in text.splitlines():
+        if header := _HEADER.fullmatch(line):
+            yield name, lines
+            name, lines = header[1], []
+        else:
+            lines.append(line)
+    yield name, lines
+
+
+def _names_model(line: str) -> str | None:
+    """The model that a line names, if it does."""
+    pair = _PAIR.fullmatch(line)
+    return pair[2].removeprefix(_MEMBERS) if pair and pair[1] in (_MODEL, "m") else None
+
+
+def _without(line: str, members: Collection[str]) -> str | None:
+    pair = _PAIR.fullmatch(line)
+    if not pair:
+        return line
+    parts = pair[2].split(",")
+    kept = [
+        part
+        for part in parts
+        if _member(part) not in members and part.removeprefix(_MEMBERS) not in members
+    ]
+    if len(kept) == len(parts):
+        return line
+    return f"{pair[1]} = {','.join(kept)}" if kept else None
+
+
+def _member(value: str) -> str:
+    """The member that `/zip/NAME:SCALE` names."""
+    return value.removeprefix(_MEMBERS).rpartition(":")[0]

@@ -1,0 +1,266 @@
+"""What `pack` does: from its arguments to the files of a bundle."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from packer import engines, front
+from packer.archives.deflated import Packed
+from packer.archives.engine import packed_engine
+from packer.archives.web_ui import packed_web_ui
+from packer.console import note
+from packer.consume.change import consume
+from packer.consume.model import consumable, finished, own_file
+from packer.convert.quantizer import check_imatrix, parse_quantization
+from packer.convert.workshop import Workshop
+from packer.copy import Destination
+from packer.default_args import default_args
+from packer.edit.opened import Held
+from packer.epoch import source_date_epoch
+from packer.foreign.args import rewritten
+from packer.foreign.choice import chosen_runtime
+from packer.foreign.runtime import Runtime
+from packer.front import APE, ENDINGS, Front
+from packer.gpu import sources
+from packer.gpu.archive import packed_module
+from packer.gpu.chosen import chosen
+from packer.inputs.chosen import ChosenWeights, chosen_weights
+from packer.inputs.collected import bundle_stem
+from packer.inputs.extra_files import extra_files
+from packer.inputs.small_files import small_file
+from packer.inputs.zipped import named_member
+from packer.known_options import check_options
+from packer.member_names import check_bundle_name
+from packer.models_preset import preset
+from packer.output import output_file, terminable
+from packer.output_place import Place, output_place
+from packer.own_args import own_args
+from packer.pack import Plan, pack
+from packer.papers.gathered import Papers, gathered
+from packer.parts.files import part_files
+from packer.plans import planned
+from packer.progress import progress
+from packer.recipes.completed import completed
+from packer.report import report
+from packer.templates.cards import stated_template
+from packer.templates.load import load
+from packer.templates.warnings import warn
+from runtime.args_file import Unexpanded, parse
+from runtime.errors import InputError
+
+
+def make(given: argparse.Namespace) -> list[Path]:
+    """Pack what the parsed arguments say; the paths of the new files.
+
+    Args:
+        given: only what the command line has; recipe and defaults are added here.
+    """
+    args = completed(given)
+    if not args.models and not args.named_models:
+        raise InputError(
+            f"the recipe {args.recipe} names no weights", "Add `weights`, or name a MODEL."
+        )
+    runtime = chosen_runtime(args)
+    with output_place(args.output) as place:
+        return _consumed(args, place) if args.consume else _make(args, place, None, runtime)
+
+
+def _consumed(args: argparse.Namespace, place: Place) -> list[Path]:
+    if args.quant:
+        raise InputError(
+            "`--quant` makes another file of MODEL, and `--consume` takes MODEL itself",
+            "Run `llamapack quantize` first, and consume what it makes.",
+        )
+    weights = own_file([*args.models, *args.named_models])
+    name = f"{bundle_stem(weights)}{ENDINGS[args.format]}"
+    output = place.file(weights.path.with_name(name))
+    if finished(weights.path, output):
+        return [output]
+    with consumable(weights.path) as model:
+        return _make(args, Place(output), model, None)
+
+
+def _make(
+    args: argparse.Namespace, place: Place, consumed: Held | None, runtime: Runtime | None
+) -> list[Path]:
+    with ExitStack() as stack:
+        if args.name is not None:
+            check_bundle_name(args.name)
+        folders = {} if runtime else _engines(args)
+        check_options(parse(own_args(args), Unexpanded()), folders)
+        workshop = stack.enter_context(_workshop(args, place))
+        template = _template(args.chat_template)
+        weights = chosen_weights(args, own_template=template is not None, workshop=workshop)
+        papers = gathered(args, weights)
+        template = _settled(template, weights, papers, quiet=args.quiet)
+        for section in weights.several:
+            check_options(section.args, folders)
+        plan = _plan(
+            stack, args, weights, papers, template=template, folders=folders, runtime=runtime
+        )
+        output = place.file(Path(f"{weights.stem}{ENDINGS[args.format]}"))
+        if runtime:
+            plans = {output: plan}
+        else:
+            plans = planned(plan, folders, output, kind=args.format, windows=args.windows)
+        inputs = [*weights.inputs.paths, *([runtime.path] if runtime else [])]
+        written = _write(
+            stack, args, plans,
+            work=plan.work, inputs=inputs, consumed=consumed,
+        )  # fmt: skip
+    if not args.quiet:
+        report(plans, written)
+    return [path for paths in written.values() for path in paths]
+
+
+def _settled(
+    template: bytes | None, weights: ChosenWeights, papers: Papers, *, quiet: bool
+) -> bytes | None:
+    """The bundle's own template, if any: what was asked for, or what the model's card says."""
+    inputs = weights.inputs
+    if template is None and (template := stated_template(papers.card, inputs)):
+        inputs.use_own_template()
+    if not quiet:
+        if papers.warning:
+            note(papers.warning)
+        warn(inputs, template)
+    return template
+
+
+def _plan(
+    stack: ExitStack,
+    args: argparse.Namespace,
+    weights: ChosenWeights,
+    papers: Papers,
+    *,
+    template: bytes | None,
+    folders: Mapping[str, Path],
+    runtime: Runtime | None,
+) -> Plan:
+    first = weights.first
+    words = default_args(
+        first.model,
+        mmproj=first.mmproj,
+        loras=first.loras,
+        draft=first.draft,
+        several=bool(weights.several),
+        template=template is not None,
+        own=own_args(args),
+        defaults=papers.options,
+    )
+    return Plan(
+        name=args.name or weights.stem,
+        front=Front(b""),
+        engines=[
+            stack.enter_context(packed_engine(target, folder)) for target, folder in folders.items()
+        ],
+        gpu_modules=[
+            stack.enter_context(packed_module(module, folder))
+            for module, folder in chosen(args.gpu, folders)
+        ],
+        shared=[] if runtime else [*_shared(stack, args, folders)],
+        weights=weights.inputs.sources,
+        models=weights.inputs.models,
+        chat_template=template,
+        args=rewritten(words, runtime.dialect) if runtime else words,
+        epoch=source_date_epoch(),
+        models_preset=preset(weights.several) if weights.several else None,
+        files={**papers.members, **extra_files(args.add)},
+        card=papers.card,
+        runtime=runtime,
+    )
+
+
+def _shared(
+    stack: ExitStack, args: argparse.Namespace, folders: Mapping[str, Path]
+) -> Iterator[Packed]:
+    for path in _gpu_sources(args, folders):
+        yield stack.enter_context(sources.packed_sources(path, folders))
+    yield stack.enter_context(packed_web_ui(engines.web_ui()))
+
+
+def _write(
+    stack: ExitStack,
+    args: argparse.Namespace,
+    plans: Mapping[Path, Plan],
+    *,
+    work: int,
+    inputs: Sequence[Path],
+    consumed: Held | None,
+) -> dict[Path, list[Path]]:
+    """Write all plans; the files of each, complete once the stack is closed."""
+    bar = stack.enter_context(progress("packing", work))
+
+    def advance(amount: int) -> object:
+        return None if args.quiet else bar(amount)
+
+    if consumed:
+        consume(
+            consumed, plans, force=args.force, part_size=args.split_size, inputs=inputs,
+            advance=advance,
+        )  # fmt: skip
+        return {path: [path] for path in plans}
+    made = {path: _output(stack, path, plan, args, inputs) for path, plan in plans.items()}
+    for path, plan in plans.items():
+        pack(plan, made[path][0], advance)
+    return {path: paths for path, (_, paths) in made.items()}
+
+
+def _template(word: str | None) -> bytes | None:
+    """A chat template by name, of a file, or out of another bundle."""
+    if word and named_member(word):
+        return small_file(word).text.encode()
+    return load(word) if word else None
+
+
+def _output(
+    stack: ExitStack, path: Path, plan: Plan, args: argparse.Namespace, inputs: Sequence[Path]
+) -> tuple[Destination, list[Path]]:
+    """Where to write one bundle, and a list that names its files once the stack is closed."""
+    size = args.split_size
+    needed = plan.size_limit
+    if size is None or needed <= size or not plan.weights:
+        file = output_file(path, force=args.force, inputs=inputs, needed=needed)
+        return stack.enter_context(file), [path]
+    files = part_files(path, size, force=args.force, inputs=inputs, needed=needed, surely=plan.work)
+    parts = stack.enter_context(files)
+    return parts.output, parts.paths
+
+
+@contextmanager
+def _workshop(args: argparse.Namespace, place: Place) -> Iterator[Workshop]:
+    """Where models are converted and quantized: where the bundle will be."""
+    quantization = parse_quantization(args.quant) if args.quant else None
+    if args.imatrix and not quantization:
+        raise InputError("`--imatrix` is for `--quant`", "Add `--quant TYPE`, or leave it out.")
+    check_imatrix(args.imatrix)
+    made = Workshop(place, quantization, imatrix=args.imatrix, force=args.force)
+    with terminable(), made as workshop:
+        yield workshop
+
+
+def _engines(args: argparse.Namespace) -> dict[str, Path]:
+    if args.windows and args.format != APE:
+        raise InputError(
+            f"`--windows` is for the polyglot, not for `--format {args.format}`",
+            "Leave one of the two out.",
+        )
+    folders = engines.chosen(args.targets)
+    if args.format != APE and args.targets in (None, "all"):
+        wanted = front.fitting(args.format, folders)
+        if not wanted:
+            name = front.example(args.format)
+            raise InputError(
+                f"no engine is built that `--format {args.format}` is for",
+                f"Run `llamapack engine build {name}`.",
+            )
+        return {target: folders[target] for target in wanted}
+    return folders
+
+
+def _gpu_sources(args: argparse.Namespace, folders: Mapping[str, Path]) -> list[Path]:
+    found = sources.wanted(args.gpu_sources, folders)
+    return [found] if found else []

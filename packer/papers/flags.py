@@ -1,0 +1,55 @@
+"""The flags of `pack` about a model's papers."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add them to the parser of `pack`."""
+    parser.add_argument(
+        "--ctx-size", type=_tokens, metavar="N", help="default context size in tokens"
+    )
+    parser.add_argument(
+        "--sampling",
+        action="append",
+        type=_setting,
+        metavar="NAME=VALUE|none",
+        help="sampling default such as temperature=0.7; repeatable. By default those that card and "
+        "generation_config.json of the model's repository state; none: without these",
+    )
+    parser.add_argument(
+        "--card",
+        metavar="FILE|hf:ORG/REPO|none",
+        help="the base model's card; default: README.md of the model's repository",
+    )
+    parser.add_argument(
+        "--card-field",
+        action="append",
+        type=_card_field,
+        metavar="NAME=YAML",
+        help="front matter for the card such as license=gemma; repeatable",
+    )
+    parser.add_argument(
+        "--license", action="append", metavar="FILE", help="licence of the weights; repeatable"
+    )
+
+
+def _tokens(word: str) -> int:
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"{word!r} is no number of tokens")
+    return int(word)
+
+
+# Not imported at the top: YAML takes a while, and few command lines have these flags.
+def _setting(word: str) -> tuple[str, Any]:
+    from packer.papers.sampling import setting
+
+    return setting(word)
+
+
+def _card_field(word: str) -> tuple[str, Any]:
+    from packer.papers.facts import field
+
+    return field(word)

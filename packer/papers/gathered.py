@@ -1,0 +1,113 @@
+"""Everything that goes into a bundle besides the model and is about it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packer.default_args import CONTEXT
+from packer.inputs.chosen import ChosenWeights
+from packer.inputs.documents import Documents
+from packer.inputs.small_files import SmallFile, small_file
+from packer.member_names import check_member_name
+from packer.papers import facts, sampling
+from packer.papers.front_matter import front_matter
+from packer.papers.licenses import warning
+from packer.sources import BytesSource, Source
+from runtime.bundle import BASE_CARD, LICENSES
+from runtime.errors import InputError
+
+NO_CARD = "none"
+
+
+@dataclass(frozen=True)
+class Papers:
+    """The papers of one bundle."""
+
+    card: Mapping[str, Any]
+    """Facts, for the manifest."""
+    members: Mapping[str, Source]
+    """The base model's card and the licences, by member name."""
+    options: Sequence[tuple[str, str]]
+    """Context size and sampling defaults, for `.args`."""
+    warning: str | None
+    """What the licence forbids or asks for, in a sentence."""
+
+
+def gathered(args: argparse.Namespace, weights: ChosenWeights) -> Papers:
+    """Read cards and licences, and what they say.
+
+    Args:
+        args: `card`, `card_field`, `ctx_size`, `license` and `sampling` of `pack`.
+
+    Raises:
+        InputError: a file is missing or not as it should be.
+    """
+    own, base = weights.documents, weights.card_documents
+    file = _card_file(own, base, args.card)
+    stated = stated_by(file) if file else {}
+    if base and not _is_quantized(stated):
+        stated = {**stated, "base_model": base.repo, "base_model_relation": "quantized"}
+    card = facts.merged(stated, args.card_field)
+    sources = [one for one in (base, own) if one]
+    generation = next((one.generation for one in sources if one.generation), {})
+    settings = sampling.merged(sampling.recommended(generation, stated), args.sampling)
+    context = [] if args.ctx_size is None else [(CONTEXT, str(args.ctx_size))]
+    models = weights.inputs.models
+    return Papers(
+        card=card,
+        members=_members(file, args.license, [one for doc in sources for one in doc.licenses]),
+        options=[*context, *sampling.pairs(settings)],
+        warning=warning(
+            card,
+            next((model.facts.license for model in models), None),
+            next((one.page for one in sources), None),
+            gated=any(one.gated for one in sources),
+        ),
+    )
+
+
+def stated_by(card: SmallFile) -> dict[str, Any]:
+    """The facts in the front matter of a card.
+
+    Raises:
+        InputError: it is no text, or its YAML is broken.
+    """
+    return facts.carried(front_matter(card.text, card.origin))
+
+
+def _card_file(own: Documents | None, base: Documents | None, card: str | None) -> SmallFile | None:
+    if base:
+        if base.card is None:
+            raise InputError(
+                f"hf:{base.repo} has no model card", "Name a file with `--card`, or `none`."
+            )
+        return base.card
+    if card == NO_CARD:
+        return None
+    return small_file(card) if card else own.card if own else None
+
+
+def _is_quantized(stated: Mapping[str, Any]) -> bool:
+    """Whether a card is about a quantized model, so that its `base_model` is also the bundle's."""
+    return "base_model" in stated and (
+        stated.get("base_model_relation") == "quantized"
+        or "quantized_by" in stated
+        or "gguf" in stated.get("tags", [])
+    )
+
+
+def _members(
+    card: SmallFile | None, licenses: Iterable[str], found: Iterable[SmallFile]
+) -> dict[str, Source]:
+    members: dict[str, Source] = {BASE_CARD: BytesSource(card.data)} if card else {}
+    for file in map(small_file, licenses):
+        name = f"{LICENSES}{check_member_name(file.name)}"
+        if name in members:
+            raise InputError(f"two licences would be member {name}", "Rename one of them.")
+        members[name] = BytesSource(file.data)
+    for file in found:
+        members.setdefault(f"{LICENSES}{file.name}", BytesSource(file.data))
+    return members

@@ -1,0 +1,172 @@
+"""Sampling defaults: from the names of Hugging Face to the options of llama.cpp.
+
+Names: `GenerationConfig` of transformers, which `generation_config.json` and `inference.parameters`
+of model cards use. Options: common/arg.cpp of llama.cpp v0.4.0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from runtime.errors import InputError
+
+Setting = tuple[str, Any]
+
+NONE = "none"
+"""In place of `NAME=VALUE`: nothing of what was said before."""
+
+OPTIONS = {
+    "temperature": "--temp",
+    "top_k": "--top-k",
+    "top_p": "--top-p",
+    "min_p": "--min-p",
+    "typical_p": "--typical",
+    "repetition_penalty": "--repeat-penalty",
+    "presence_penalty": "--presence-penalty",
+    "frequency_penalty": "--frequency-penalty",
+    "max_new_tokens": "--predict",
+    "stop": "--reverse-prompt",
+}
+"""In the order in which `.args` states them."""
+_STOP = re.compile(r"[^\0\ud800-\udfff]+")  # what has a form in UTF-8, and in an argument
+_LARGE = 1 << 31  # llama.cpp's integers
+_INTEGERS = ("top_k", "max_new_tokens")
+_STOPS = ("stop", "stop_strings", "stop_sequences")
+_RECOMMENDED = [name for name in OPTIONS if name not in ("max_new_tokens", "stop")]
+"""What counts as a recommendation: `max_new_tokens` bounds the Hub's own widget or a benchmark, and
+would cut the answers of a chat."""
+
+
+def recommended(generation: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults that a model's makers state; values of a wrong type are left out.
+
+    Args:
+        generation: their `generation_config.json`. With `do_sample` false it was not written for
+            sampling, and only its stop words count.
+        card: facts of the model card, of which `inference.parameters` count, and more.
+    """
+    inference = card.get("inference")
+    parameters = inference.get("parameters") if isinstance(inference, dict) else None
+    found: dict[str, Any] = {}
+    for source in (generation, parameters if isinstance(parameters, dict) else {}):
+        if source.get("do_sample") is not False:
+            found.update({n: source[n] for n in _RECOMMENDED if _fits(n, source.get(n))})
+        for name in _STOPS:
+            stops = source.get(name)
+            listed = [stops] if isinstance(stops, str) else stops
+            if _fits("stop", listed):
+                found["stop"] = listed
+    return found
+
+
+def merged(stated: Mapping[str, Any], given: Iterable[Setting]) -> dict[str, Any]:
+    """Recommended defaults with those that the packer's user gives, in order; stop words add up."""
+    found = dict(stated)
+    for name, value in given:
+        if name == NONE:
+            found.clear()
+        else:
+            found[name] = [*found.get(name, ()), *value] if name == "stop" else value
+    return found
+
+
+def pairs(sampling: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Options and values for `.args`."""
+    listed = []
+    for name, option in OPTIONS.items():
+        if name in sampling:
+            # llama.cpp resolves escapes in stop words.
+            texts = (
+                [one.replace("\\", "\\\\") for one in sampling[name]]
+                if name == "stop"
+                else [str(sampling[name])]
+            )
+            listed += [(option, text) for text in texts]
+    return listed
+
+
+def read(options: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], int]:
+    """The defaults that `pairs` wrote at the start of these options.
+
+    Returns:
+        them, and the number of options that they take up.
+    """
+    names = {option: name for name, option in OPTIONS.items()}
+    found: dict[str, Any] = {}
+    for count, (option, text) in enumerate(options):
+        name = names.get(option)
+        if name is None:
+            return found, count
+        value: Any = _number(text)
+        if name == "stop":
+            value = [*found.get("stop", []), text.replace("\\\\", "\\")]
+        longer = {**found, name: value}
+        if not _fits(name, value) or pairs(longer) != list(options[: count + 1]):
+            return found, count
+        found = longer
+    return found, len(options)
+
+
+def checked(name: str, value: Any) -> Setting:
+    """A setting as the user gives it.
+
+    Raises:
+        InputError: there is no such setting, or it is of another type.
+    """
+    if name not in OPTIONS:
+        raise InputError(
+            f"there is no sampling default {name!r}",
+            f"There are {', '.join(OPTIONS)}; all others go into `--args`.",
+        )
+    listed = [value] if name == "stop" and isinstance(value, str) else value
+    if not _fits(name, listed):
+        what = (
+            "a text or a list of texts"
+            if name == "stop"
+            else "a whole number"
+            if name in _INTEGERS
+            else "a number"
+        )
+        raise InputError(f"sampling default {name} is {value!r}, not {what}", "Mend its value.")
+    return name, listed
+
+
+def setting(word: str) -> Setting:
+    """`NAME=VALUE`, or `none`, of the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no such word.
+    """
+    if word == NONE:
+        return NONE, None
+    name, sign, text = word.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{word!r} is no NAME=VALUE")
+    try:
+        return checked(name, text if name == "stop" else _number(text))
+    except InputError as problem:
+        raise argparse.ArgumentTypeError(f"{problem.message}. {problem.tip}") from None
+
+
+def _number(text: str) -> Any:
+    """The number that a text states; the text itself if it is none."""
+    kinds: tuple[type[int] | type[float], ...] = (int, float)
+    for kind in kinds:
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name == "stop":
+        return (
+            isinstance(value, list)
+            and bool(value)
+            and all(isinstance(one, str) and _STOP.fullmatch(one) for one in value)
+        )
+    kinds = int if name in _INTEGERS else int | float
+    return isinstance(value, kinds) and not isinstance(value, bool) and abs(value) < _LARGE

@@ -1,0 +1,172 @@
+"""The repository on the Hub, through `huggingface_hub`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from packer import __version__
+from packer.console import note
+from packer.progress import Advance
+from packer.publish.problems import explained
+from packer.publish.remote import Remote, RemoteFile
+from packer.publish.uploads import Plan, Upload
+from runtime.download.settings import Settings
+from runtime.download.words import HubWord
+from runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd, ModelInfo
+
+_SAMPLE = 512  # bytes at the start of a file, by which the Hub tells texts from the rest
+
+
+class Repository:
+    """A model's repository at one revision."""
+
+    def __init__(self, word: HubWord, settings: Settings) -> None:
+        """Get ready; nothing is asked yet.
+
+        Raises:
+            InputError: `huggingface_hub` is not installed, or the network is forbidden.
+        """
+        if not sys.stderr.isatty():
+            os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # read when it is imported
+        try:
+            from huggingface_hub import HfApi
+        except ImportError:
+            raise InputError(
+                "publishing takes the Python package huggingface_hub, which is not installed",
+                "Run `pip install huggingface_hub`.",
+            ) from None
+        if settings.offline:
+            raise InputError("HF_HUB_OFFLINE forbids the network", "Unset it to publish.")
+        # It would say that parts of files do not go by Xet.
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+        self._word = word
+        self._settings = settings
+        self._api = HfApi(
+            endpoint=settings.endpoint,
+            token=settings.token or False,
+            library_name="llamapack",
+            library_version=__version__,
+        )
+
+    @property
+    def url(self) -> str:
+        """Of its page."""
+        page = f"{self._settings.endpoint}/{self._word.repo}"
+        return page if self._word.revision == "main" else f"{page}/tree/{self._word.revision}"
+
+    def look(self) -> Remote:
+        """What is there.
+
+        Raises:
+            InputError: the Hub does not say.
+        """
+        from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+        with self._explained():
+            try:
+                found = _remote(self._info(self._word.revision), branch=True)
+            except RepositoryNotFoundError:
+                found = Remote()
+            except RevisionNotFoundError:
+                found = _remote(self._info(None), branch=False)
+        return found
+
+    def require_token(self) -> None:
+        """See that there is one.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self._settings.token is None:
+            raise InputError(
+                "there is no token to publish with",
+                f"Set HF_TOKEN to one with write permission from {self._settings.endpoint}"
+                "/settings/tokens, or run `hf auth login`.",
+            )
+
+    def create(self, remote: Remote, *, private: bool) -> None:
+        """Create what is missing of repository and branch.
+
+        Raises:
+            InputError: the account may not.
+        """
+        with self._explained():
+            if not remote.exists:
+                self._api.create_repo(self._word.repo, private=private, exist_ok=True)
+            if not remote.branch and self._word.revision != "main":
+                self._api.create_branch(self._word.repo, branch=self._word.revision, exist_ok=True)
+
+    def send(self, todo: Plan, message: str, *, parent: str | None, advance: Advance) -> str:
+        """Send contents and then make one commit of all of it. What an interrupted call has sent is
+        not sent again. A card that the Hub rejects is found out before.
+
+        Args:
+            parent: the commit that the repository must still be at.
+            advance: told about bytes of parts that are sent.
+
+        Returns:
+            The commit's address.
+
+        Raises:
+            InputError: the Hub refuses, or cannot be reached.
+        """
+        from huggingface_hub import CommitOperationDelete
+
+        # As warnings come what the Hub thinks of the card.
+        with self._explained(), warnings.catch_warnings(record=True) as opinions:
+            done = self._api.create_commit(
+                self._word.repo,
+                [
+                    *(_operation(file, advance) for file in todo.missing),
+                    *(CommitOperationDelete(name) for name in todo.stale),
+                ],
+                commit_message=message,
+                revision=self._word.revision,
+                parent_commit=parent,
+            )
+        for opinion in opinions:
+            note(" ".join(str(opinion.message).split()))
+        return str(done.commit_url)
+
+    def _info(self, revision: str | None) -> ModelInfo:
+        return self._api.model_info(self._word.repo, revision=revision, files_metadata=True)
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(self._word, self._settings)
+
+
+def _operation(file: Upload, advance: Advance) -> CommitOperationAdd:
+    """What tells the library to add a file; it reads a part out of the whole file."""
+    from huggingface_hub import CommitOperationAdd
+    from huggingface_hub.lfs import UploadInfo
+
+    if isinstance(file.source, bytes):
+        return CommitOperationAdd(file.name, file.source)
+    # Made with nothing at first: else the library would hash the file once more.
+    operation = CommitOperationAdd(file.name, b"")
+    with file.source.open(lambda _: None) as content:
+        sample = content.read(_SAMPLE)
+    operation.upload_info = UploadInfo(
+        size=file.size, sample=sample, sha256=bytes.fromhex(file.sha256)
+    )
+    # A whole file may go by Xet, which takes paths alone.
+    operation.path_or_fileobj = (
+        cast(BinaryIO, file.source.open(advance)) if file.is_cut else file.source.path
+    )
+    return operation
+
+
+def _remote(info: ModelInfo, *, branch: bool) -> Remote:
+    files = {
+        file.rfilename: RemoteFile(file.size, file.lfs.sha256 if file.lfs else None, file.blob_id)
+        for file in info.siblings or ()
+    }
+    return Remote(True, bool(info.private), branch, info.sha, files)

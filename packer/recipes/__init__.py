@@ -1,0 +1,1 @@
+"""Recipes: TOML files that say what goes into a bundle, as the flags of `pack` do."""

@@ -1,0 +1,93 @@
+"""Reads recipes: those that come with llamapack, and files."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from packer.data_folders import data_folder
+from packer.recipes.fields import FIELDS, Field
+from runtime.errors import InputError
+
+FOLDER = data_folder("templates") / "recipes"
+
+_LIMIT = 1 << 20  # bytes
+
+
+def names() -> list[str]:
+    """Names of the recipes that come with llamapack."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def found(name: str) -> Path:
+    """The file of a recipe.
+
+    Args:
+        name: one of `names()`, or the path of a file.
+
+    Raises:
+        InputError: it is neither.
+    """
+    path = FOLDER / f"{name}.toml" if name in names() else Path(name)
+    if not path.is_file():
+        raise InputError(
+            f"there is no recipe {name}", f"Name a file, or one of these: {', '.join(names())}."
+        )
+    return path
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What a recipe says, by the attributes of the parsed command line.
+
+    Raises:
+        InputError: it is no TOML, or says something that `pack` does not know.
+    """
+    text, document = _document(path)
+    stated: dict[str, tuple[Field, Any]] = {}
+    known = {field.key: field for field in FIELDS}
+    for key, value in document.items():
+        where = f"{path}{_line(text, key)}"
+        field = known.get(key)
+        if field is None:
+            raise InputError(f"{where}: a recipe has no key `{key}`", _keys(key))
+        for other in (field.attribute, field.instead_of):
+            if other in stated:
+                raise InputError(
+                    f"{where}: `{key}` and `{stated[other][0].key}` exclude each other",
+                    "Leave one of the two out.",
+                )
+        try:
+            stated[field.attribute] = field, field.read(value, path.parent)
+        except InputError as problem:
+            raise InputError(f"{where}: {problem.message}", problem.tip) from None
+        except ValueError as problem:
+            raise InputError(f"{where}: `{key}` must be {problem}", "Mend the recipe.") from None
+    return {attribute: value for attribute, (_, value) in stated.items()}
+
+
+def _document(path: Path) -> tuple[str, dict[str, Any]]:
+    if path.stat().st_size > _LIMIT:
+        raise InputError(f"{path} is too large for a recipe", "Give a TOML file.")
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text", "Give a TOML file.") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        raise InputError(f"{path}: {problem or 'too deep'}", "Mend the TOML.") from None
+
+
+def _line(text: str, key: str) -> str:
+    """`, line N` of a key or table at the top; nothing if it is written in an unusual way."""
+    pattern = rf"^[ \t]*\[*[ \t]*[\"']?{re.escape(key)}[\"']?[ \t]*[=\].]"
+    place = re.search(pattern, text, re.MULTILINE)
+    return f", line {text.count(chr(10), 0, place.start()) + 1}" if place else ""
+
+
+def _keys(wrong: str) -> str:
+    keys = [field.key for field in FIELDS]
+    near = get_close_matches(wrong.replace("_", "-").lower(), keys, 1)
+    return f"Did you mean `{near[0]}`?" if near else f"The keys are {', '.join(keys)}."

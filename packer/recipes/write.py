@@ -1,0 +1,161 @@
+"""Writes the recipe of a bundle: packing it gives the bundle again, out of its own members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from packer.front import APE, kind_of
+from packer.inputs.small_files import SmallFile
+from packer.manifest import expected
+from packer.packed_args import PackedArgs, divided
+from packer.papers.facts import NAMES
+from packer.papers.gathered import stated_by
+from packer.recipes.several import member_source, several
+from runtime.bundle import (
+    ARGS,
+    BASE_CARD,
+    ENGINES,
+    GPU,
+    GPU_SOURCES,
+    LICENSES,
+    MANIFEST,
+    MODELS,
+    TEMPLATE,
+    WEB_UI,
+    Bundle,
+)
+from runtime.errors import InputError
+from runtime.gguf_header import Header
+from runtime.model_facts import shard
+
+_OURS = (ENGINES, GPU, GPU_SOURCES, WEB_UI, LICENSES)
+_ALSO_OURS = {ARGS, BASE_CARD, MANIFEST, MODELS, TEMPLATE}
+
+
+def recipe(path: Path) -> str:
+    """The recipe of the bundle at `path`, as TOML that names the bundle by this path.
+
+    Raises:
+        InputError: llamapack did not make it, or it is damaged.
+    """
+    with Bundle.open(path) as bundle:
+        manifest = bundle.manifest
+        if manifest is None:
+            raise InputError(
+                f"{path} was not made by llamapack, so it has no recipe",
+                f"Run `llamapack upgrade {path}` first.",
+            )
+        expected(manifest, str(path))
+        try:
+            return _text(bundle, manifest)
+        except (AttributeError, KeyError, TypeError):
+            raise InputError(
+                f"the manifest of {path} does not state its models as it should",
+                "Download or copy the file again.",
+            ) from None
+
+
+def _text(bundle: Bundle, manifest: Mapping[str, Any]) -> str:
+    args = divided(bundle.args, bundle.members)
+    stated = dict(_of_the_model(bundle, manifest, args))
+    stated |= _of_the_runtime(bundle, manifest)
+    stated |= _tables(bundle, manifest, args)
+    document = {key: value for key, value in stated.items() if value not in (None, "", [])}
+    plain = tomli_w.dumps(document)
+    # In its multi-line texts the library makes one newline of `\r\n`.
+    toml = plain if "\\r" in plain else tomli_w.dumps(document, multiline_strings=True)
+    return "".join(f"# not in this recipe: {name}\n" for name in _left_out(bundle, stated)) + toml
+
+
+def _of_the_model(
+    bundle: Bundle, manifest: Mapping[str, Any], args: PackedArgs
+) -> Iterator[tuple[str, Any]]:
+    yield "name", manifest.get("name")
+    if MODELS in bundle.members:
+        yield from several(bundle)
+    else:
+        models = manifest.get("models") or []
+        yield "weights", [member_source(bundle, str(model["file"])) for model in models]
+        yield "mmproj", args.mmproj and member_source(bundle, args.mmproj)
+        yield "lora", [member_source(bundle, word) for word in args.loras]
+        yield "draft", args.draft and member_source(bundle, args.draft)
+    yield "chat-template", member_source(bundle, TEMPLATE) if TEMPLATE in bundle.members else None
+    yield "ctx-size", args.context
+    yield "args", args.own
+    yield "add", [member_source(bundle, name) for name in _extra(bundle) if "/" not in name]
+    yield "card", member_source(bundle, BASE_CARD) if BASE_CARD in bundle.members else None
+    yield (
+        "license",
+        [member_source(bundle, name) for name in bundle.members if name.startswith(LICENSES)],
+    )
+
+
+def _of_the_runtime(bundle: Bundle, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    program = (manifest.get("front") or {}).get("program")
+    kind = kind_of(program)
+    # In the order of the file, which `--gpu` settles.
+    modules = dict.fromkeys(name.split("/")[2] for name in bundle.members if name.startswith(GPU))
+    sources = any(name.startswith(GPU_SOURCES) for name in bundle.members)
+    return {
+        "targets": [engine.target for engine in bundle.engines] or [program],
+        "gpu": list(modules) or "none",
+        "gpu-sources": "yes" if sources else "no",
+        "format": None if kind == APE else kind,
+    }
+
+
+def _tables(bundle: Bundle, manifest: Mapping[str, Any], args: PackedArgs) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    stated: dict[str, Any] = {}
+    if BASE_CARD in bundle.members:
+        card = SmallFile("BASE.md", bundle.read(BASE_CARD), f"{bundle.path}:{BASE_CARD}")
+        stated = stated_by(card)
+    # With a card to take them from, a recipe without them would not mean that there are none.
+    if args.sampling or stated:
+        tables["sampling"] = args.sampling
+    facts = manifest.get("card") or {}
+    given = {
+        name: facts[name] for name in NAMES if name in facts and facts[name] != stated.get(name)
+    }
+    taken_out = {name: "" for name in stated if name not in facts}
+    if given or taken_out:
+        tables["card-fields"] = {**given, **taken_out}
+    return tables
+
+
+def _extra(bundle: Bundle) -> list[str]:
+    """Members that are neither weights nor what `pack` makes by itself."""
+    return [
+        name
+        for name in bundle.members
+        if not name.startswith(_OURS) and name not in _ALSO_OURS and not name.endswith(".gguf")
+    ]
+
+
+def _left_out(bundle: Bundle, stated: Mapping[str, Any]) -> list[str]:
+    """Members that no flag of `pack` puts in: those in folders, and weights that nothing names."""
+    named = set(_texts(stated))
+    weights = [
+        member.name
+        for member in bundle.weights
+        if not any(word.startswith(member_source(bundle, member.name)) for word in named)
+        and not _is_later_shard(bundle.header(member))
+    ]
+    return [name for name in _extra(bundle) if "/" in name] + weights
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(one)
+
+
+def _is_later_shard(header: Header) -> bool:
+    own = shard(header)
+    return own is not None and own.number > 0

@@ -1,0 +1,1 @@
+"""Released engines and what goes with them: archives that spare the user all compiling."""

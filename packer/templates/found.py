@@ -1,0 +1,60 @@
+"""A chat template with what it needs to be rendered, wherever it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from packer.templates.engine import engine_prompt
+from packer.templates.render import Conversation
+from packer.templates.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """A template, and the tokens that its model knows."""
+
+    text: str
+    """Jinja."""
+    tool_use: str | None = None
+    """Jinja that takes its place in conversations with tools."""
+    bos: str = ""
+    eos: str = ""
+    vocabulary: Vocabulary | None = None
+    """That of the model; None if there is none to look into."""
+
+    def prompt(self, conversation: Conversation) -> str:
+        """What the engine makes of a conversation, BOS included.
+
+        Raises:
+            RenderError: the template fails.
+        """
+        text = self.tool_use if self.tool_use and conversation.tools else self.text
+        return engine_prompt(text, conversation, bos=self.bos, eos=self.eos)
+
+    def applied(self, conversation: Conversation) -> str:
+        """The same as the engine's `/apply-template` shows it: without what its tokenizer adds.
+
+        Raises:
+            RenderError: the template fails.
+        """
+        prompt = self.prompt(conversation)
+        if self.vocabulary and self.vocabulary.adds_bos:
+            prompt = prompt.removeprefix(self.bos)
+        if self.vocabulary and self.vocabulary.adds_eos:
+            prompt = prompt.removesuffix(self.eos)
+        return prompt
+
+    def in_one(self) -> str:
+        """One Jinja text for both, with or without tools."""
+        if self.tool_use is None or self.tool_use == self.text:
+            return self.text
+        # An empty print keeps the line ends around it, which block tags would eat.
+        guard = "{{ '' }}"
+        tools, plain = (text.removesuffix("\n") for text in (self.tool_use, self.text))
+        return (
+            f"{{% if tools %}}{guard}{tools}{guard}{{% else %}}{guard}{plain}{guard}{{% endif %}}"
+        )
+
+    def of_model(self, model: ChatTemplate) -> ChatTemplate:
+        """This template with the tokens of a model."""
+        return replace(self, bos=model.bos, eos=model.eos, vocabulary=model.vocabulary)

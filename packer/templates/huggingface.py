@@ -1,0 +1,96 @@
+"""Chat templates as Hugging Face's repositories hold them.
+
+Forms: `chat_template` in `tokenizer_config.json`, a text or a list of named texts (documentation of
+transformers, "Chat templates"); since 2025 `chat_template.jinja`, with more of them under
+`additional_chat_templates/`; `chat_template.json` of processors.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from packer.templates.found import ChatTemplate
+from packer.templates.texts import text_of
+from runtime.errors import InputError
+
+CONFIG, JINJA, MORE = "tokenizer_config.json", "chat_template.jinja", "additional_chat_templates"
+_TOOL_USE = "tool_use"
+
+
+def of_json(path: Path) -> ChatTemplate:
+    """The template in a `tokenizer_config.json` or `chat_template.json`.
+
+    Raises:
+        InputError: there is none.
+    """
+    config = _config(path)
+    text, tool_use = _named(config.get("chat_template"))
+    if text is None:
+        beside = path.with_name(JINJA)
+        if path.name == CONFIG and beside.is_file():
+            return of_folder(path.parent)
+        raise InputError(
+            f"{path} holds no chat template",
+            f"Base models have none; else look for {JINJA} beside it.",
+        )
+    return ChatTemplate(text, tool_use, bos=_token(config, "bos"), eos=_token(config, "eos"))
+
+
+def of_folder(folder: Path) -> ChatTemplate:
+    """The template of a model as transformers saves it.
+
+    Raises:
+        InputError: there is none.
+    """
+    jinja, config = folder / JINJA, folder / CONFIG
+    if not jinja.is_file():
+        if config.is_file():
+            return of_json(config)
+        raise InputError(
+            f"{folder} holds neither {JINJA} nor {CONFIG}", "Name the file with the template."
+        )
+    tokens = _config(config) if config.is_file() else {}
+    tool_use = folder / MORE / f"{_TOOL_USE}.jinja"
+    return ChatTemplate(
+        text_of(jinja),
+        text_of(tool_use) if tool_use.is_file() else None,
+        bos=_token(tokens, "bos"),
+        eos=_token(tokens, "eos"),
+    )
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(text_of(path))
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise InputError(f"{path} is no JSON object", f"Give a {CONFIG} or a Jinja file.")
+    return config
+
+
+def _named(value: object) -> tuple[str | None, str | None]:
+    """The usual template and that for tools, out of a text, a list of named ones or an object."""
+    if isinstance(value, str):
+        return value, None
+    if isinstance(value, list):
+        value = {
+            one["name"]: one.get("template")
+            for one in value
+            if isinstance(one, dict) and isinstance(one.get("name"), str)
+        }
+    if not isinstance(value, dict):
+        return None, None
+    texts = {name: text for name, text in value.items() if isinstance(text, str)}
+    tool_use = texts.get(_TOOL_USE)
+    return texts.get("default", tool_use), tool_use if "default" in texts else None
+
+
+def _token(config: dict[str, Any], name: str) -> str:
+    """The text of BOS or EOS: a text, or an object that says more about it."""
+    token = config.get(f"{name}_token")
+    if isinstance(token, dict):
+        token = token.get("content")
+    return token if isinstance(token, str) else ""

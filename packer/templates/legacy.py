@@ -1,0 +1,204 @@
+"""The template fields of old model cards, and Jinja made of them.
+
+`prompt_template` and `history_template` stand in the front matter of cards for llamafiles; people
+pasted them into the web UI of old ones. That put the system prompt in place of
+`{{prompt}}`, the turns in place of `{{history}}`, each made by `history_template` out of `{{name}}`
+and `{{message}}`, and the model's name in place of `{{char}}`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from runtime.errors import InputError
+
+PROMPT_FIELD, HISTORY_FIELD = "prompt_template", "history_template"
+
+_PLACE = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
+_IN_PROMPT = {"prompt", "history", "char", "user"}
+_IN_HISTORY = {"name", "message", "char", "user"}
+_BOS = re.compile(
+    r"<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>|<BOS_TOKEN>|\[gMASK\]<sop>"
+)
+_LIMIT = 1 << 16  # characters
+
+
+@dataclass(frozen=True)
+class LegacyTemplates:
+    """The two fields."""
+
+    prompt_template: str
+    history_template: str | None
+    """One turn; None if the card knows no turns, so that `{{prompt}}` is what the user says."""
+
+
+def to_jinja(fields: LegacyTemplates, name: str) -> str:
+    """A chat template that says what the fields say.
+
+    YAML's blocks and the old text fields lose or add line ends, so these follow from the rest: the
+    turn that is to come is set off and begun as the others are. Without a system prompt the text
+    around `{{prompt}}` goes too.
+
+    Args:
+        name: what errors call the card.
+
+    Raises:
+        InputError: the fields contradict each other, or use other places than these.
+    """
+    _check(fields, name)
+    if fields.history_template is None:
+        return _one_turn(fields.prompt_template)
+    return _turns(fields.prompt_template, fields.history_template)
+
+
+def _check(fields: LegacyTemplates, name: str) -> None:
+    prompt = _places(fields.prompt_template)
+    history = _places(fields.history_template or "")
+    if unknown := [*(set(prompt) - _IN_PROMPT), *(set(history) - _IN_HISTORY)]:
+        raise _wrong(name, f"nobody knows what `{{{{{unknown[0]}}}}}` stands for there")
+    if len(fields.prompt_template) + len(fields.history_template or "") > _LIMIT:
+        raise _wrong(name, "they are too long")
+    if fields.history_template is None:
+        if prompt.count("prompt") != 1 or "history" in prompt:
+            what = "{{history}} but there is no" if "history" in prompt else "no {{prompt}} and no"
+            raise _wrong(name, f"`{PROMPT_FIELD}` has {what} `{HISTORY_FIELD}`")
+    elif prompt.count("history") != 1:
+        raise _wrong(name, f"`{PROMPT_FIELD}` has not one {{{{history}}}}")
+    elif history.count("message") != 1:
+        raise _wrong(name, f"`{HISTORY_FIELD}` has not one {{{{message}}}}")
+    elif "prompt" in _places(_around(fields.prompt_template, "history")[1]):
+        raise _wrong(name, f"in `{PROMPT_FIELD}` {{{{prompt}}}} stands behind {{{{history}}}}")
+
+
+def _wrong(name: str, what: str) -> InputError:
+    return InputError(
+        f"{name}: its `{PROMPT_FIELD}` and `{HISTORY_FIELD}` make no template: {what}",
+        "Mend them, or name another template with `--chat-template`.",
+    )
+
+
+def _turns(prompt: str, history: str) -> str:
+    before, after = _around(prompt, "history")
+    start, _ = _around(history, "message")
+    begun = re.sub(r"\{\{\s*name\s*\}\}", "{{char}}", start)
+    separator = after[: len(after) - len(after.lstrip("\n"))]
+    after = after.removeprefix(separator)
+    if separator or not before.endswith("\n"):
+        history = history.removesuffix("\n")
+    if after.rstrip("\n") == begun.rstrip("\n"):
+        after = begun
+    elif begun.startswith(after.rstrip("\n")):
+        after = after.rstrip("\n")
+    lead = bos[0] if (bos := _BOS.match(before)) else ""
+    names = _names(history)
+    system = before.removeprefix(lead)
+    return "".join(
+        [
+            _SYSTEM_FIRST,
+            _printed(lead, names),
+            _system_block(system, names),
+            "{%- for message in turns -%}",
+            _name(names),
+            _CONTENT if "prompt" in _places(system) else _CONTENT_WITH_SYSTEM,
+            _printed(history + separator, names),
+            "{%- endfor -%}",
+            "{%- if add_generation_prompt -%}",
+            _printed(after, names),
+            "{%- endif -%}",
+        ]
+    )
+
+
+def _one_turn(prompt: str) -> str:
+    names = _names(prompt)
+    turn = re.sub(r"\{\{\s*prompt\s*\}\}", "{{message}}", prompt)
+    return "".join(
+        [
+            _SYSTEM_FIRST,
+            "{%- for message in turns -%}",
+            "{%- if message['role'] == 'assistant' -%}",
+            "{{- message['content'] ~ eos_token -}}",
+            "{%- else -%}",
+            _CONTENT_WITH_SYSTEM,
+            _printed(turn, names),
+            "{%- endif -%}",
+            "{%- endfor -%}",
+        ]
+    )
+
+
+_SYSTEM_FIRST = (
+    "{%- if messages and messages[0]['role'] == 'system' -%}"
+    "{%- set system = messages[0]['content'] -%}{%- set turns = messages[1:] -%}"
+    "{%- else -%}{%- set system = '' -%}{%- set turns = messages -%}{%- endif -%}"
+)
+_CONTENT = "{%- set content = message['content'] -%}"
+# The engine joins a system prompt to the first message in the same way where there is no place.
+_CONTENT_WITH_SYSTEM = (
+    "{%- if loop.first and system -%}{%- set content = system ~ '\\n' ~ message['content'] -%}"
+    "{%- else -%}" + _CONTENT + "{%- endif -%}"
+)
+
+
+def _system_block(text: str, names: tuple[str, str]) -> str:
+    printed = _printed(text, names)
+    if "prompt" in _places(text):
+        return "{%- if system -%}" + printed + "{%- endif -%}"
+    return printed
+
+
+def _names(text: str) -> tuple[str, str]:
+    """What user and model are called: the fields do not say it, the markers around them do."""
+    if "<start_of_turn>" in text or "<|turn>" in text:
+        return "user", "model"
+    if re.search(r"\{\{\s*\w+\s*\}\}_TOKEN\|>", text):
+        return "USER", "CHATBOT"
+    if re.search(r"<｜\{\{|\{\{\s*name\s*\}\}:", text):
+        return "User", "Assistant"
+    return "user", "assistant"
+
+
+def _name(names: tuple[str, str]) -> str:
+    user, model = names
+    return (
+        f"{{%- set name = '{user}' if message['role'] == 'user' else '{model}' "
+        "if message['role'] == 'assistant' else message['role'] -%}"
+    )
+
+
+def _printed(text: str, names: tuple[str, str]) -> str:
+    """Jinja that prints a text with places in it."""
+    user, model = names
+    values = {
+        "prompt": "system",
+        "name": "name",
+        "message": "content",
+        "user": _quoted(user),
+        "char": _quoted(model),
+    }
+    pieces = [values[piece] if place else _quoted(piece) for place, piece in _pieces(text) if piece]
+    return "{{- " + " ~ ".join(pieces) + " -}}" if pieces else ""
+
+
+def _pieces(text: str) -> list[tuple[bool, str]]:
+    """Texts (False) and names of places (True) by turns."""
+    return [(bool(number % 2), piece) for number, piece in enumerate(_PLACE.split(text))]
+
+
+def _places(text: str) -> list[str]:
+    return [match[1] for match in _PLACE.finditer(text)]
+
+
+def _around(text: str, place: str) -> tuple[str, str]:
+    """What stands before and behind a place."""
+    before, after = re.split(r"\{\{\s*" + place + r"\s*\}\}", text, maxsplit=1)
+    return before, after
+
+
+def _quoted(text: str) -> str:
+    """A Jinja string."""
+    return f"'{text.translate(_ESCAPES)}'"
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
