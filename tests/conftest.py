@@ -6,7 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from stand_ins import CommandLine, Refused, write_gguf
+
+settings.register_profile("nightly", max_examples=1000, derandomize=False, deadline=None)
 
 
 @pytest.fixture

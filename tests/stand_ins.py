@@ -119,10 +119,10 @@ class CommandLine:
         ]
 
     def __call__(
-        self, *words: str | Path, cwd: Path | None = None, **environment: str
+        self, *words: str | Path, cwd: Path | None = None, first: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*words),
+            self.command(*words, first=first),
             cwd=cwd,
             env={**self.environment, **environment},
             capture_output=True,

@@ -7,10 +7,7 @@ import gguf
 import numpy as np
 import pytest
 from gguf_shards import split_gguf
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-DEMO = REPOSITORY / "packer" / "demo_model" / "demo.gguf"
-LORA = REPOSITORY / "tests" / "data" / "demo-lora.gguf"
+from repository import DEMO, LORA
 
 
 def facts(reader: gguf.GGUFReader) -> dict[str, Any]:

@@ -109,6 +109,16 @@ def test_refuses_other_files(
     refused(llamapack("inspect", path, "--json"))
 
 
+def test_a_pointer_of_git_lfs_is_named(
+    tmp_path: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    pointer = tmp_path / "m.llamafile"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    done = llamapack("inspect", pointer)
+    assert "is a Git LFS pointer" in refused(done)
+    assert "git lfs pull" in done.stderr
+
+
 def test_refuses_directories_and_nothing(
     tmp_path: Path, llamapack: CommandLine, refused: Refused
 ) -> None:

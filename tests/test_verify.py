@@ -95,6 +95,18 @@ def test_a_member_replaced_by_another_tool(
     assert problems(llamapack, bundle) == [("damaged", ".args")]
 
 
+def test_weights_that_another_tool_has_moved(bundle: Path, llamapack: CommandLine) -> None:
+    """`zip` closes the gap that what it deletes leaves, whatever that does to alignment."""
+    subprocess.run(["zip", "-qd", bundle, "web-ui/index.html"], check=True)
+    with Bundle.open(bundle) as opened:
+        start = opened.data_offset(opened.members["tiny.gguf"])
+    assert start % 32
+    assert problems(llamapack, bundle) == [
+        ("misaligned", "tiny.gguf"),
+        ("missing", "web-ui/index.html"),
+    ]
+
+
 def test_a_zip_without_manifest_is_checked_by_crc(tmp_path: Path, llamapack: CommandLine) -> None:
     path = tmp_path / "other.zip"
     with zipfile.ZipFile(path, "w") as archive:

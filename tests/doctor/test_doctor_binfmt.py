@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -254,3 +256,40 @@ def test_no_zsh(script: str | None, tmp_path: Path) -> None:
     if script:
         program(tmp_path / "bin/zsh", script)
     assert found(shells.old_zsh, machine(tmp_path)) == []
+
+
+@pytest.mark.parametrize("shell", ["ksh", "ksh93", "mksh", "yash"])
+def test_shells_that_read_no_file_for_windows(shell: str, tmp_path: Path) -> None:
+    on = machine(tmp_path, SHELL=f"/usr/bin/{shell}")
+    file = bundle(tmp_path / "m.llamafile", MZ_HEAD)
+    finding = only(shells.windows_head, on, file)
+    assert (finding.check, finding.state) == (shell, "problem")
+    assert commands(finding.mend) == [f"sh {file}"]
+    assert found(shells.windows_head, on) == []
+    assert found(shells.windows_head, on, bundle(tmp_path / "unix", UNIX_HEAD)) == []
+    bash = dataclasses.replace(on, env={**on.env, "SHELL": "/bin/bash"})
+    assert found(shells.windows_head, bash, file) == []
+    register(on, "APE", "/usr/bin/ape", "offset 0", "magic 4d5a71467044")
+    assert only(shells.windows_head, on, file).state == "ok"
+
+
+def test_openbsds_shell_reads_no_file_for_windows(tmp_path: Path) -> None:
+    on, file = machine(tmp_path, "openbsd-x86_64"), bundle(tmp_path / "m.llamafile", MZ_HEAD)
+    finding = only(shells.windows_head, on, file)
+    assert finding.state == "problem"
+    assert commands(finding.mend)[0] == f"bash {file}"
+    assert only(shells.windows_head, on).state == "note"
+    assert found(shells.windows_head, on, bundle(tmp_path / "unix", UNIX_HEAD)) == []
+
+
+@pytest.mark.parametrize("shell", ["ksh93", "mksh", "yash"])
+def test_those_shells_do_fail(shell: str, tmp_path: Path) -> None:
+    """What doctor says of them is so, with a head as `pack` writes it."""
+    path = shutil.which(shell)
+    if not path:
+        pytest.skip(f"this machine has no {shell}")
+    file = bundle(tmp_path / "m.llamafile", MZ_HEAD[:8] + b"\n" + bytes(2) + b"\n" + MZ_HEAD[8:])
+    assert subprocess.run([path, "-c", file], capture_output=True, check=False).returncode != 0
+    [mend] = commands(only(shells.windows_head, machine(tmp_path, SHELL=path), file).mend)
+    done = subprocess.run(["sh", "-c", mend], capture_output=True, text=True, check=False)
+    assert done.stdout == "started by a shell\n"

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,25 @@ def test_old_engines(tmp_path: Path) -> None:
     assert str(own) not in mend
 
 
+def test_how_large_it_is_and_how_to_empty_it(tmp_path: Path) -> None:
+    place, on = tmp_path / "my cache", machine(tmp_path, LLAMAPACK_CACHE=str(tmp_path / "my cache"))
+    assert found(cache.size, on) == []
+    write(place / "photos/holiday.jpg", "x" * 1_000_000)
+    assert found(cache.size, on) == []
+    write(place / "engines/linux-x86_64-0/llamapack-engine", "x" * 3_000_000)
+    write(place / "gpu/linux-x86_64-vulkan-0/libggml-vulkan.so", "x" * 1_500_000)
+    finding = only(cache.size, on)
+    assert finding.what == f"{place} holds 4.5 MB: engines 3.0 MB, gpu 1.5 MB"
+    assert found(cache.size, dataclasses.replace(on, user=on.user + 1)) == []
+    windows = dataclasses.replace(on, system="windows")
+    [command] = commands(only(cache.size, windows).mend)
+    assert command == f"Remove-Item -Recurse '{place}/engines', '{place}/gpu'"
+    [command] = commands(finding.mend)
+    subprocess.run(["sh", "-c", command], check=True)
+    assert found(cache.size, on) == []
+    assert [path.name for path in place.iterdir()] == ["photos"]
+
+
 @pytest.mark.parametrize("missing", ["avx2", "fma", "f16c", "bmi2"])
 def test_processors_without_avx2(missing: str, tmp_path: Path) -> None:
     on = machine(tmp_path)
@@ -207,3 +227,31 @@ def test_start_from_memory(tmp_path: Path) -> None:
     write(on.root / "proc/sys/vm/memfd_noexec", "1\n")
     write(on.root / "proc/sys/kernel/osrelease", "3.10.0-1160.el7\n")
     assert "3.10.0" in only(host.start_from_memory, on).what
+
+
+ELF = b"\x7fELF\2\1\1" + bytes(11) + (62).to_bytes(2, "little")
+
+
+def test_what_needs_no_directory(tmp_path: Path) -> None:
+    """A native stub starts a static engine from memory; the script has to unpack a stub."""
+    on = machine(tmp_path, LLAMAPACK_CACHE="/proc/nowhere")
+    script, native = bundle(tmp_path / "script"), bundle(tmp_path / "native", ELF)
+    assert states(on, script)[-1][0] == "problem"
+    last = found(cache.cache_directories, on, script)[-1]
+    assert f"llamapack assimilate {script} --target linux-x86_64 -o m" in commands(last.mend)
+    assert [state for state, _ in states(on, native)] == ["note", "note"]
+    modules = bundle(tmp_path / "modules", ELF, ["linux-x86_64"])
+    assert states(on, modules)[-1][0] == "problem"
+    write(on.root / "proc/sys/vm/memfd_noexec", "2\n")
+    assert states(on, native)[-1][0] == "problem"
+
+
+def test_a_file_that_is_itself_the_engine(tmp_path: Path) -> None:
+    on = machine(tmp_path, LLAMAPACK_CACHE="/proc/nowhere")
+    file = bundle(tmp_path / "m", ELF, [])
+    assert "nothing is unpacked" in only(cache.cache_directories, on, file).what
+    assert only(host.processor, on, file).state == "ok"
+    write(on.root / "proc/cpuinfo", "flags\t\t: fpu\n")
+    assert only(host.processor, on, file).state == "problem"
+    foreign = bundle(tmp_path / "foreign", ELF, [], made_by="")
+    assert found(host.processor, on, foreign) == []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,22 @@ from stand_ins import CommandLine
 from runtime.doctor import GPU_CHECKS, examine
 from runtime.doctor.machine import Machine
 
+KINDS = Path(__file__).parents[2] / "native" / "engine" / "gpu_kinds.cpp"
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 
 def said(on: Machine, file: Path | None = None) -> list[str]:
     return [f"{f.state} {f.check}: {f.what}" for f in examine(on, file, GPU_CHECKS)]
+
+
+RECIPE = b'{"library": "libggml-cuda.so"}'
+
+
+def with_sources(path: Path) -> Path:
+    """Adds the recipe for CUDA on Linux to a bundle."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("gpu-sources/linux/cuda.json", RECIPE)
+    return path
 
 
 def with_modules(path: Path, *kinds: str, target: str = "linux-x86_64") -> Path:
@@ -34,8 +48,9 @@ def card(on: Machine, vendor: str) -> None:
 
 
 def install(on: Machine, *libraries: str) -> None:
+    versions = {"libstdc++.so.6": "GLIBCXX_3.4.29\0GLIBCXX_3.4.30\0"}
     for name in libraries:
-        write(on.root / LIBRARIES / name)
+        write(on.root / LIBRARIES / name, versions.get(name, ""))
 
 
 def test_no_card(tmp_path: Path) -> None:
@@ -86,11 +101,49 @@ def test_a_driver_that_the_module_wants_is_missing(tmp_path: Path) -> None:
 def test_a_toolkit_that_the_module_wants_is_missing(tmp_path: Path) -> None:
     on = machine(tmp_path)
     file = with_modules(tmp_path / "b.llamafile", "cuda")
-    install(on, "libcuda.so.1", "libcudart.so.13")
+    install(on, "libcuda.so.1", "libcudart.so.13", "libstdc++.so.6")
     (finding,) = [f for f in examine(on, file, GPU_CHECKS) if f.check == "module"]
     assert finding.state == "problem"
     assert finding.what == "CUDA: the module wants libcublas.so.13, which is not here"
     assert "CUDA 13" in finding.mend
+
+
+@pytest.mark.parametrize(
+    ("library", "versions", "wanted"),
+    [
+        ("libc.so.6", "GLIBC_2.31\0GLIBC_2.340\0", "GLIBC_2.34"),
+        ("libstdc++.so.6", "GLIBCXX_3.4.3\0GLIBCXX_3.4.29\0", "GLIBCXX_3.4.30"),
+    ],
+)
+def test_a_system_that_is_too_old_for_the_module(
+    tmp_path: Path, library: str, versions: str, wanted: str
+) -> None:
+    on = machine(tmp_path)
+    file = with_modules(tmp_path / "b.llamafile", "vulkan")
+    install(on, "libvulkan.so.1", "libstdc++.so.6")
+    assert said(on, file)[-1].startswith("ok module: a start tries Vulkan")
+    write(on.root / LIBRARIES / library, versions)
+    problem = f"problem module: Vulkan: the module wants {wanted} of {library}, which is not here"
+    assert said(on, file)[-1] == problem
+    write(on.root / LIBRARIES / library, f"{versions}{wanted}\0")
+    assert said(on, file)[-1].startswith("ok module: a start tries Vulkan")
+
+
+def test_a_module_that_was_compiled_here(tmp_path: Path) -> None:
+    """It is tried even where the prebuilt one, or its libraries, are missing."""
+    on = machine(tmp_path)
+    file = with_sources(with_modules(tmp_path / "b.llamafile"))
+    install(on, "libcuda.so.1")
+    folder = tmp_path / "home/.cache/llamapack/gpu"
+    key = hashlib.sha256(RECIPE).hexdigest()[:32]
+    write(folder / f"linux-x86_64-cuda-{key}.recompiled", "mine\n")
+    assert said(on, file)[-1] == "note module: the bundle has no GPU module for linux-x86_64"
+    write(folder / "mine/libggml-cuda.so")
+    tries = "ok module: a start tries CUDA (compiled here), then the CPU"
+    assert said(on, file)[-1] == tries
+    assert said(on, with_sources(with_modules(tmp_path / "c.llamafile", "cuda")))[-1] == tries
+    (on.root / LIBRARIES / "libcuda.so.1").unlink()
+    assert "its driver (libcuda.so.1) is missing" in said(on, file)[-1]
 
 
 def test_no_module_for_this_machine(tmp_path: Path) -> None:
@@ -116,12 +169,53 @@ def test_macs_and_windows(tmp_path: Path) -> None:
     file = with_modules(tmp_path / "w.llamafile", "vulkan", target="windows-x86_64")
     problem = "problem module: Vulkan: the module wants VCRUNTIME140.dll, which is not here"
     assert problem in said(windows, file)
+    folder = tmp_path / "toolkit"
+    write(folder / "vcruntime140.dll")
+    on_path = replace(windows, env={**windows.env, "PATH": f"C:\\nothing;{folder}"})
+    assert said(on_path, file)[-1] == "ok module: a start tries Vulkan, then the CPU"
+
+
+@pytest.mark.parametrize(
+    ("condition", "target"),
+    [
+        ("#if defined(__APPLE__)", "macos-aarch64"),
+        ("#elif defined(_WIN32)", "windows-x86_64"),
+        ("#else", "linux-x86_64"),
+    ],
+)
+def test_kinds_are_those_of_the_engine(condition: str, target: str, tmp_path: Path) -> None:
+    """Names, drivers, and the order in which a start tries them."""
+    table = KINDS.read_text().partition(condition)[2].partition("\n#")[0]
+    kinds = re.findall(r'\{ "(\w+)",\s*"(\w+)",\s*"([^"]*)",', table)
+    assert len(kinds) == table.count("{") > 0
+    file = with_modules(tmp_path / "b.llamafile", *(name for name, _, _ in kinds), target=target)
+    assert [line for line in said(machine(tmp_path, target), file) if " module: " in line] == [
+        f"note module: {title}: its driver ({driver}) is missing"
+        if driver
+        else f"ok module: a start tries {title}, then the CPU"
+        for _, title, driver in kinds
+    ]
 
 
 def test_compilers(tmp_path: Path) -> None:
     on = machine(tmp_path)
+    toolkit = program(on.root / "usr/local/cuda/bin/nvcc", "exit 0")
+    assert said(on)[-1] == f"ok compiler: {toolkit} for CUDA: `--recompile` uses it"
     nvcc = program(tmp_path / "bin/nvcc", "exit 0")
-    assert said(on)[-1] == f"ok compiler: {nvcc} for CUDA"
+    assert said(on)[-1] == f"ok compiler: {nvcc} for CUDA: `--recompile` uses it"
+
+
+def test_compilers_and_the_sources_in_a_bundle(tmp_path: Path) -> None:
+    on = machine(tmp_path, ROCM_PATH=str(tmp_path / "rocm"))
+    nvcc = program(tmp_path / "bin/nvcc", "exit 0")
+    hipcc = program(tmp_path / "rocm/bin/hipcc", "exit 0")
+    file = with_sources(with_modules(tmp_path / "b.llamafile"))
+    assert said(on, file)[-2:] == [
+        f"ok compiler: {nvcc} for CUDA: `--recompile` uses it",
+        f"note compiler: {hipcc} for ROCm, but the bundle has no sources for it",
+    ]
+    (finding,) = [f for f in examine(on, file, GPU_CHECKS) if f.check == "module"]
+    assert f"`sh {file} --recompile` compiles one here, with nvcc" in finding.mend.splitlines()
 
 
 def test_the_command(bundle: Path, llamapack: CommandLine) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fetcher import Fetcher
-from hub_server import HubServer
+from hub_commands import Run, gguf
+from hub_server import HubServer, Repo
+from stand_ins import CommandLine
 from web_server import WebServer
 
 
@@ -52,3 +55,44 @@ def hub(other_host: WebServer) -> Iterator[HubServer]:
 @pytest.fixture
 def fetch(tmp_path: Path) -> Fetcher:
     return Fetcher(tmp_path / "downloads")
+
+
+@pytest.fixture
+def model(tmp_path: Path, hub: HubServer) -> Repo:
+    """A vision model in two quantizations, one of them in shards."""
+    shards = {
+        f"Q8_0/see-Q8_0-{n + 1:05}-of-00002.gguf": gguf(
+            tmp_path, shard=(n, 2, 2), tensors=[f"t{n}"]
+        )
+        for n in range(2)
+    }
+    hub.repos["org/see-GGUF"] = repo = Repo(
+        {
+            "README.md": b"# See\n",
+            "imatrix-Q4_K_M.gguf": b"no model",
+            "mmproj-see-F16.gguf": gguf(tmp_path, kind="mmproj"),
+            "see-Q2_K.gguf": gguf(tmp_path, name="small"),
+            "see-Q4_K_M.gguf": gguf(tmp_path, name="medium"),
+            **shards,
+        }
+    )
+    return repo
+
+
+@pytest.fixture
+def run(hub: HubServer, llamapack: CommandLine, tmp_path: Path) -> Run:
+    (tmp_path / "work").mkdir()
+
+    def call(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return llamapack(
+            *words,
+            cwd=tmp_path / "work",
+            **{
+                "HF_ENDPOINT": hub.url,
+                "HF_HOME": str(tmp_path / "hf"),
+                "NO_PROXY": "*",
+                **environment,
+            },
+        )
+
+    return call

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from hub_commands import Run, gguf, snapshot
 from hub_server import COMMIT, HubServer, Repo
-from stand_ins import CommandLine, Refused, write_gguf
-from web_server import Answer, Page, WebServer
+from stand_ins import Refused
+from web_server import Answer, Page
 
 from runtime.bundle import Bundle
 from runtime.download.client import Patience
@@ -22,63 +19,7 @@ from runtime.download.settings import settings
 from runtime.download.words import HubWord
 from runtime.errors import InputError
 
-TOKEN = "hf_secret"
 LARGE = random.Random(6).randbytes((5 << 20) + 7)
-
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def gguf(folder: Path, **facts: Any) -> bytes:
-    path = write_gguf(folder / "made", **facts)
-    data = path.read_bytes()
-    path.unlink()
-    return data
-
-
-@pytest.fixture
-def model(tmp_path: Path, hub: HubServer) -> Repo:
-    """A vision model in two quantizations, one of them in shards."""
-    shards = {
-        f"Q8_0/see-Q8_0-{n + 1:05}-of-00002.gguf": gguf(
-            tmp_path, shard=(n, 2, 2), tensors=[f"t{n}"]
-        )
-        for n in range(2)
-    }
-    hub.repos["org/see-GGUF"] = repo = Repo(
-        {
-            "README.md": b"# See\n",
-            "imatrix-Q4_K_M.gguf": b"no model",
-            "mmproj-see-F16.gguf": gguf(tmp_path, kind="mmproj"),
-            "see-Q2_K.gguf": gguf(tmp_path, name="small"),
-            "see-Q4_K_M.gguf": gguf(tmp_path, name="medium"),
-            **shards,
-        }
-    )
-    return repo
-
-
-@pytest.fixture
-def run(hub: HubServer, llamapack: CommandLine, tmp_path: Path) -> Run:
-    (tmp_path / "work").mkdir()
-
-    def call(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return llamapack(
-            *words,
-            cwd=tmp_path / "work",
-            **{
-                "HF_ENDPOINT": hub.url,
-                "HF_HOME": str(tmp_path / "hf"),
-                "NO_PROXY": "*",
-                **environment,
-            },
-        )
-
-    return call
-
-
-def snapshot(tmp_path: Path, commit: str = COMMIT) -> Path:
-    return tmp_path / "hf" / "hub" / "models--org--see-GGUF" / "snapshots" / commit
 
 
 @pytest.mark.parametrize(
@@ -224,128 +165,6 @@ def test_files_for_xet_only(model: Repo, run: Run, refused: Refused, hub: HubSer
     assert f"`hf download org/see-GGUF {file}`" in done.stderr
 
 
-def test_a_gated_model(
-    model: Repo, run: Run, refused: Refused, tmp_path: Path, hub: HubServer
-) -> None:
-    model.gated, model.token = True, TOKEN
-    done = run("fetch", "hf:org/see-GGUF")
-    assert "hf:org/see-GGUF is gated" in refused(done)
-    assert f"Accept them at {hub.url}/org/see-GGUF, then set HF_TOKEN" in done.stderr
-    done = run("fetch", "hf:org/see-GGUF", HF_TOKEN="hf_strange")
-    assert "is gated" in refused(done)
-    assert "with the account of your token" in done.stderr
-    assert run("fetch", "hf:org/see-GGUF", HF_TOKEN=TOKEN).returncode == 0
-
-
-def test_a_private_model(model: Repo, run: Run, refused: Refused, tmp_path: Path) -> None:
-    model.token = TOKEN
-    done = run("fetch", "hf:org/see-GGUF")
-    assert "there is no model org/see-GGUF at" in refused(done)
-    assert "for a private one set HF_TOKEN" in done.stderr
-    assert "your token may not" in refused(run("fetch", "hf:org/see-GGUF", HF_TOKEN="hf_strange"))
-    done = run("fetch", "hf:org/see-GGUF", HF_TOKEN="unknown")
-    assert "does not know your token" in refused(done)
-    done = run("fetch", "hf:org/see-GGUF", HF_TOKEN="hf\u2028x")
-    assert refused(done)
-    # As `hf auth login` leaves it; and elsewhere.
-    (tmp_path / "hf").mkdir(exist_ok=True)
-    (tmp_path / "hf" / "token").write_text(f"{TOKEN}\n")
-    assert run("fetch", "hf:org/see-GGUF").returncode == 0
-    assert refused(run("fetch", "hf:org/see-GGUF:Q2_K", HF_HUB_DISABLE_IMPLICIT_TOKEN="1"))
-    (tmp_path / "hf" / "token").rename(tmp_path / "elsewhere")
-    assert run(
-        "fetch", "hf:org/see-GGUF:Q2_K", HF_TOKEN_PATH=str(tmp_path / "elsewhere")
-    ).returncode == 0  # fmt: skip
-
-
-def test_the_token_goes_to_the_hub_only(
-    model: Repo, run: Run, hub: HubServer, web: WebServer
-) -> None:
-    """Not to the host of the contents, not to another port, and into no output."""
-    model.token = TOKEN
-    done = run("fetch", "hf:org/see-GGUF", HF_TOKEN=TOKEN)
-    assert done.returncode == 0
-    assert set(hub.seen("authorization")) == {f"Bearer {TOKEN}"}
-    assert hub.contents.log
-    assert not hub.contents.seen("authorization")
-    hub.failures = [Answer(307, {"Location": f"{web.url}/elsewhere"})]
-    failed = run("fetch", "hf:org/see-GGUF:Q2_K", HF_TOKEN=TOKEN)
-    assert failed.returncode == 1
-    assert web.log
-    assert not web.seen("authorization")
-    for output in (done, failed):
-        assert TOKEN not in output.stdout + output.stderr
-        assert "SIGNED" not in output.stdout + output.stderr
-
-
-def test_the_token_is_in_no_log(
-    model: Repo, hub: HubServer, llamapack: CommandLine, tmp_path: Path
-) -> None:
-    model.token = TOKEN
-    log = "import logging; logging.basicConfig(level=logging.DEBUG)\n"
-    done = subprocess.run(
-        llamapack.command("fetch", "hf:org/see-GGUF", first=log),
-        env={**llamapack.environment, "HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "/api/models/org/see-GGUF" in done.stderr
-    assert TOKEN not in done.stderr
-
-
-def test_a_renamed_repository(model: Repo, run: Run, hub: HubServer) -> None:
-    """The Hub redirects to the new name, and the token stays with it."""
-    model.token = TOKEN
-    hub.failures = [Answer(307, {"Location": "/api/models/org/see-GGUF/revision/main?blobs=true"})]
-    done = run("fetch", "hf:org/see-GGUF", HF_TOKEN=TOKEN)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("word", "message"),
-    [
-        ("hf:org/none", "there is no model org/none"),
-        ("hf:org/see-GGUF@v9", "has no revision v9"),
-        ("hf:org/see-GGUF:Q5_K_M", "no such GGUF"),
-        ("hf:org/see-GGUF/none.gguf", "no such GGUF"),
-    ],
-)
-def test_what_is_not_there(
-    word: str, message: str, model: Repo, run: Run, refused: Refused
-) -> None:
-    done = run("fetch", word)
-    assert message in refused(done)
-    if "GGUF" in message:
-        assert "see-Q2_K.gguf" in done.stderr
-
-
-def test_missing_shards(model: Repo, run: Run, refused: Refused) -> None:
-    del model.files["Q8_0/see-Q8_0-00002-of-00002.gguf"]
-    assert "not all shards" in refused(run("fetch", "hf:org/see-GGUF:Q8_0"))
-
-
-def test_the_hub_lies(model: Repo, run: Run, refused: Refused) -> None:
-    model.etags["see-Q4_K_M.gguf"] = "0" * 64
-    assert "is damaged: its SHA-256" in refused(run("fetch", "hf:org/see-GGUF"))
-    model.sizes["see-Q2_K.gguf"] = 5
-    assert "offers" in refused(run("fetch", "hf:org/see-GGUF:Q2_K"))
-
-
-def test_paths_that_leave_the_folder(
-    model: Repo, run: Run, refused: Refused, tmp_path: Path
-) -> None:
-    model.files = {"../../../../../evil-Q4_K_M.gguf": b"x", "a\\..\\evil.gguf": b"x"}
-    assert "no such GGUF" in refused(run("fetch", "hf:org/see-GGUF"))
-    assert not list(tmp_path.rglob("evil*"))
-
-
-def test_an_endpoint_that_is_no_hub(run: Run, refused: Refused, web: WebServer) -> None:
-    web.pages["/api/models/org/see-GGUF/revision/main"] = Page(b"<html>")
-    assert "does not answer as the Hub" in refused(
-        run("fetch", "hf:org/see-GGUF", HF_ENDPOINT=web.url)
-    )
-
-
 def test_a_busy_hub(model: Repo, run: Run, hub: HubServer) -> None:
     hub.failures = [Answer(503), Answer(429, {"Retry-After": "1"})]
     done = run("fetch", "hf:org/see-GGUF")
@@ -390,10 +209,3 @@ def test_a_partial_blob_is_no_blob(model: Repo, run: Run, tmp_path: Path, refuse
     assert refused(run("fetch", "hf:org/see-GGUF", "--offline"))
     done = run("fetch", "hf:org/see-GGUF")
     assert Path(done.stdout.strip()).read_bytes() == data
-
-
-def test_json_of_the_listing_is_not_trusted(run: Run, refused: Refused, web: WebServer) -> None:
-    for found in ([], {"sha": 5}, {"sha": "../x", "siblings": []}, {"sha": COMMIT, "siblings": 3}):
-        page = Page(json.dumps(found).encode())
-        web.pages["/api/models/org/see-GGUF/revision/main"] = page
-        assert "does not answer" in refused(run("fetch", "hf:org/see-GGUF", HF_ENDPOINT=web.url))

@@ -77,6 +77,13 @@ def test_words(word: str, found: object) -> None:
     assert parsed(word, ENDPOINT) == found
 
 
+@pytest.mark.parametrize("word", ["ftp://me:secret@h.example/m.gguf", "s3://bucket/m.gguf"])
+def test_other_ways_to_fetch(word: str) -> None:
+    with pytest.raises(InputError, match=f"nothing is fetched by {word[:2]}") as refusal:
+        parsed(word, ENDPOINT)
+    assert "secret" not in str(refusal.value)
+
+
 @given(st.text("hf:/.@a\\ ", max_size=12))
 def test_paths_never_leave_their_folder(rest: str) -> None:
     try:

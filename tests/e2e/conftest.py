@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import DEMO, pack
+from repository import DEMO
+from running import pack
+from wine import Wine
 
 from packer.engine import cache
 
@@ -45,3 +47,11 @@ def engine_cache_in_use(engine_cache: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LLAMAPACK_CACHE", str(engine_cache))
         yield
+
+
+@pytest.fixture(scope="module")
+def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
+    """A Windows of its own for the tests of one file."""
+    windows = Wine(tmp_path_factory.mktemp("windows") / "prefix")
+    yield windows
+    windows.stop()

@@ -14,8 +14,6 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-REPOSITORY = Path(__file__).parents[2]
-DEMO = REPOSITORY / "packer" / "demo_model" / "demo.gguf"
 QUESTION = "What is a llamafile?"
 CLI = ["--cli", "-p", QUESTION, "-n", "16", "--temp", "0"]
 

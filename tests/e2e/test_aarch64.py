@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import CLI, REPOSITORY, answer
+from repository import REPOSITORY
+from running import CLI, answer
 
 BUSYBOX = REPOSITORY / ".cache" / "busybox-aarch64"
 """Where ci/test-programs puts Debian's busybox-static for arm64."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
-from running import CLI, DEMO, QUESTION, answer, pack, run
+from repository import DEMO
+from running import CLI, QUESTION, answer, pack, run
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,30 @@ def test_args_place_the_users_words(engines: object, tmp_path: Path) -> None:
     bundle = pack(DEMO, "--args", args, output=tmp_path / "fixed.llamafile")
     hot = [run(["sh", bundle, "-p", QUESTION, "--temp", "9"]).stdout for _ in range(2)]
     assert hot[0] == hot[1]
+
+
+def test_defaults_that_the_engine_does_not_know_are_refused(
+    engines: object, tmp_path: Path
+) -> None:
+    """Before anything is written, and by the engine's own table."""
+    bundle = tmp_path / "m.llamafile"
+    llamapack = [sys.executable, "-m", "packer"]
+    wrong = ["-c 512 --no-such-flag", "--temp 0 hello", "--no-such-flag ..."]
+    for words in wrong:
+        done = run([*llamapack, "pack", DEMO, "-o", bundle, "--args", words])
+        assert (done.returncode, bundle.exists()) == (1, False)
+        assert b"which the engine does not know" in done.stderr
+    model = ["--model", f"one={DEMO}", "--model-args", "one=--no-such-flag 1"]
+    assert b"'--no-such-flag'" in run([*llamapack, "pack", *model, "-o", bundle]).stderr
+    for words in ("--ctx_size 512 --fast ${MORE}", "--cli -n 4 -p ...", "--cli -p"):
+        pack(DEMO, "--force", "--args", words, output=bundle)
+    before = bundle.read_bytes()
+    for words in wrong:
+        done = run([*llamapack, "edit", bundle, "--args", words])
+        assert b"which the engine does not know" in done.stderr
+    assert bundle.read_bytes() == before
+    done = run([*llamapack, "edit", bundle, "--args", "-c 512"])
+    assert done.returncode == 0, done.stderr
 
 
 def test_help_reads_like_a_manual(demo_bundle: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from foreign import write_foreign
-from running import DEMO, answer, serving
+from repository import DEMO
+from running import answer, serving
 
 
 @pytest.mark.parametrize("alignment", [65536, 32])

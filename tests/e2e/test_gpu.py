@@ -12,9 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import CLI, DEMO, answer, pack, run
+from repository import DEMO
+from running import CLI, answer, pack, run
 
-from packer.engine import toolchain
+from packer.engine import native, toolchain
+from packer.engine import pins as engine_pins
+from packer.engine import source as llama_cpp
 from packer.gpu import modules, pins
 
 FOLDER = "gpu/linux-x86_64/vulkan/"
@@ -24,6 +27,21 @@ ASKED = ["--gpu", "vulkan", "-ngl", "999"]
 CRASHES = "#include <stdlib.h>\n__attribute__((constructor)) static void go(void) { abort(); }\n"
 EMPTY = "int nothing;\n"
 WANTS_MORE = "int cublasCreate_v2(void);\nint go(void) { return cublasCreate_v2(); }\n"
+NO_DEVICE = """
+#include "ggml-backend-impl.h"
+#include "ggml-impl.h"
+
+static const char * name(ggml_backend_reg_t reg) { (void) reg; return "None"; }
+static size_t count(ggml_backend_reg_t reg) { (void) reg; SAYS; return 0; }
+static struct ggml_backend_reg none = { GGML_BACKEND_API_VERSION, { name, count } };
+
+GGML_BACKEND_API ggml_backend_reg_t ggml_backend_init(void) { return &none; }
+"""
+OLD_DRIVER = NO_DEVICE.replace(
+    "SAYS",
+    'GGML_LOG_ERROR("ggml_cuda_init: failed to initialize CUDA: "'
+    ' "CUDA driver version is insufficient for CUDA runtime version\\n")',
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +100,29 @@ def test_some_layers(bundle: Path) -> None:
     assert said(bundle, "--gpu", "vulkan", "-ngl", "2").endswith("2/5 layers")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-ngl", "all"],
+        ["-ngl", "auto"],
+        ["-ngl", "999", "--device", "Vulkan0"],
+        ["-ngl", "999", "-sm", "layer", "-ts", "1", "--fit", "off"],
+    ],
+)
+def test_upstreams_options_for_devices_pass_through(bundle: Path, words: list[str]) -> None:
+    assert said(bundle, "--gpu", "vulkan", *words).endswith("5/5 layers")
+
+
+def test_upstreams_options_are_not_swallowed(bundle: Path) -> None:
+    for words, complaint in (
+        (["-sm", "row"], b"does not support split buffers"),
+        (["--device", "Vulkan9"], b"invalid device: Vulkan9"),
+    ):
+        done = run(["sh", bundle, *CLI, *ASKED, *words])
+        assert done.returncode != 0
+        assert complaint in done.stderr + done.stdout
+
+
 def test_a_program_that_pretends_to_be_a_gpu_is_not_taken_by_itself(bundle: Path) -> None:
     line = said(bundle, "-ngl", "999")
     assert line.startswith("CPU: Vulkan finds llvmpipe")
@@ -102,6 +143,13 @@ def test_a_kind_that_the_file_has_no_module_for_is_an_error(
 
 def test_no_such_kind(bundle: Path) -> None:
     assert refusal(bundle, "--gpu", "voodoo") == "--gpu voodoo: there is no such kind"
+
+
+@pytest.mark.parametrize("layers", ["abc", "9x", "-", ""])
+def test_no_number_of_layers(demo_bundle: Path, layers: str) -> None:
+    wrong = f"-ngl {layers}: neither a number of layers, auto nor all"
+    assert refusal(demo_bundle, "-ngl", layers) == wrong
+    assert refusal(demo_bundle, "--gpu", "disable", "-ngl", layers) == wrong
 
 
 def test_without_a_device_it_runs_on_the_cpu_and_says_why(
@@ -157,7 +205,9 @@ def with_module(bundle: Path, tmp_path: Path) -> Callable[[bytes], Path]:
 
 def library(folder: Path, source: str, *flags: str) -> bytes:
     (folder / "module.c").write_text(source)
-    words = [toolchain._zig(), "cc", "-target", "x86_64-linux-gnu.2.17", "-shared", "-fPIC"]
+    ggml = llama_cpp.ready(engine_pins.load(native.directory())) / "ggml"
+    words = [toolchain._zig(), "cc", "-target", "x86_64-linux-gnu.2.17", "-O1", "-shared", "-fPIC"]
+    words += [f"-I{ggml / 'include'}", f"-I{ggml / 'src'}"]
     subprocess.run([*words, "module.c", *flags, "-o", "module.so"], cwd=folder, check=True)
     return (folder / "module.so").read_bytes()
 
@@ -169,6 +219,8 @@ def library(folder: Path, source: str, *flags: str) -> bytes:
         (EMPTY, "it cannot be loaded"),
         (WANTS_MORE, "undefined symbol: cublasCreate_v2"),
         ("", "file too short"),
+        (OLD_DRIVER, "failed to initialize CUDA: CUDA driver version is insufficient"),
+        (NO_DEVICE.replace("SAYS;", ""), "it finds no device"),
     ],
 )
 def test_a_broken_module_is_reported_and_survived(

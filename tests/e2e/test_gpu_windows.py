@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import CLI, DEMO, pack
+from repository import DEMO
+from running import CLI, pack
 from wine import Wine
 
 from packer.gpu import modules, pins
@@ -30,13 +31,6 @@ def display() -> Iterator[str]:
     yield f":{server.stdout.readline().strip()}"
     server.terminate()
     server.wait(30)
-
-
-@pytest.fixture(scope="module")
-def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
-    windows = Wine(tmp_path_factory.mktemp("windows") / "prefix")
-    yield windows
-    windows.stop()
 
 
 @pytest.fixture(scope="module")

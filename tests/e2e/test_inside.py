@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 from gguf_shards import split_gguf
-from running import DEMO, REPOSITORY, answer, pack, run, serving
+from repository import DEMO, LORA
+from running import answer, pack, run, serving
 
-LORA = REPOSITORY / "tests" / "data" / "demo-lora.gguf"
 GIB = 1 << 30
 
 

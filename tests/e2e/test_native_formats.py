@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import CLI, DEMO, answer, free_port, pack, run, until_healthy
+from repository import DEMO
+from running import CLI, answer, free_port, pack, run, until_healthy
 
 STATIC = "linux-x86_64-static"
 
@@ -109,7 +110,7 @@ def test_refusals(tmp_path: Path) -> None:
         (["--format", "elf", "--windows", "none"], "--windows"),
         (["--targets", "windows-x86_64", "--windows", "external"], "without engines"),
     ):
-        done = run(["python3", "-m", "packer", "pack", DEMO, "-o", tmp_path / "x", *words])
+        done = run(["python3", "-m", "packer", "pack", DEMO, "-q", "-o", tmp_path / "x", *words])
         error, tip = done.stderr.decode().splitlines()
         assert done.returncode == 1
         assert error.startswith("ERROR ")

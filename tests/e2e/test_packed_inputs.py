@@ -9,9 +9,8 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from gguf_shards import split_gguf
-from running import DEMO, QUESTION, REPOSITORY, answer, pack, serving
-
-LORA = REPOSITORY / "tests" / "data" / "demo-lora.gguf"
+from repository import DEMO, LORA
+from running import QUESTION, answer, pack, serving
 
 
 def asked(url: str, body: object = None) -> object:

@@ -1,7 +1,7 @@
 """`--recompile`: the produced file compiles a GPU module itself, with the compiler that is there.
 
-All of ggml's CUDA backend takes an hour on two cores; here the recipe names one small source, which
-nvcc compiles and links as it would the others, against ggml's own headers.
+All of ggml's CUDA backend takes an hour on two cores; here the recipe names two small sources,
+which nvcc compiles and links as it would the others, against ggml's own headers.
 """
 
 from __future__ import annotations
@@ -9,18 +9,27 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import DEMO, pack, run
+from repository import DEMO
+from running import pack, run
 
 from packer.engine import toolchain
 
 SOURCE = Path(__file__).with_name("small_backend.cu")
 NAME = "ggml/src/ggml-cuda/small.cu"
+OTHER = "ggml/src/ggml-cuda/other.cpp"
+OTHER_SOURCE = """\
+#ifndef IN_CPP
+#error "without the flags of .cpp"
+#endif
+int other() { return 1; }
+"""
 ASKED = ["--gpu", "cuda", "--list-devices"]
 
 
@@ -40,20 +49,22 @@ def whole(engines: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def small(whole: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """A bundle whose recipe for CUDA names one source, which is this text."""
+    """A bundle whose recipe for CUDA names this text and another source."""
 
     def made(source: str) -> Path:
         path = tmp_path / "small.llamafile"
         shutil.copy(whole, path)
         with zipfile.ZipFile(path) as archive:
-            recipe = json.loads(archive.read("gpu-sources/cuda.json"))
-        recipe["sources"] = [NAME]
+            recipe = json.loads(archive.read("gpu-sources/linux/cuda.json"))
+        recipe["sources"] = [NAME, OTHER]
+        recipe["flags_of"] = {".cpp": ["-DIN_CPP"]}
         recipe["link"].remove("-lcublas")
         recipe["link"].remove("-lcuda")
         with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
             warnings.simplefilter("ignore")  # It says that there is an older member of the name.
-            archive.writestr("gpu-sources/cuda.json", json.dumps(recipe))
+            archive.writestr("gpu-sources/linux/cuda.json", json.dumps(recipe))
             archive.writestr(f"gpu-sources/src/{NAME}", source)
+            archive.writestr(f"gpu-sources/src/{OTHER}", OTHER_SOURCE)
         return path
 
     return made
@@ -67,8 +78,8 @@ def machine(tmp_path: Path, nvcc: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     for folder in (cache, libraries, programs):
         folder.mkdir(mode=0o700)
     (libraries / "nothing.c").write_text("int nothing;\n")
-    words = [toolchain._zig(), "cc", "-target", "x86_64-linux-gnu.2.17", "-shared", "nothing.c"]
-    subprocess.run([*words, "-o", "libcuda.so.1"], cwd=libraries, check=True)
+    words = [toolchain._zig(), "cc", "-target", "x86_64-linux-gnu.2.17", "-O1", "-shared"]
+    subprocess.run([*words, "nothing.c", "-o", "libcuda.so.1"], cwd=libraries, check=True)
     counted = tmp_path / "counted"
     counting = programs / "nvcc"
     counting.write_text(f'#!/bin/sh\necho "$*" >> "{counted}"\nexec "{nvcc}" "$@"\n')
@@ -90,14 +101,16 @@ def test_a_module_is_compiled_once_and_used_from_then_on(
     bundle = small(SOURCE.read_text())
     done = run(["sh", bundle, *ASKED, "--recompile"])
     assert done.returncode == 0, done.stderr.decode()
-    assert b"compiling libggml-cuda.so for sm_90: 0 of 1" in done.stderr
+    assert b"compiling libggml-cuda.so for sm_90: 0 of 2" in done.stderr
     assert b"Small0: a device for tests" in done.stdout
-    assert compilations(machine) == 1
+    assert compilations(machine) == 2
     for words in (ASKED, [*ASKED, "--recompile"]):
         again = run(["sh", bundle, *words])
         assert b"Small0: a device for tests" in again.stdout
         assert b"compiling" not in again.stderr
-    assert compilations(machine) == 1
+    assert compilations(machine) == 2
+    looked = run([sys.executable, "-m", "packer", "doctor", "--gpu", bundle])
+    assert b"a start tries CUDA (compiled here)" in looked.stdout
 
 
 def test_another_card_or_source_is_compiled_anew(
@@ -108,7 +121,7 @@ def test_another_card_or_source_is_compiled_anew(
     assert run(["sh", bundle, *ASKED, "--recompile"]).returncode == 0
     monkeypatch.setenv("LLAMAPACK_GPU_ARCHITECTURE", "sm_80")
     assert run(["sh", bundle, *ASKED, "--recompile"]).returncode == 0
-    assert compilations(machine) == 2
+    assert compilations(machine) == 4
     assert "-arch=sm_80" in machine.read_text()
 
 
@@ -164,8 +177,9 @@ def test_without_compiler_card_or_sources(
 def test_the_recipes_name_what_is_there(whole: Path) -> None:
     with zipfile.ZipFile(whole) as archive:
         names = set(archive.namelist())
+        assert not any("/ggml-metal/" in name or "/windows/" in name for name in names)
         for kind in ("cuda", "hip"):
-            recipe = json.loads(archive.read(f"gpu-sources/{kind}.json"))
+            recipe = json.loads(archive.read(f"gpu-sources/linux/{kind}.json"))
             assert len(recipe["sources"]) > 100
             assert {f"gpu-sources/src/{name}" for name in recipe["sources"]} <= names
         assert (

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from running import CLI, DEMO, answer, pack, run
+from repository import DEMO
+from running import CLI, answer, pack, run
 
 from ci import upstream
 
@@ -18,7 +19,7 @@ from ci import upstream
 def expected() -> bytes:
     """What upstream's own program prints for the bare GGUF. It prints through a thread that it does
     not wait for at its end, so that now and then the tail is missing: the longest of some runs."""
-    program = upstream.ready() / "llama-completion"
+    program = upstream.ready(upstream.COMPLETION)
     runs = [run([program, "-m", DEMO, "-no-cnv", *CLI[1:]]) for _ in range(5)]
     assert {done.returncode for done in runs} == {0}, runs[0].stderr.decode()
     longest = max((done.stdout for done in runs), key=len)
@@ -81,7 +82,10 @@ def test_home_that_cannot_be_written(
     # /proc takes no files, not even root's
     env = {"HOME": "/proc", "XDG_CACHE_HOME": "/proc/cache", "TMPDIR": str(tmp_path)}
     assert answer(demo_bundle, **env) == expected
-    assert list(tmp_path.glob("llamapack-*/engines/*/llamapack-engine"))
+    # An earlier start of somebody without a home may have left them in a place that counts as well.
+    places = (tmp_path, Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))
+    name = f"llamapack-{os.geteuid()}/engines/*/llamapack-engine"
+    assert any(list(place.glob(name)) for place in places)
 
 
 def test_temporary_folder_without_programs(
@@ -141,7 +145,7 @@ def test_a_module_in_the_current_folder_is_not_loaded(
 
     zig = toolchain.find(pins.load(native.directory())).zig
     module = tmp_path / "libggml-cpu-evil.so"
-    subprocess.run([zig, "cc", "-shared", "-fPIC", "-o", module, source], check=True)
+    subprocess.run([zig, "cc", "-O1", "-shared", "-fPIC", "-o", module, source], check=True)
     # The module itself works: a program that loads it shows that.
     check = run(["bash", "-c", f"LD_PRELOAD={module} /bin/true"])
     assert b"PLANTED" in check.stderr

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 from openai import OpenAI
-from running import CLI, DEMO, answer, free_port, pack, pack_saying, run, until_healthy
+from repository import DEMO
+from running import CLI, answer, free_port, pack, pack_saying, run, until_healthy
 from stand_ins import write_gguf
 from wine import Wine
-
-
-@pytest.fixture(scope="module")
-def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
-    windows = Wine(tmp_path_factory.mktemp("windows") / "prefix")
-    yield windows
-    windows.stop()
 
 
 def text(output: bytes) -> bytes:

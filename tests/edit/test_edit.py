@@ -150,6 +150,8 @@ def test_what_is_refused(
     junk.write_bytes(b"junk")
     args = tmp_path / ".args"
     args.write_text("x")
+    newline = tmp_path / "a\nb.txt"
+    newline.write_text("x")
     cases: dict[str, list[str | Path]] = {
         "nothing to change": [],
         "has no member nothing": ["--remove", "nothing"],
@@ -164,12 +166,24 @@ def test_what_is_refused(
         "never closed": ["--args", "'-c"],
         "no chat template": ["--chat-template", "no-such"],
         "does not exist": ["--add", tmp_path / "absent"],
+        "engines/linux-x86_64/libggml-base.so is a part": ["--remove", "engines"],
+        "has no member /": ["--remove", "/"],
+        "'../x' cannot be the name": ["--name", "../x"],
+        "'' cannot be the name": ["--name", ""],
+        "'a\\nb' cannot be the name": ["--name", "a\nb"],
+        "'a\\nb.txt' cannot be the name": ["--add", newline],
     }  # fmt: skip
     for message, words in cases.items():
         assert message in refused(llamapack("edit", path, *words)), message
     assert path.read_bytes() == old
     assert "not a bundle" in refused(llamapack("edit", gguf, "--args", "x"))
     assert "not a regular file" in refused(llamapack("edit", tmp_path, "--args", "x"))
+    part = tmp_path / "m.llamafile.cat0"
+    part.write_bytes(old[: len(old) // 2])
+    for words in (["edit", part, "--args", "x"], ["upgrade", part]):
+        done = llamapack(*words)
+        assert "is part 1 of m.llamafile" in refused(done)
+        assert f"llamapack join {part}" in done.stderr
     assert llamapack("edit", path, "--args", "x", "--args-file", args).returncode == 2
 
 
@@ -237,6 +251,17 @@ def test_members_that_other_tools_appended(
         ]  # fmt: skip
 
 
+def test_folders_are_removed(path: Path, llamapack: CommandLine) -> None:
+    """With all that is below them."""
+    names = {"notes/a.txt", "notes/deep/b.txt", "notes.txt", "models/other.gguf"}
+    with zipfile.ZipFile(path, "a") as archive:
+        for name in names:
+            archive.writestr(name, name)
+    ran(llamapack, "edit", path, "--remove", "notes", "models/")
+    ran(llamapack, "verify", path)
+    assert names & contents(path).keys() == {"notes.txt"}
+
+
 def test_a_llamafile_of_others(
     tmp_path: Path, large: Path, llamapack: CommandLine, refused: Refused
 ) -> None:
@@ -251,7 +276,7 @@ def test_a_llamafile_of_others(
     assert set(after) == {*before, "notes.txt"}
     assert {name for name in before if before[name] != after[name]} == {".args"}
     with zipfile.ZipFile(path) as archive:
-        assert archive.read(".args") == b"-m\nweights.gguf\n--mmproj\neyes.gguf\n--temp 1\n"
+        assert archive.read(".args") == b"-m\nweights.gguf\n--mmproj\neyes.gguf\n--temp\n1\n...\n"
     assert "llamapack upgrade" in llamapack("edit", path, "--name", "x").stderr
     assert "was not made by llamapack" in refused(llamapack("edit", path, "--name", "x"))
 

@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, grow, packed, ran
+from mounts import MAKE, mounted, used
 from stand_ins import CommandLine, write_gguf
 
-_MAKE = {
-    "ext4": ["mkfs.ext4", "-q"],
-    "ext4-1k": ["mkfs.ext4", "-q", "-b", "1024"],
-    "xfs": ["mkfs.xfs", "-q"],
-    "btrfs": ["mkfs.btrfs", "-q"],
-}
 WEIGHTS = 60 << 20  # bytes
 
 
-@pytest.fixture(params=_MAKE)
-def mounted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    image, place = tmp_path / "image", tmp_path / "mounted"
-    place.mkdir()
-    with image.open("wb") as file:
-        file.truncate(400 << 20)
-    for command in ([*_MAKE[request.param], image], ["mount", "-o", "loop", image, place]):
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)
-        except (OSError, subprocess.CalledProcessError) as problem:
-            why = getattr(problem, "stderr", "") or problem
-            pytest.skip(f"SKIPPED LOUDLY: no {request.param} here (tools, root, loop): {why}")
-    yield request.param, place
-    subprocess.run(["umount", place], check=True)
-
-
-def used(place: Path) -> int:
-    os.sync()
-    return shutil.disk_usage(place).used
+@pytest.fixture(params=MAKE)
+def mounted_as(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    with mounted(request.param, tmp_path) as place:
+        yield request.param, place
 
 
 def test_weights_are_moved_or_shared(
-    mounted: tuple[str, Path], tmp_path: Path, llamapack: CommandLine, new_engine: NewEngine
+    mounted_as: tuple[str, Path], tmp_path: Path, llamapack: CommandLine, new_engine: NewEngine
 ) -> None:
-    kind, place = mounted
+    kind, place = mounted_as
     model = grow(write_gguf(tmp_path / "m.gguf"), WEIGHTS)
     new_engine(300_000)
     path = packed(llamapack, place / "m.llamafile", model)

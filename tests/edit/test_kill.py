@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable
@@ -11,10 +10,9 @@ from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, packed, ran
-from killing import calls, killed_after, killed_at, leftovers, sample
+from killing import SLOW, calls, killed_after, killed_at, leftovers, sample
 from stand_ins import CommandLine, write_gguf
 
-SLOW = "LLAMAPACK_KILL_TESTS" in os.environ
 POINTS = 200 if SLOW else 7
 """For each command: at its calls, and at random times as many as are missing."""
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, packed, ran
-from killing import Call, calls, killed_at, leftovers, sample
+from killing import SLOW, Call, calls, killed_at, leftovers, sample
 from stand_ins import CommandLine, Refused
 
+from packer.disk.fallocate import collapse_range, insert_range
 from packer.edit.moves import Move
 from packer.edit.undo import Change, Undo
-from packer.fallocate import collapse_range, insert_range
 from runtime.bundle import Bundle
 from runtime.unfinished import undo_path
 
-POINTS = 200 if "LLAMAPACK_KILL_TESTS" in os.environ else 4
+POINTS = 200 if SLOW else 4
 BLOCK = 65536
 
 

@@ -71,8 +71,9 @@ def test_all_but_the_runtime_is_kept(  # noqa: PLR0917
     # Now it is a bundle like any other.
     ran(llamapack, "edit", path, "--args", "--temp 0")
     with Bundle.open(path) as bundle:
+        # A context size is kept, as if `--ctx-size` had been given when the file was packed.
         assert parse(bundle.args, {}) == [
-            "-m", "weights.gguf", "--mmproj", "eyes.gguf", "--temp", "0",
+            "-m", "weights.gguf", "--mmproj", "eyes.gguf", "-c", "0", "--temp", "0",
         ]  # fmt: skip
     ran(llamapack, "verify", path)
 

@@ -75,7 +75,10 @@ def small_native(
         for name, data in engines(target).items():
             (tmp_path / "samples" / static / name).write_bytes(data)
     folder = tmp_path / "native"
-    for name in ("engine", "stub", "web_ui", "cmake", "gpu"):
+    for name in (
+        *("engine", "stub/posix", "stub/linux", "stub/windows", "bundle"),
+        *("web_ui", "cmake", "gpu", "cosmo"),
+    ):
         (folder / name).mkdir(parents=True)
     (folder / "pins.toml").write_text(
         PINS.format(commit=release.commit, integrity=release.integrity)

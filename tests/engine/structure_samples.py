@@ -59,6 +59,9 @@ _STATIC = "int main(int c, char ** v) { return c - 1; }\n"
 _VERSION = '1 VERSIONINFO FILEVERSION 1,2,3,4 { BLOCK "StringFileInfo" { } }\n'
 
 
+IMPORT_LIBRARY = "ggml-base.lib"
+
+
 def names(target: str) -> tuple[str, str, str]:
     """The file names of ggml-base, a module and the program."""
     if target.startswith("windows"):
@@ -90,10 +93,10 @@ def build(zig: Path, target: str, folder: Path) -> Files:
         link(_STATIC, program, "-static")
         return {program: (folder / program).read_bytes()}
     if target.startswith("windows"):
-        link(_BASE, base, "-shared", "-Wl,--out-implib,base.lib")
+        link(_BASE, base, "-shared", f"-Wl,--out-implib,{IMPORT_LIBRARY}")
         (folder / "version.rc").write_text(_VERSION)
-        link(_MODULE, module, "-shared", "base.lib", "-Wl,--out-implib,module.lib")
-        link(_PROGRAM, program, "base.lib", "version.rc")
+        link(_MODULE, module, "-shared", IMPORT_LIBRARY, "-Wl,--out-implib,module.lib")
+        link(_PROGRAM, program, IMPORT_LIBRARY, "version.rc")
     else:
         mac = target.startswith("macos")
         name = f"-Wl,-install_name,@rpath/{base}" if mac else f"-Wl,-soname,{base}"
@@ -101,7 +104,10 @@ def build(zig: Path, target: str, folder: Path) -> Files:
         link(_BASE, base, "-shared", "-fPIC", name, *paths)
         link(_MODULE, module, "-shared", "-fPIC", "-pthread", base, *paths)
         link(_PROGRAM, program, "-pthread", base, *paths)
-    files = {name: (folder / name).read_bytes() for name in (base, module, program)}
+    made = [base, module, program]
+    if target.startswith("windows"):
+        made.append(IMPORT_LIBRARY)
+    files = {name: (folder / name).read_bytes() for name in made}
     if target == "macos-x86_64":  # zig signs for arm64 only.
         return {name: sign(data, name) for name, data in files.items()}
     return files

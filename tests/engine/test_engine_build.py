@@ -138,32 +138,6 @@ def test_the_users_compiler_flags_stay_out(
     assert build(LINUX)
 
 
-def test_clean_keeps_current_engines(small_native: Path, cache_root: Path) -> None:
-    stale = build(LINUX)
-    (small_native / "engine" / "main.cpp").write_text("int main() { return 1; }\n")
-    current = build(LINUX)
-    assert cache.clean(everything=False) > 0
-    assert not stale.exists()
-    assert current.exists()
-    cache.clean(everything=True)
-    assert [path.name for path in cache_root.iterdir()] == ["locks"]
-
-
-def test_clean_waits_for_nobody(cache_root: Path) -> None:
-    fork = multiprocessing.get_context("fork")
-    builder = fork.Process(target=build, args=(LINUX,))
-    builder.start()
-    lock = cache_root / "locks" / "linux-x86_64.lock"
-    log = cache_root / "logs" / "linux-x86_64.log"
-    while not (lock.exists() and log.exists()):
-        assert builder.is_alive()
-        time.sleep(0.01)
-    with pytest.raises(InputError, match="linux-x86_64 is being made by another llamapack"):
-        cache.clean(everything=True)
-    builder.join(60)
-    assert builder.exitcode == 0
-
-
 def test_a_builder_told_to_end_leaves_no_compiler(small_native: Path, cache_root: Path) -> None:
     with (small_native / "CMakeLists.txt").open("a") as file:
         file.write("add_custom_target(slow COMMAND ${CMAKE_COMMAND} -E sleep 61)\n")

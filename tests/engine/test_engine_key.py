@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from packer.engine import description, pins, web_ui
+from packer.engine import description, native, pins, web_ui
 from packer.engine.targets import TARGETS
 
 LINUX = TARGETS["linux-x86_64"]
@@ -23,12 +24,24 @@ def test_a_changed_source_changes_the_key(small_native: Path, name: str) -> None
     assert engine_key(small_native) != before
 
 
-@pytest.mark.parametrize("name", ["stub/stub.c", "README.md", "engine/.x.cpp", "x.c~", "a.out"])
+@pytest.mark.parametrize(
+    "name", ["stub/stub.c", "cosmo/start.c", "README.md", "engine/.x.cpp", "x.c~", "a.out"]
+)
 def test_what_is_not_compiled_does_not_change_the_key(small_native: Path, name: str) -> None:
     before = engine_key(small_native)
     with (small_native / name).open("a") as file:
         file.write("\n")
     assert engine_key(small_native) == before
+
+
+def test_no_key_depends_on_what_is_compiled_with_cosmocc(tmp_path: Path) -> None:
+    ours = native.directory()
+    bare = shutil.copytree(ours, tmp_path / "native", ignore=shutil.ignore_patterns("cosmo"))
+    assert (ours / "cosmo" / "start.c").is_file()
+    assert not (bare / "cosmo").exists()
+    pinned = pins.load(ours)
+    for row in TARGETS.values():
+        assert description.key(row, pinned, bare) == description.key(row, pinned, ours)
 
 
 def test_pins_and_target_go_into_the_key(small_native: Path) -> None:

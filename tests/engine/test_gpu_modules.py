@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import lief
@@ -105,6 +106,18 @@ def test_it_is_fetched_once_and_found(small_module: Module) -> None:
     assert sorted(path.name for path in place.iterdir()) == ["SHA256SUMS", "libggml-vulkan.so"]
 
 
+def test_only_what_it_is_made_of_makes_another_one(small_module: Module) -> None:
+    """Neither a word for people nor another address fetches 150 MB again."""
+    place = modules.folder_of(small_module)
+    assert modules.folder_of(replace(small_module, needs="more", package="moved")) == place
+    for other in (
+        replace(small_module, integrity="sha512-other"),
+        replace(small_module, file="package/libggml-vulkan-other.so"),
+        replace(small_module, target="linux-aarch64"),
+    ):
+        assert modules.folder_of(other) != place
+
+
 def test_another_tarball_is_refused(
     small_module: Module, cache_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,3 +150,10 @@ def test_what_goes_into_a_bundle(small_module: Module) -> None:
 def test_an_unknown_kind_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["engine", "add-gpu", "voodoo"]) == 1
     assert "the kinds are: cuda, metal, vulkan" in capsys.readouterr().err
+
+
+def test_targets_without_such_a_module_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["engine", "add-gpu", "cuda,metal", "--targets", "linux-aarch64"]) == 1
+    said = capsys.readouterr().err
+    assert "there is no GPU module cuda,metal for linux-aarch64" in said
+    assert "there are modules for linux-x86_64, macos-aarch64, windows-x86_64" in said

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from structure_samples import Break, Files, names, patch, pe_header, swap
+from structure_samples import IMPORT_LIBRARY, Break, Files, names, patch, pe_header, swap
 
 from packer.engine.structure import check, check_module, check_stub
 
@@ -57,6 +57,19 @@ BROKEN: list[tuple[str, Break, str]] = [
     (PROGRAM, pe_header(OS_MAJOR, lambda _: 11), "needs Windows 11.0"),
     (PROGRAM, pe_header(SUBSYSTEM_MAJOR, lambda _: 11), "needs Windows 11.0"),
     (PROGRAM, without_directory(RESOURCES), "has no version resource"),
+    (IMPORT_LIBRARY, lambda data: data[1:], "is no archive"),
+    (
+        IMPORT_LIBRARY,
+        swap(b"\0\0\xff\xff\0\0\x64\x86", b"\0\0\xff\xff\0\0\x64\xaa"),
+        "another machine (0xaa64)",
+    ),
+    (IMPORT_LIBRARY, swap(b"\0ggml-base.dll", b"\0hgml-base.dll"), "imports from `hgml-base.dll`"),
+    (
+        IMPORT_LIBRARY,
+        swap(b"gguf_two\0ggml", b"gguf_six\0ggml"),
+        "lacks 1 functions of `ggml-base.dll`",
+    ),
+    (IMPORT_LIBRARY, lambda data: data[: len(data) // 2], "lacks"),
     (MODULE, swap(b"KERNEL32.dll", b"VULKAN-1.dll"), "`VULKAN-1.dll`, which is neither"),
     (MODULE, swap(b"ggml-base.dll", b"ggml-core.dll"), "`ggml-core.dll`, which is neither"),
     (BASE, swap(b"ggml-base.dll", b"ggml-core.dll"), "is called `ggml-core.dll` inside"),

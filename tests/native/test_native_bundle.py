@@ -54,7 +54,8 @@ def make_zip(members: dict[str, bytes], *, prefix: bytes = b"", comment: bytes =
 @given(
     members=st.dictionaries(st.text("abc/é.", min_size=1, max_size=9), TEXT, max_size=5),
     prefix=st.binary(max_size=200),
-    comment=st.binary(max_size=100),
+    # zipfile itself takes a signature in the comment for the end record.
+    comment=st.binary(max_size=100).filter(lambda text: b"PK\5\6" not in text),
     suffix=st.binary(max_size=100),
 )
 def test_reads_what_zipfile_wrote(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from packer.engine import toolchain
 from packer.polyglot.head import build_head
 from packer.polyglot.stubs import STUB_TARGETS, build_stub
 
-LIBRARY = b"\x7fELF not really" + bytes(range(256)) * 700
+LIBRARY = b"\x7fELF not really" + bytes(range(256)) * 700 + os.urandom(16)
+"""Never the same, so that no cache of this machine has this engine from before."""
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +27,12 @@ def stubs(zig: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byte
     out = tmp_path_factory.mktemp("stubs")
     linux = [target for target in STUB_TARGETS if target.startswith("linux-")]
     return {target: build_stub(target, zig, out).read_bytes() for target in linux}
+
+
+@pytest.fixture(scope="session")
+def new_stubs(stubs: dict[str, bytes]) -> dict[str, bytes]:
+    """The same, but in no cache of this machine: that in /tmp counts for all homes."""
+    return {target: data + os.urandom(16) for target, data in stubs.items()}
 
 
 @pytest.fixture(scope="session")
@@ -57,25 +65,29 @@ def engines(programs: Programs) -> dict[str, dict[str, bytes]]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, head: bytes, engines: dict[str, dict[str, bytes]]) -> Place:
-    return make_place(tmp_path, head, engines)
+def place(
+    tmp_path: Path, new_stubs: dict[str, bytes], engines: dict[str, dict[str, bytes]]
+) -> Place:
+    return make_place(tmp_path, build_head(new_stubs), engines)
 
 
 @pytest.fixture
 def windows_place(
-    tmp_path: Path, windows_head: bytes, engines: dict[str, dict[str, bytes]]
+    tmp_path: Path,
+    new_stubs: dict[str, bytes],
+    windows_stub: bytes,
+    engines: dict[str, dict[str, bytes]],
 ) -> Place:
     """A bundle that is a Windows program, too."""
-    return make_place(tmp_path, windows_head, engines)
+    head = build_head({**new_stubs, "windows-x86_64": windows_stub})
+    return make_place(tmp_path, head, engines)
 
 
-@pytest.fixture(params=["jartsr", "MZ"])
-def either_place(
-    request: pytest.FixtureRequest, tmp_path: Path, engines: dict[str, dict[str, bytes]]
-) -> Place:
+@pytest.fixture(params=["place", "windows_place"])
+def either_place(request: pytest.FixtureRequest) -> Place:
     """A bundle of each magic."""
-    name = "windows_head" if request.param == "MZ" else "head"
-    return make_place(tmp_path, request.getfixturevalue(name), engines)
+    found: Place = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

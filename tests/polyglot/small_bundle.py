@@ -17,6 +17,8 @@ import pytest
 from packer.polyglot import pe_link
 
 HERE = Path(__file__).parent
+WINDOWS = "x86_64-windows.win10-gnu"
+"""For zig. So, and optimized, it finds the C library that it compiled for the engine."""
 INTERPRETER = Path("/lib64/ld-linux-x86-64.so.2")
 
 _ENGINES = {
@@ -65,7 +67,7 @@ class Programs:
         """A stand-in for the Windows stub."""
         program = self.folder / "windows.exe"
         source = HERE / "windows_program.c"
-        arguments = ["-target", "x86_64-windows.win10-gnu", "-O1", "-s", source]
+        arguments = ["-target", WINDOWS, "-O1", "-s", source]
         pe_link.link(self.zig, arguments, program)
         return program.read_bytes()
 

@@ -163,12 +163,17 @@ def test_damaged_cache_is_mended(place: Place, glibc: str, name: str, damage: st
 
 @pytest.fixture
 def shared_cache() -> Iterator[None]:
-    """The next directory in turn, /tmp/llamapack-UID, goes away unless it was there before."""
+    """What comes into the next directory in turn, /tmp/llamapack-UID, goes away again."""
     cache = Path(f"/tmp/llamapack-{os.geteuid()}")
-    before = cache.exists()
+    before = {cache, *cache.glob("*"), *cache.glob("*/*")} if cache.exists() else set()
     yield
     if not before:
         shutil.rmtree(cache)
+    for path in {*cache.glob("*"), *cache.glob("*/*")} - before:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def plant(cache: Path, owner: int, stub_name: str) -> None:

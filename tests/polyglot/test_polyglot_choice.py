@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,14 @@ def test_a_cpu_that_the_static_engine_cannot_use(
 def test_a_system_without_a_stub(place: Place) -> None:
     done = place.run("sh", place.bundle, PATH=fake_uname(place, "OSF1 alpha"))
     refused(done, "OSF1 alpha", "linux-aarch64, linux-x86_64")
+
+
+def test_a_path_without_tools(place: Place) -> None:
+    done = place.run(str(shutil.which("sh")), place.bundle, PATH="/nonexistent")
+    lines = [line for line in done.stderr.splitlines() if line.startswith(("ERROR", "TIP"))]
+    assert done.returncode == 1
+    assert "`uname` is not in PATH" in lines[0]
+    assert "PATH" in lines[1]
 
 
 def flip(place: Place, at: int) -> None:

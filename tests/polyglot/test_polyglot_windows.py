@@ -8,13 +8,14 @@ import importlib
 import os
 import struct
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_bundle import needs, write_bundle
+from small_bundle import WINDOWS, needs, write_bundle
 
 from packer.polyglot import ape_rules, pe, pe_link, pe_rules
 from packer.polyglot.head import HEAD_SIZE, NT_HEADERS, PAGE, build_head
@@ -44,8 +45,7 @@ def test_headers_lie_behind_the_script(windows_head: bytes, windows_stub: bytes)
 
 def test_rules_hold(windows_head: bytes, windows_stub: bytes) -> None:
     assert ape_rules.check(windows_head[:HEAD_SIZE]) == []
-    # In its own file it has a debug directory.
-    assert pe_rules.check(windows_stub) == ["data directory 6 holds file offsets"]
+    assert pe_rules.check(windows_stub) == []
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_rules_hold(windows_head: bytes, windows_stub: bytes) -> None:
 def test_each_broken_rule_is_named(windows_head: bytes, change: dict[str, int], rule: str) -> None:
     image = pe.parse(windows_head)
     broken = dataclasses.replace(image, optional=dataclasses.replace(image.optional, **change))
-    assert any(rule in line for line in ape_rules.check(with_headers(windows_head, broken)))
+    assert any(rule in str(one) for one in ape_rules.check(with_headers(windows_head, broken)))
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,13 @@ def test_each_broken_section_is_named(
     first, *rest = image.sections
     sections = (dataclasses.replace(first, **change), *rest)
     broken = with_headers(windows_head, dataclasses.replace(image, sections=sections))
-    assert any(rule in line for line in ape_rules.check(broken))
+    assert any(rule in str(one) for one in ape_rules.check(broken))
 
 
 def test_no_headers_where_e_lfanew_points(windows_head: bytes) -> None:
     broken = windows_head[:NT_HEADERS] + b"ZM" + windows_head[NT_HEADERS + 2 :]
-    assert "Windows: no PE signature where e_lfanew points" in ape_rules.check(broken)
+    found = [str(one) for one in ape_rules.check(broken)]
+    assert "Windows: no PE signature where e_lfanew points" in found
 
 
 def with_headers(head: bytes, image: pe.Image) -> bytes:
@@ -165,7 +166,7 @@ def test_parser_takes_any_bytes(data: bytes) -> None:
 def test_links_to_the_same_bytes_in_a_folder_with_blanks(
     zig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, arguments = tmp_path / "x.c", ["-target", "x86_64-windows-gnu", "-s"]
+    source, arguments = tmp_path / "x.c", ["-target", WINDOWS, "-O1", "-s"]
     source.write_text("int main(void) { return 3; }")
     built = []
     for name in ("a b c", "plain"):
@@ -174,6 +175,7 @@ def test_links_to_the_same_bytes_in_a_folder_with_blanks(
         monkeypatch.setattr("tempfile.tempdir", str(folder))
         pe_link.link(zig, [*arguments, source], folder / "x.exe")
         built.append((folder / "x.exe").read_bytes())
+        time.sleep(1.1)  # the clock's time in a program has whole seconds
     assert built[0] == built[1]
     assert pe.parse(built[0]).optional.section_alignment == pe_link.SECTION_ALIGNMENT
 
@@ -182,7 +184,7 @@ def test_a_program_that_does_not_compile(zig: Path, tmp_path: Path) -> None:
     source = tmp_path / "x.c"
     source.write_text("int main( {")
     with pytest.raises(subprocess.CalledProcessError):
-        pe_link.link(zig, ["-target", "x86_64-windows-gnu", source], tmp_path / "x.exe")
+        pe_link.link(zig, ["-target", WINDOWS, "-O1", source], tmp_path / "x.exe")
 
 
 def reader(name: str) -> Any:

@@ -14,7 +14,7 @@ CTRL_C, CTRL_D = "\x03", "\x04"
 UP, LEFT = "\x1b[A", "\x1b[D"
 
 COMMANDS = ["/help", "/clear", "/undo", "/forget", "/regen", "/context", "/stats", "/system"]
-COMMANDS += ["/upload", "/push", "/pop", "/stack", "/dump", "/multi", "/exit"]
+COMMANDS += ["/model", "/upload", "/push", "/pop", "/stack", "/dump", "/multi", "/exit"]
 
 Chat = Callable[..., "pexpect.spawn"]
 

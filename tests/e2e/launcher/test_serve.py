@@ -1,0 +1,156 @@
+"""The launcher as a library: `runtime.serve` with a client that we did not write."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from openai import AuthenticationError, OpenAI
+from repository import REPOSITORY
+from running import QUESTION, free_port, run
+
+import runtime
+
+QUICK = {"context": 512, "gpu_layers": 0, "arguments": ["-t", "1"]}
+
+HOLDER = """
+import signal
+# A shell in the background lets its programs ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import sys, time, runtime
+with runtime.serve(sys.argv[1], context=512, arguments=["-t", "1"]) as server:
+    print(server.pid, server.url, flush=True)
+    time.sleep(600)
+"""
+
+
+def ask(server: runtime.Server, key: str | None = None) -> str:
+    client = OpenAI(base_url=server.base_url, api_key=key or server.api_key, timeout=120)
+    done = client.chat.completions.create(
+        model="demo", messages=[{"role": "user", "content": QUESTION}], temperature=0
+    )
+    return done.choices[0].message.content or ""
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all below it."""
+    top = psutil.Process(pid)
+    return [top, *top.children(recursive=True)]
+
+
+def until_gone(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_facts_without_a_start(demo_bundle: Path) -> None:
+    facts = runtime.open(demo_bundle)
+    assert (facts.architecture, facts.context_length) == ("llama", 1024)
+    with pytest.raises(runtime.InputError, match="does not exist"):
+        runtime.open("/no/such.gguf")
+
+
+def test_a_client_is_answered_and_nothing_stays(demo_bundle: Path) -> None:
+    with runtime.serve(demo_bundle, api_key="secret", **QUICK) as server:
+        assert "llamafile" in ask(server)
+        with pytest.raises(AuthenticationError):
+            ask(server, "guessed")
+        processes = family(server.pid)
+        assert len(processes) >= 2
+    until_gone(processes)
+
+
+def test_nothing_stays_when_the_body_raises(demo_bundle: Path) -> None:
+    processes = []
+
+    def body() -> None:
+        with runtime.serve(demo_bundle, **QUICK) as server:
+            processes.extend(family(server.pid))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        body()
+    assert processes
+    until_gone(processes)
+
+
+def test_a_thread_that_ends_does_not_end_the_server(demo_bundle: Path) -> None:
+    """As in notebooks and web servers: PR_SET_PDEATHSIG alone would, it counts threads."""
+    serving = runtime.serve(demo_bundle, **QUICK)
+    started: list[runtime.Server] = []
+    thread = threading.Thread(target=lambda: started.append(serving.__enter__()))
+    thread.start()
+    thread.join()
+    try:
+        time.sleep(0.5)
+        assert "llamafile" in ask(started[0])
+    finally:
+        serving.__exit__(None, None, None)
+
+
+@pytest.fixture
+def holder(demo_bundle: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A Python program in the body of `serve`, and the pid of what it started."""
+    command = [sys.executable, "-c", HOLDER, str(demo_bundle)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    pid = int(process.stdout.readline().split()[0])
+    yield process, pid
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_stays_when_the_program_is_killed(
+    holder: tuple[subprocess.Popen[str], int], number: signal.Signals
+) -> None:
+    process, pid = holder
+    processes = family(pid)
+    assert len(processes) >= 2
+    process.send_signal(number)
+    until_gone(processes)
+
+
+def test_nothing_stays_when_the_keeper_is_killed(
+    holder: tuple[subprocess.Popen[str], int],
+) -> None:
+    _, pid = holder
+    processes = family(pid)
+    os.kill(pid, signal.SIGKILL)
+    until_gone(processes)
+
+
+def test_what_cannot_start_says_why(demo_bundle: Path, tmp_path: Path) -> None:
+    with (
+        pytest.raises(runtime.InputError, match=r"context of 2,000,000,000 tokens needs"),
+        runtime.serve(demo_bundle, context=2_000_000_000),
+    ):
+        pass
+    log = tmp_path / "engine.log"
+    with (
+        pytest.raises(runtime.InputError, match="unknown argument: --nonsense"),
+        runtime.serve(demo_bundle, arguments=["--nonsense"], port=free_port(), log=log),
+    ):
+        pass
+    assert "--nonsense" in log.read_text()
+
+
+def test_only_python_itself_is_needed(demo_bundle: Path) -> None:
+    """No package besides, and nothing of the packer; downloads alone take `requests`."""
+    script = (
+        f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
+        "import runtime, runtime.launch.cli, runtime.serving\n"
+        f"assert runtime.open({str(demo_bundle)!r}).architecture == 'llama'\n"
+        "assert 'packer' not in sys.modules"
+    )
+    done = run([sys.executable, "-I", "-S", "-c", script])
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,63 @@
+"""Models in one file, in shards, and in bundles that are in parts."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from stand_ins import write_gguf
+
+import runtime
+from runtime.errors import InputError
+from runtime.launch.parts import Parted, parted
+from runtime.launch.target import target_of
+from runtime.weights import in_files
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[Path]:
+    return [
+        write_gguf(
+            tmp_path / f"m-{n + 1:05}-of-00003.gguf", shard=(n, 3, 6), tensors=(f"t{n}", "x")
+        )
+        for n in range(3)
+    ]
+
+
+def test_all_shards_count(shards: list[Path]) -> None:
+    weights = in_files(shards[0])
+    assert len(weights.headers) == 3
+    assert weights.size == sum(path.stat().st_size for path in shards)
+    assert runtime.open(shards[0]).size == weights.size
+
+
+def test_the_first_shard_is_to_be_named(shards: list[Path]) -> None:
+    with pytest.raises(InputError, match="shard 2 of 3"):
+        target_of(shards[1])
+    shards[2].unlink()
+    with pytest.raises(InputError, match=r"00003-of-00003.gguf is missing"):
+        in_files(shards[0])
+
+
+def test_a_bundle_is_read_out_of_its_parts(bundle: Path, tmp_path: Path) -> None:
+    whole = runtime.open(bundle)
+    data = bundle.read_bytes()
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for number, start in enumerate(range(0, len(data), len(data) // 3)):
+        piece = data[start : start + len(data) // 3]
+        (folder / f"tiny.llamafile.cat{number}").write_bytes(piece)
+    first = folder / "tiny.llamafile.cat0"
+    assert isinstance(parted(first), Parted)
+    assert runtime.open(first) == whole
+    shutil.copyfile(bundle, folder / "tiny.llamafile")
+    assert parted(first) == folder / "tiny.llamafile"
+    (folder / "tiny.llamafile").write_bytes(b"old")
+    with pytest.raises(InputError, match="another size"):
+        parted(first)
+
+
+def test_a_model_whose_name_looks_like_that_of_a_part(tmp_path: Path) -> None:
+    model = write_gguf(tmp_path / "siamese.cat9")
+    assert parted(model) == model

@@ -1,0 +1,77 @@
+"""The recipes that come with llamapack: each can be read, and says something that can be had."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from packer.papers import sampling
+from packer.papers.facts import merged
+from packer.papers.licenses import warning
+from packer.recipes.completed import completed
+from packer.recipes.read import found, names
+from packer.sources import FileSource
+from packer.templates.load import load
+from runtime.download.settings import DEFAULT_ENDPOINT
+from runtime.download.words import HubWord, parsed
+from runtime.gguf_header import read_header_of
+
+FAMILIES = {
+    "gemma-2-2b-it", "gemma-2-9b-it", "gemma-2-27b-it", "gemma-3", "llama-3", "qwen3", "mistral",
+    "phi", "qwen2.5-vl", "embeddinggemma", "demo",
+}  # fmt: skip
+
+
+def recipe(name: str) -> argparse.Namespace:
+    return completed(argparse.Namespace(recipe=name))
+
+
+def test_families() -> None:
+    for family in FAMILIES:
+        assert [name for name in names() if name.startswith(family)], family
+
+
+@pytest.mark.parametrize("name", names())
+def test_recipe(name: str) -> None:
+    args = recipe(name)
+    assert args.models
+    for word in [*args.models, *args.lora, *args.draft]:
+        remote = parsed(word, DEFAULT_ENDPOINT)
+        if remote is None:
+            assert read_header_of(Path(word)).tensors
+        else:
+            assert isinstance(remote, HubWord)
+    assert list(args.mmproj) in ([], ["auto"])
+    assert args.chat_template is None or load(args.chat_template)
+    for path in (*args.license, *args.add):
+        assert FileSource.of(Path(path)).size
+    card = merged({}, args.card_field)
+    assert card["pipeline_tag"]
+    assert card["title"]
+    # A recipe states what its quantization says, in the name and in the source.
+    quantization = args.name and args.name.rpartition(".")[2]
+    assert quantization is None or quantization.lower() in args.models[0].lower()
+    assert sampling.pairs(sampling.merged({}, args.sampling)) or not args.sampling
+
+
+@pytest.mark.parametrize("size", ["2b", "9b", "27b"])
+def test_gemma_2(size: str) -> None:
+    args = recipe(f"gemma-2-{size}-it")
+    assert args.models[0].endswith(":Q6_K")
+    assert args.ctx_size == 8192
+    card = merged({}, args.card_field)
+    assert card["base_model"] == f"google/gemma-2-{size}-it"
+    titles = [section["title"] for section in card["sections"]]
+    assert titles == ["About Quantization Formats", "License", "See Also"]
+    line = warning(card, None, None, gated=False)
+    assert line
+    assert line.endswith("https://ai.google.dev/gemma/terms")
+
+
+def test_demo_is_found_from_anywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    by_name, by_path = recipe("demo"), recipe(str(found("demo")))
+    assert by_name.models == by_path.models
+    assert FileSource.of(Path(by_name.models[0])).size

@@ -1,0 +1,91 @@
+"""`ci/bump`: new values in the pins' text, and what changed in llama.cpp's flags."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci.pins.flags import Flag, changes, flags
+from ci.pins.toml_text import replaced
+from packer.engine import layout, native, pins
+
+SMALL = """\
+    add_opt(common_arg(
+        {"-c", "--ctx-size"}, "N",
+        string_format("size of the context (default: %d)", params.n_ctx),
+        [](common_params & params, int value) {
+            params.n_ctx = value;
+        }
+    ).set_env("LLAMA_ARG_CTX_SIZE"));
+    add_opt(common_arg(
+        {"--perf"},
+        {"--no-perf"},
+        "timings \\"inside\\"",
+        [](common_params & params, bool value) {
+            params.no_perf = !value;
+        }
+    ).set_examples({LLAMA_EXAMPLE_SERVER, LLAMA_EXAMPLE_CLI}));
+"""
+
+
+def table(folder: Path, text: str) -> dict[str, Flag]:
+    (folder / "common").mkdir(exist_ok=True)
+    (folder / "common" / "arg.cpp").write_text(text)
+    return flags(folder)
+
+
+def test_names_texts_and_programs(tmp_path: Path) -> None:
+    found = table(tmp_path, SMALL)
+    assert set(found) == {"-c", "--ctx-size", "--perf", "--no-perf"}
+    assert found["-c"].text == "N size of the context (default: %d)"
+    assert found["--no-perf"].examples == ("LLAMA_EXAMPLE_CLI", "LLAMA_EXAMPLE_SERVER")
+
+
+def test_what_changed(tmp_path: Path) -> None:
+    old = table(tmp_path, SMALL)
+    assert changes(old, old) == []
+    text = SMALL.replace('"-c", ', "").replace("timings", "times").replace("--perf", "--measure")
+    new = table(tmp_path, text)
+    assert [line.split("  ")[0] for line in changes(old, new)] == [
+        "- -c", "+ --measure", "~ --no-perf", "- --perf",
+    ]  # fmt: skip
+    new = table(tmp_path, SMALL.replace(", LLAMA_EXAMPLE_CLI", ""))
+    assert changes(old, new)[0] == "~ --no-perf  for server  (was: cli, server)"
+
+
+def test_the_table_of_the_pinned_release() -> None:
+    release = pins.load(native.directory()).release
+    place = layout.source() / f"llama.cpp-{release}"
+    if not place.is_dir():
+        pytest.fail("llama.cpp's sources are missing; run `llamapack engine build`")
+    found = flags(place)
+    assert len(found) > 300
+    assert {"-m", "--model", "-ngl", "--no-display-prompt", "--port"} <= set(found)
+    assert all(name.startswith("-") for name in found)
+
+
+def test_comments_and_order_stay() -> None:
+    text = (native.directory() / "pins.toml").read_text()
+    new = replaced(text, "llama-cpp", "commit", "0" * 40)
+    assert tomllib.loads(new)["llama-cpp"]["commit"] == "0" * 40
+    old = tomllib.loads(text)["llama-cpp"]["commit"]
+    assert new.replace("0" * 40, old) == text
+
+
+def test_a_key_is_changed_in_its_own_section() -> None:
+    text = '[a]\nx = "1"\n[b.c]\nx = 2 # why\n'
+    assert replaced(text, "b.c", "x", 3) == '[a]\nx = "1"\n[b.c]\nx = 3 # why\n'
+    for section, key in (("a", "y"), ("c", "x")):
+        with pytest.raises(KeyError):
+            replaced(text, section, key, 1)
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=30))
+def test_any_text_can_be_a_value(value: str) -> None:
+    text = '[a]\nx = "1"\n'
+    if "\x7f" not in value:
+        assert tomllib.loads(replaced(text, "a", "x", value))["a"]["x"] == value

@@ -1,0 +1,62 @@
+"""README and docs say what is there: flags of commands, files and sections that they link to."""
+
+from __future__ import annotations
+
+import functools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from repository import REPOSITORY
+
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+def rows_of_commands() -> list[str]:
+    """The rows of README's table of commands."""
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    section = text[text.index("### For maintainers") :]
+    rows = section[section.index("| --- |") :].partition("\n\n")[0].splitlines()[1:]
+    assert len(rows) > 15
+    return rows
+
+
+@functools.cache
+def helps(*words: str) -> str:
+    """What a verb says of itself and of its actions."""
+    command = [sys.executable, "-m", "packer", *words, "--help"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    actions = (
+        re.findall(r"^    ([a-z-]+) {2,}", done.stdout, re.M) if " ACTION " in done.stdout else []
+    )
+    return done.stdout + "".join(helps(*words, action) for action in actions)
+
+
+@pytest.mark.parametrize("row", rows_of_commands(), ids=lambda row: row.split("`")[1].split()[0])
+def test_flags_of_commands(row: str) -> None:
+    first_cell = re.split(r"(?<!\\)\|", row)[1]
+    verbs = {code.split()[0] for code in re.findall(r"`([^`]+)`", first_cell) if code[0] != "-"}
+    known = "".join(helps(verb) for verb in verbs)
+    assert known
+    flags = re.findall(r"--[a-z][a-z-]*", row)
+    assert [flag for flag in flags if not re.search(rf"{flag}(?![a-z-])", known)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        if link.startswith("https://"):
+            continue
+        name, _, section = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not section or section in sections(target), link
+
+
+def sections(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}

@@ -1,0 +1,44 @@
+"""README's table of platforms says what the targets are, and claims no more than the tests do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from packer.engine.targets import TARGETS
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, tuple[str, str]]:
+    """Oldest system and status of each target."""
+    table = (ROOT / "README.md").read_text().partition("## Platforms")[2].partition("\n\n`")[0]
+    found = {}
+    for line in table.splitlines():
+        if line.startswith("| `"):
+            names, floor, _, status = (cell.strip() for cell in line.strip("|").split("|"))
+            found |= dict.fromkeys(re.findall(r"`([a-z0-9_-]+)`", names), (floor, status))
+    return found
+
+
+def test_every_target_has_its_row(rows: dict[str, tuple[str, str]]) -> None:
+    assert set(rows) == set(TARGETS)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_oldest_system(rows: dict[str, tuple[str, str]], target: str) -> None:
+    assert rows[target][0].startswith(TARGETS[target].floor)
+
+
+def test_what_was_run(rows: dict[str, tuple[str, str]]) -> None:
+    """The engines of the bundle that the end-to-end tests start, and no others."""
+    text = (ROOT / "tests" / "e2e" / "conftest.py").read_text()
+    [engines] = re.findall(r"^ENGINES = \((.*)\)$", text, re.MULTILINE)
+    started = set(re.findall(r'"([^"]+)"', engines))
+    assert {name for name, (_, status) in rows.items() if status.startswith("run in CI")} == started
+    assert {status for name, (_, status) in rows.items() if name not in started} == {
+        "structure checked"
+    }

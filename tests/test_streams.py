@@ -1,0 +1,76 @@
+"""Where output goes: closed, full, gone, or not able to take a name. Never a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from stand_ins import CommandLine
+
+_COMMANDS = (["inspect"], ["ls", "--json"], ["verify"], ["cat"], ["card"], ["run", "--help"])
+
+
+def shell(
+    llamapack: CommandLine, words: list[str | Path], behind: str, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command with this behind it in a shell, with buffers as Python has them."""
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f'"$@" {behind}', "bash", *llamapack.command(*words)],
+        env={**llamapack.environment, "PYTHONUNBUFFERED": "", **environment},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("behind", "status", "message"),
+    [
+        ("| true", 0, b""),
+        ("| head -c 1", 0, b""),
+        (">&-", 0, b""),
+        (">/dev/full", 1, b"ERROR No space left on device"),
+    ],
+)
+def test_nobody_takes_it(
+    behind: str, status: int, message: bytes, bundle: Path, llamapack: CommandLine
+) -> None:
+    for verb, *options in _COMMANDS:
+        words = [verb, *options, *([] if verb == "run" else [bundle])]
+        words += [".args"] if verb == "cat" else []
+        done = shell(llamapack, words, behind)
+        lines = done.stderr.splitlines()
+        assert (done.returncode, lines[:1]) == (status, [message] if message else []), words
+        assert len(lines) == 2 * bool(message)
+    done = shell(llamapack, ["--help"], "| true")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_closed_stderr_is_no_stdout(bundle: Path, llamapack: CommandLine) -> None:
+    done = shell(llamapack, ["edit", bundle, "--name", "other"], "2>&-")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert shell(llamapack, ["ls", "absent"], "2>&-").returncode == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+def test_names_that_are_no_text(encoding: str, bundle: Path, llamapack: CommandLine) -> None:
+    """As with a locale of such an encoding, and on Windows where stdout is a pipe."""
+    odd = os.fsencode(bundle.parent) + b"/\xff\xe4\xb8\xad.llamafile"
+    os.link(bundle, odd)
+    for words in (["inspect", "--json"], ["inspect"], ["verify"], ["card"], ["ls"]):
+        path = Path(os.fsdecode(odd))
+        done = shell(llamapack, [*words, path], "", PYTHONIOENCODING=f"{encoding}:strict")
+        assert (done.returncode, done.stderr) == (0, b""), words
+        if words == ["verify"] and encoding == "utf-8":
+            assert odd in done.stdout
+
+
+def test_an_error_is_one_line_whatever_a_file_is_called(
+    tmp_path: Path, llamapack: CommandLine
+) -> None:
+    name = "two\nlines\x1b[2J"
+    done = llamapack("ls", tmp_path / name)
+    assert done.stderr.count("\n") == 2
+    assert "\x1b" not in done.stderr
