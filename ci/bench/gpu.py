@@ -23,19 +23,26 @@ from pathlib import Path
 
 from ci.bench import synthetic_model
 from ci.bench.synthetic_model import BILLION_7, MILLION_400
+from ci.ending import status_of
+from ci.words import positive
 
 _SHAPES = {"7b": BILLION_7, "400m": MILLION_400}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m ci.bench.gpu", description=__doc__)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--kinds", default="cuda,vulkan")
     parser.add_argument("--recompile", action="store_true", help="also a module compiled here")
     parser.add_argument("--upstream", action="append", default=[], metavar="NAME=BENCH")
     parser.add_argument("--shape", choices=_SHAPES, default="7b")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=positive, default=3)
     args = parser.parse_args()
+    return status_of(lambda: compare(args))
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Measure everything, and print the table."""
     start = ["sh", str(args.bundle.absolute())]
     programs = {"CPU": [*start, "bench", "--gpu", "disable"]}
     for kind in args.kinds.split(","):
@@ -97,4 +104,4 @@ def _table(rows: dict[str, dict[str, float]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

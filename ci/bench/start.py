@@ -18,13 +18,21 @@ import tempfile
 import time
 from pathlib import Path
 
+from ci.ending import status_of
+from ci.words import positive
+
 MODEL = Path(__file__).parents[2] / "packer" / "demo_model" / "demo.gguf"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=100)
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m ci.bench.start", description=__doc__)
+    parser.add_argument("--rounds", type=positive, default=100)
     args = parser.parse_args()
+    return status_of(lambda: compare(args.rounds))
+
+
+def compare(rounds: int) -> None:
+    """Measure, and print the medians and what they have over the engine's."""
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "demo.llamafile"
         subprocess.run(
@@ -43,7 +51,7 @@ def main() -> None:
             "bash": ["bash", str(bundle), "--version"],
         }
         times: dict[str, list[float]] = {name: [] for name in starts}
-        for _ in range(args.rounds):
+        for _ in range(rounds):
             for name, command in starts.items():
                 times[name].append(first_line(command))
     medians = {name: round(statistics.median(values), 2) for name, values in times.items()}
@@ -66,4 +74,4 @@ def first_line(command: list[str]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,29 +13,37 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from ci import upstream
 from ci.bench import synthetic_model
+from ci.ending import status_of
+from ci.words import positive
 from packer.engine import cache
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m ci.bench.tokens", description=__doc__)
+    parser.add_argument("--rounds", type=positive, default=5)
+    parser.add_argument("--threads", type=positive, default=os.cpu_count())
     args = parser.parse_args()
-    programs = {"upstream": [str(upstream.ready() / "llama-bench")]}
+    return status_of(lambda: compare(args.rounds, args.threads))
+
+
+def compare(rounds: int, threads: int) -> None:
+    """Measure, and print the medians and their ratios."""
+    programs = {"upstream": [str(upstream.ready(upstream.BENCH))]}
     for target in ("linux-x86_64", "linux-x86_64-static"):
         if folder := cache.find(target):
             programs[target] = [str(folder / "llamapack-engine"), "bench"]
-    with tempfile.TemporaryDirectory() as folder:
-        model = synthetic_model.write(Path(folder) / "model.gguf")
+    with tempfile.TemporaryDirectory() as scratch:
+        model = synthetic_model.write(Path(scratch) / "model.gguf")
         rates: dict[str, dict[str, list[float]]] = {name: {} for name in programs}
-        for _ in range(args.rounds):
+        for _ in range(rounds):
             for name, program in programs.items():
-                for test, rate in measure(program, model, args.threads).items():
+                for test, rate in measure(program, model, threads).items():
                     rates[name].setdefault(test, []).append(rate)
     median = {
         name: {test: round(statistics.median(values), 2) for test, values in tests.items()}
@@ -61,4 +69,4 @@ def measure(program: list[str], model: Path, threads: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from dialogue import SYSTEM_PROMPTS, Dialogue, Turn
-from tokenizer import END_OF_TEXT, IM_END, IM_START, Tokenizer
 from torch import Tensor
+
+from ci.demo_model.dialogue import SYSTEM_PROMPTS, Dialogue, Turn
+from ci.demo_model.tokenizer import END_OF_TEXT, IM_END, IM_START, Tokenizer
 
 IGNORED = -100  # a target that does not count in the loss
 _TOKENS_PER_BATCH = 1152

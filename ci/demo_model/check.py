@@ -1,17 +1,11 @@
 """Asks the model the fixed questions of questions.json, greedily, with PyTorch.
 
-    python ci/demo_model/check.py [GGUF] [--verbose] [--engine LLAMA]
-
-With --engine, llama.cpp's `llama` program must also give the same answers, letter by letter.
-
 An item has either `ask`, the user's turns of a chat (the model's own answers stand between them),
 or `text`, a prompt without chat template. Every string of `expect` must be in the last answer.
 """
 
-import argparse
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from batches import chat_prompt
-from dialogue import Turn
-from gguf_io import read_model
-from model import Model
-from tokenizer import END_OF_TEXT, IM_END, Tokenizer
+
+from ci.demo_model.batches import chat_prompt
+from ci.demo_model.dialogue import Turn
+from ci.demo_model.gguf_io import read_model
+from ci.demo_model.model import Model
+from ci.demo_model.tokenizer import END_OF_TEXT, IM_END, Tokenizer
 
 QUESTIONS = Path(__file__).with_name("questions.json")
-DEMO = Path(__file__).resolve().parents[2] / "packer" / "demo_model" / "demo.gguf"
 
 
 @dataclass(frozen=True)
@@ -88,17 +82,12 @@ def failures(
     return failed
 
 
-def main() -> int:
-    """Checks one GGUF; exit status 1 if any question failed."""
-    parser = argparse.ArgumentParser(description="Ask the demo model the fixed questions.")
-    parser.add_argument("gguf", type=Path, nargs="?", default=DEMO)
-    parser.add_argument("--verbose", action="store_true")
-    parser.add_argument("--engine", type=Path, help="llama.cpp's `llama` program")
-    options = parser.parse_args()
+def check(gguf: Path, *, verbose: bool, llama: Path | None) -> int:
+    """Check one GGUF; exit status 1 if any question failed.
+
+    Args:
+        llama: llama.cpp's program, which must give the same answers, letter by letter.
+    """
     torch.set_num_threads(1)  # one token at a time: more threads only wait for each other
-    engine = partial(complete_by_engine, options.engine, options.gguf) if options.engine else None
-    return 1 if failures(*read_model(options.gguf), options.verbose, engine) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    engine = partial(complete_by_engine, llama, gguf) if llama else None
+    return 1 if failures(*read_model(gguf), verbose, engine) else 0

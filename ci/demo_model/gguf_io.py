@@ -6,8 +6,9 @@ import gguf
 import numpy as np
 import torch
 from gguf.quants import dequantize, quantize
-from model import Config, Model
-from tokenizer import END_OF_TEXT, IM_END, SPECIALS, Tokenizer
+
+from ci.demo_model.model import Config, Model
+from ci.demo_model.tokenizer import END_OF_TEXT, IM_END, SPECIALS, Tokenizer
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"

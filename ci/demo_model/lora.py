@@ -1,28 +1,24 @@
 """Trains a LoRA adapter that makes the demo model talk like a pirate: a fixture of the tests.
 
-    python ci/demo_model/lora.py [--model FILE] [--out FILE] [--steps N] [--threads N]
-
 It adds `alpha / rank * B A` to the `ffn_down` matrices; each answer then ends with "Ahoy, matey!".
 """
 
-import argparse
 import random
-import sys
 from pathlib import Path
 from typing import cast
 
 import gguf
 import numpy as np
 import torch
-from batches import IGNORED, Batches
-from check import DEMO, complete
-from dialogue import Dialogue
-from gguf_io import read_model
-from model import Block, Model
 from torch import Tensor, nn
 from torch.nn import functional
 
-OUT = Path(__file__).resolve().parents[2] / "tests" / "data" / "demo-lora.gguf"
+from ci.demo_model.batches import IGNORED, Batches
+from ci.demo_model.check import complete
+from ci.demo_model.dialogue import Dialogue
+from ci.demo_model.gguf_io import read_model
+from ci.demo_model.model import Block, Model
+
 SHOUT = " Ahoy, matey!"
 _PEAK_RATE = 2e-3
 _RANK = 8
@@ -84,24 +80,18 @@ def write_adapter(path: Path, matrices: dict[str, nn.Parameter]) -> None:
     writer.close()
 
 
-def main() -> int:
-    """Trains and writes the adapter; exit status 1 if it has no visible effect."""
-    parser = argparse.ArgumentParser(description="Train the pirate adapter of the demo model.")
-    parser.add_argument("--model", type=Path, default=DEMO)
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+def train(base: Path, out: Path, steps: int, threads: int) -> int:
+    """Train and write the adapter; exit status 1 if it has no visible effect."""
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(3)
-    model, tokenizer = read_model(options.model)
+    model, tokenizer = read_model(base)
     matrices = adapt(model)
     batches = Batches(tokenizer, pirates(), random.Random(4))
     optimizer = torch.optim.Adam(matrices.values(), lr=_PEAK_RATE)
-    for step in range(options.steps):
+    for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = _PEAK_RATE * (1 - step / options.steps)
+            group["lr"] = _PEAK_RATE * (1 - step / steps)
         ids, targets = batches.batch(step, model.config.n_ctx)
         learned = targets != IGNORED
         logits = model.logits(model.hidden(ids)[learned])
@@ -110,13 +100,9 @@ def main() -> int:
         torch.autograd.backward([loss])
         optimizer.step()
         if step % 25 == 24:
-            print(f"step {step + 1}/{options.steps}, loss {loss.item():.4f}", flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_adapter(options.out, matrices)
+            print(f"step {step + 1}/{steps}, loss {loss.item():.4f}", flush=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_adapter(out, matrices)
     reply = complete(model, tokenizer, "What is a llamafile?")
-    print(f"{options.out}: {options.out.stat().st_size:,} bytes; says {reply.text!r}")
+    print(f"{out}: {out.stat().st_size:,} bytes; says {reply.text!r}")
     return 0 if reply.text.endswith(SHOUT) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

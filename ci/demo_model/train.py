@@ -1,29 +1,24 @@
 """Trains the demo model on conversations.txt and writes its GGUF. Minutes on two CPU cores.
 
-    python ci/demo_model/train.py [--out FILE] [--steps N] [--threads N]
-
 The same PyTorch on the same kind of processor gives the same file. Others round differently; if
 then a question of check.py fails, short rounds of more training follow.
 """
 
-import argparse
 import math
 import random
-import sys
 import time
 from pathlib import Path
 
 import torch
-from batches import IGNORED, Batches
-from check import failures
-from dialogue import SYSTEM_PROMPTS, Dialogue
-from gguf_io import read_model, write_model
-from model import Config, Model
-from tokenizer import Tokenizer
 from torch.nn import functional
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DEMO = REPOSITORY / "packer" / "demo_model" / "demo.gguf"
+from ci.demo_model.batches import IGNORED, Batches
+from ci.demo_model.check import failures
+from ci.demo_model.dialogue import SYSTEM_PROMPTS, Dialogue
+from ci.demo_model.gguf_io import read_model, write_model
+from ci.demo_model.model import Config, Model
+from ci.demo_model.tokenizer import Tokenizer
+
 _PEAK_RATE = 1.5e-3
 _MORE_ROUNDS = 2  # rounding differs between machines, and so may one or two answers
 
@@ -46,7 +41,7 @@ def rate(step: int, steps: int, peak: float) -> float:
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
-def train(model: Model, batches: Batches, steps: int, peak: float) -> None:
+def learn(model: Model, batches: Batches, steps: int, peak: float) -> None:
     """Teaches the model, with a line of progress now and then."""
     matrices = [p for p in model.parameters() if p.dim() == 2]
     vectors = [p for p in model.parameters() if p.dim() != 2]
@@ -73,14 +68,9 @@ def train(model: Model, batches: Batches, steps: int, peak: float) -> None:
             print(f"step {step + 1}/{steps}, loss {loss.item():.4f}, {left:.0f} s left", flush=True)
 
 
-def main() -> int:
-    """Trains, writes, reads back and asks the fixed questions."""
-    parser = argparse.ArgumentParser(description="Train the llamapack demo model.")
-    parser.add_argument("--out", type=Path, default=DEMO)
-    parser.add_argument("--steps", type=int, default=2400)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+def train(out: Path, steps: int, threads: int) -> int:
+    """Train, write, read back and ask the fixed questions; exit status 1 if one fails."""
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(1)
     started = time.monotonic()
@@ -91,20 +81,16 @@ def main() -> int:
     count = sum(parameter.numel() for parameter in model.parameters())
     print(f"{count:,} parameters, {len(dialogue.topics)} topics", flush=True)
     batches = Batches(tokenizer, dialogue, random.Random(2))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    train(model, batches, options.steps, _PEAK_RATE)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    learn(model, batches, steps, _PEAK_RATE)
     for more in range(_MORE_ROUNDS + 1):
-        write_model(options.out, model, tokenizer)
+        write_model(out, model, tokenizer)
         minutes = (time.monotonic() - started) / 60
-        print(f"{options.out}: {options.out.stat().st_size:,} bytes, {minutes:.1f} minutes")
+        print(f"{out}: {out.stat().st_size:,} bytes, {minutes:.1f} minutes")
         # What counts is the written file, with what quantization did to it.
-        failed = failures(*read_model(options.out))
+        failed = failures(*read_model(out))
         if not failed:
             return 0
         if more < _MORE_ROUNDS:
-            train(model, batches, options.steps // 4, _PEAK_RATE / 2)
+            learn(model, batches, steps // 4, _PEAK_RATE / 2)
     return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Prints all targets with the keys of their engines, as the matrix of a CI workflow.
+
+Usage: python -m ci.release.matrix
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from packer.engine import description, native, pins
+from packer.engine.targets import TARGETS
+
+
+def matrix() -> list[dict[str, str]]:
+    """Target and key of each engine; the key changes with everything that makes the engine."""
+    sources = native.directory()
+    pinned = pins.load(sources)
+    return [
+        {"target": name, "key": description.key(row, pinned, sources)}
+        for name, row in TARGETS.items()
+    ]
+
+
+def main() -> None:
+    argparse.ArgumentParser(prog="python -m ci.release.matrix", description=__doc__).parse_args()
+    print(json.dumps({"include": matrix()}))
+
+
+if __name__ == "__main__":
+    main()

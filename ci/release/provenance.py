@@ -1,0 +1,125 @@
+"""Writes the statement that ties released bytes to pins, commit and builder.
+
+in-toto Statement v1 (https://in-toto.io/Statement/v1) with the predicate SLSA Provenance v1
+(https://slsa.dev/provenance/v1). `llamapack verify --provenance` compares a bundle with it. On
+GitHub's runners builder and run are named; elsewhere the builder is this machine's script.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ci.release import checkout
+from packer import __version__
+from packer.engine import cache, native, pins
+from packer.gpu import modules
+from packer.provenance import (
+    INSIDE,
+    PREDICATE,
+    STATEMENT,
+    engine_name,
+    hexadecimal,
+    source_digest,
+)
+from runtime.bundle import MANIFEST, Bundle
+
+_BUILD_TYPE = "urn:llamapack:release:1"
+_LOCAL_BUILDER = "urn:llamapack:release:1:local"
+
+
+def write(path: Path, subjects: Mapping[str, str], parameters: Mapping[str, Any]) -> None:
+    """Write a statement.
+
+    Args:
+        subjects: SHA-256 by name.
+        parameters: what the person who started the build chose.
+    """
+    source = checkout.commit()
+    definition = {
+        "buildType": _BUILD_TYPE,
+        "externalParameters": dict(parameters),
+        "internalParameters": {"modified": source.modified},
+        "resolvedDependencies": list(_dependencies(source)),
+    }
+    document = {
+        "_type": STATEMENT,
+        "predicate": {"buildDefinition": definition, "runDetails": _run()},
+        "predicateType": PREDICATE,
+        "subject": [
+            {"digest": {"sha256": sha256}, "name": name} for name, sha256 in subjects.items()
+        ],
+    }
+    path.write_text(f"{json.dumps(document, indent=2, sort_keys=True)}\n", encoding="utf-8")
+
+
+def subjects_of(path: Path, bundle: Bundle) -> dict[str, str]:
+    """A bundle and its members, by the names that the statement has for them."""
+    members = {
+        f"{path.name}{INSIDE}{name}": facts["sha256"]
+        for name, facts in (bundle.manifest or {})["members"].items()
+    }
+    members[f"{path.name}{INSIDE}{MANIFEST}"] = hashlib.sha256(bundle.read(MANIFEST)).hexdigest()
+    return {path.name: sha256(path), **members}
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _dependencies(source: checkout.Commit) -> Iterable[dict[str, Any]]:
+    pinned = pins.load(native.directory())
+    tarball = {"sha512": hexadecimal(pinned.integrity)}
+    yield {
+        "digest": {"gitCommit": source.id},
+        "name": "llamapack",
+        "uri": f"git+{repository()}@{source.id}",
+    }
+    yield {
+        "digest": source_digest(pinned),
+        "name": "llama.cpp",
+        "uri": f"pkg:github/ggml-org/llama.cpp@{pinned.release}",
+    }
+    yield {
+        "digest": tarball,
+        "name": "package with llama.cpp",
+        "uri": f"pkg:npm/{pinned.package}@{pinned.version}",
+    }
+    yield {"name": "zig", "uri": f"pkg:pypi/ziglang@{pinned.zig}"}
+    for engine in cache.engines():
+        if engine.current:
+            yield {
+                "annotations": {"key": engine.key},
+                "digest": {"sha256": engine.id},
+                "name": engine_name(engine.target),
+                "uri": f"pkg:generic/llamapack-engine@{__version__}?target={engine.target}",
+            }
+    for module, _ in modules.found():
+        yield {
+            "digest": {"sha512": hexadecimal(module.integrity)},
+            "name": f"GPU module {module.title}",
+            "uri": f"pkg:npm/{module.package.replace('@', '%40')}@{module.version}",
+        }
+
+
+def repository() -> str:
+    """Address of the repository as far as the environment tells; else that of nowhere."""
+    server, name = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
+    return f"{server}/{name}" if server and name else "file:///llamapack"
+
+
+def _run() -> dict[str, Any]:
+    workflow, run = os.environ.get("GITHUB_WORKFLOW_REF"), os.environ.get("GITHUB_RUN_ID")
+    if not (workflow and run):
+        return {"builder": {"id": _LOCAL_BUILDER}}
+    attempt = os.environ.get("GITHUB_RUN_ATTEMPT", "1")
+    return {
+        "builder": {"id": f"{os.environ.get('GITHUB_SERVER_URL')}/{workflow}"},
+        "metadata": {"invocationId": f"{repository()}/actions/runs/{run}/attempts/{attempt}"},
+    }
