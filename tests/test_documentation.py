@@ -44,6 +44,15 @@ def test_flags_of_commands(row: str) -> None:
     assert [flag for flag in flags if not re.search(rf"{flag}(?![a-z-])", known)] == []
 
 
+def test_flags_of_pack() -> None:
+    """Their own page names all of them, and none that is not there."""
+    text = (REPOSITORY / "docs" / "packing.md").read_text(encoding="utf-8")
+    section = text.partition("## Flags of pack\n")[2].partition("\n## ")[0]
+    documented = re.findall(r"--[a-z][a-z-]*", section.replace("`--recompile`", ""))
+    usage = helps("pack").partition("\npositional arguments")[0]
+    assert set(documented) == set(re.findall(r"--[a-z][a-z-]*", usage))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
