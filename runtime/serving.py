@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 from urllib.error import URLError
@@ -81,6 +82,12 @@ def serve(
     plan = _planned(Path(path), words, machine)
     if plan.memory and not force:
         plan.memory.check()
+    if port and not _is_free(port):
+        # Else what listens there would be taken for the engine, and answer in its place.
+        raise InputError(
+            f"port {port} of {_HOST} is in use",
+            "Choose another, or leave `port` out: one is found.",
+        )
     plan = unpacked(plan, machine)
     with open(log, "w+b") if log else tempfile.TemporaryFile() as said:  # noqa: PTH123
         for left in reversed(range(_ATTEMPTS)):
@@ -120,6 +127,17 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        if os.name == "posix":  # on Windows it would let two programs have one port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+        return True
+
+
 def _healthy(url: str, engine: Kept, deadline: float) -> bool:
     """Wait until the model is loaded; False if the engine ended or took too long."""
     opener = build_opener(ProxyHandler({}))  # no proxy leads to this very machine
@@ -128,7 +146,7 @@ def _healthy(url: str, engine: Kept, deadline: float) -> bool:
             with opener.open(f"{url}/health", timeout=2) as answer:
                 if answer.status == 200:
                     return not engine.ended
-        except (URLError, OSError):
+        except (URLError, OSError, HTTPException):
             time.sleep(0.05)
     return False
 

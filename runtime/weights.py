@@ -85,4 +85,11 @@ def in_bundle(bundle: Bundle, name: str) -> Weights:
 def _files(name: str, first: Header) -> list[str]:
     """The names of all files of a model, by the name and the header of its first."""
     place, named = shard(first), ShardName.of(name)
-    return [name] if place is None or named is None else shard_names(named.stem, place.count)
+    if place is None or named is None:
+        return [name]
+    if place.count != named.count:  # upstream refuses it, too
+        raise InputError(
+            f"{name} states that it is one of {place.count:,} shards; its name says otherwise",
+            "Give it the name that it had, or download it again.",
+        )
+    return shard_names(named.stem, place.count)

@@ -32,19 +32,31 @@ _BUILD_TYPE = "urn:llamapack:release:1"
 _LOCAL_BUILDER = "urn:llamapack:release:1:local"
 
 
-def write(path: Path, subjects: Mapping[str, str], parameters: Mapping[str, Any]) -> None:
+def write(
+    path: Path,
+    subjects: Mapping[str, str],
+    parameters: Mapping[str, Any],
+    earlier: Path | None = None,
+) -> None:
     """Write a statement.
 
     Args:
         subjects: SHA-256 by name.
         parameters: what the person who started the build chose.
+        earlier: a statement of the same commit, if it is there, whose dependencies stay.
     """
     source = checkout.commit()
+    dependencies = {one["name"]: one for one in _dependencies(source)}
+    if earlier and earlier.is_file():
+        build = json.loads(earlier.read_bytes())["predicate"]["buildDefinition"]
+        stated = {one["name"]: one for one in build["resolvedDependencies"]}
+        if stated.get("llamapack", {}).get("digest") == {"gitCommit": source.id}:
+            dependencies |= stated
     definition = {
         "buildType": _BUILD_TYPE,
         "externalParameters": dict(parameters),
         "internalParameters": {"modified": source.modified},
-        "resolvedDependencies": list(_dependencies(source)),
+        "resolvedDependencies": list(dependencies.values()),
     }
     document = {
         "_type": STATEMENT,

@@ -40,7 +40,8 @@ def seal(folder: Path) -> None:
     # Bundles have statements of their own, with their members.
     if any(path.suffix == ".whl" for path in files):
         subjects = {path.name: provenance.sha256(path) for path in files}
-        provenance.write(folder / _STATEMENT, subjects, {})
+        # Another machine may have made the files, and have named what this one's cache lacks.
+        provenance.write(folder / _STATEMENT, subjects, {}, earlier=folder / _STATEMENT)
     checksums.write(folder)
     signing.sign_folder(folder)
 

@@ -15,6 +15,8 @@ class Gpu:
     """A graphics card with memory of its own."""
 
     name: str
+    maker: str
+    """`nvidia` or `amd`, as `--gpu` has it: names of cards (`Tesla T4`) do not always state it."""
     kinds: frozenset[str]
     """The modules that can use it: `cuda`, `hip`, `vulkan`."""
     free: int
@@ -33,7 +35,9 @@ def _nvidia(machine: Machine) -> Iterator[Gpu]:
     for line in (listed or "").splitlines():
         name, _, free = line.rpartition(",")
         if free.strip().isdigit():
-            cards.append(Gpu(name.strip(), frozenset({"cuda", "vulkan"}), int(free) << 20))
+            cards.append(
+                Gpu(name.strip(), "nvidia", frozenset({"cuda", "vulkan"}), int(free) << 20)
+            )
     visible = machine.env.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         yield from cards
@@ -51,4 +55,4 @@ def _amd(machine: Machine) -> Iterator[Gpu]:
             free = int(total.read_text()) - int(used)
         except (OSError, ValueError):
             continue
-        yield Gpu("AMD GPU", frozenset({"hip", "vulkan"}), max(free, 0))
+        yield Gpu("AMD GPU", "amd", frozenset({"hip", "vulkan"}), max(free, 0))

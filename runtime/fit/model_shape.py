@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runtime.errors import InputError
 from runtime.fit.attention_windows import windows
 from runtime.fit.metadata import Metadata
 from runtime.fit.recurrent_state import keeps_state, state_bytes
@@ -55,6 +56,7 @@ _SKIPS_NEXTN = frozenset(
 )
 """Models whose layers for predicting further tokens (`nextn_predict_layers`) keep nothing."""
 
+_MOST_LAYERS = 512  # LLAMA_MAX_LAYERS
 _GEMMA3N_LAYERS = 20  # the others share the keys and values of these
 
 
@@ -108,9 +110,18 @@ class ModelShape:
 
 
 def model_shape(headers: Sequence[Header]) -> ModelShape:
-    """The shape of the model whose shards have these headers, the first shard's first."""
+    """The shape of the model whose shards have these headers, the first shard's first.
+
+    Raises:
+        InputError: it has more layers than engines take.
+    """
     metadata = Metadata(headers[0])
     count = metadata.number("block_count") or 0
+    if count > _MOST_LAYERS:
+        raise InputError(
+            f"the model's header states {count:,} layers; engines take {_MOST_LAYERS} at most",
+            "Download or copy the file again.",
+        )
     weights, inputs, outputs, copied = _weights(headers, count)
     heads = metadata.per_layer("attention.head_count", count) or [0] * count
     heads_kv = metadata.per_layer("attention.head_count_kv", count) or heads

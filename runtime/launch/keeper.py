@@ -1,8 +1,9 @@
 """Runs a program that never outlives this one, not even if this one is killed.
 
 On POSIX a small keeper stands between the two. It is the program's parent, and reads from a pipe
-whose other end this process alone holds: when that ends, in whatever way, so does the pipe, and the
-keeper ends the program. On Linux the kernel ends the program, too, if the keeper is killed
+whose other end this process holds: when that ends, in whatever way, so does the pipe, and the
+keeper ends the program. Children that were forked hold the pipe, too, so the keeper also looks
+whether its parent is still there. On Linux the kernel ends the program if the keeper is killed, too
 (`PR_SET_PDEATHSIG`, which counts threads and not processes: so the keeper has one only). On other
 systems a program whose keeper is killed stays. On Windows the system ends it by way of a job.
 """
@@ -13,6 +14,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -66,8 +68,10 @@ class Kept:
     ) -> None:
         if self._process.stdin:
             self._process.stdin.close()
-        else:
-            self._process.terminate()
+            # The pipe stays open where the body has forked and its child lives.
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
+        self._process.terminate()
         try:
             self._process.wait(_PATIENCE + 5)
         except subprocess.TimeoutExpired:

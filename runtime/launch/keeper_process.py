@@ -1,7 +1,7 @@
 """The keeper that `runtime.launch.keeper` starts: `keeper_process.py PROGRAM ARGV0 WORD…`.
 
-Runs the program until that ends, or until its own standard input does. A script of its own that
-imports nothing of this package: it is to start at once and to stay small.
+Runs the program until that ends, or until its own standard input or its parent does. A script of
+its own that imports nothing of this package: it is to start at once and to stay small.
 """
 
 import os
@@ -42,6 +42,7 @@ def _status(child: int) -> int | None:
 
 
 def main() -> int:
+    parent = os.getppid()
     program, *argv = sys.argv[1:]
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
@@ -58,10 +59,12 @@ def main() -> int:
         if (status := _status(child)) is not None:
             return status
         ready, _, _ = select.select([0, wake], [], [], 1)
-        if 0 in ready and not os.read(0, 4096):
+        if (0 in ready and not os.read(0, 4096)) or os.getppid() != parent:
             break
         if wake in ready:
             os.read(wake, 4096)
+    # Asked twice, the engine would not finish what it does.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.kill(child, signal.SIGTERM)
     deadline = time.monotonic() + _PATIENCE
     while (status := _status(child)) is None:

@@ -19,7 +19,7 @@ from runtime.launch.models import Loaded
 from runtime.sizes import in_words
 from runtime.weights import Weights
 
-_MEANT = {"nvidia": "NVIDIA", "amd": "AMD"}
+_MAKERS = ("nvidia", "amd")
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _cards(flags: Flags, machine: Machine, modules: Sequence[GpuModule]) -> list
         return []
     word = flags.values.get("gpu", "auto")
     kinds = {module.kind for module in modules}
-    if word not in ("auto", *_MEANT):
+    if word not in ("auto", *_MAKERS):
         kinds &= {word}
     found = [card for card in gpus(machine) if card.kinds & kinds]
-    return [card for card in found if card.name.startswith(_MEANT.get(word, ""))]
+    return [card for card in found if word not in _MAKERS or card.maker == word]

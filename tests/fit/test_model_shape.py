@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from runtime.errors import InputError
 from runtime.fit.model_shape import ModelShape, model_shape
 from runtime.gguf_header import Array, Header, Tensor, Value
 
@@ -64,3 +67,9 @@ def test_weights_by_place() -> None:
     assert (found.input_weights, found.output_weights) == (4 + 32, 64)
     assert found.copied_output == 4
     assert found.weights == sum(tensor.size or 0 for tensor in tensors)
+
+
+@pytest.mark.parametrize("count", [513, 2**32 - 1, 2**63])
+def test_more_layers_than_engines_take(count: int) -> None:
+    with pytest.raises(InputError, match="layers"):
+        shape("llama", block_count=count)

@@ -17,12 +17,14 @@ from runtime.launch.target import target_of
 CUDA = [GpuModule("linux-x86_64", "cuda", 1, 1)]
 
 
-def of(root: Path, *words: str, ram: int, vram: int | None = None) -> Memory:
+def of(
+    root: Path, *words: str, ram: int, vram: int | None = None, card: str = "NVIDIA X"
+) -> Memory:
     """The demo model on a machine with so many MB of both."""
     (root / "proc").mkdir(exist_ok=True)
     (root / "proc/meminfo").write_text(f"MemAvailable: {ram * 1024} kB\n")
     if vram is not None:
-        (root / "nvidia-smi").write_text(f"#!/bin/sh\necho 'NVIDIA X, {vram}'\n")
+        (root / "nvidia-smi").write_text(f"#!/bin/sh\necho '{card}, {vram}'\n")
         (root / "nvidia-smi").chmod(0o755)
     machine = Machine("linux", "x86_64", {"PATH": f"{root}:/usr/bin:/bin"}, 0, root)
     what = loaded(target_of(DEMO), words)
@@ -77,3 +79,10 @@ def test_by_default_as_many_layers_as_fit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [["-ngl", "0"], ["--gpu", "disable"], ["--gpu", "vulkan"]])
 def test_cards_that_will_not_be_used_do_not_count(words: list[str], tmp_path: Path) -> None:
     assert not of(tmp_path, *words, ram=1000, vram=4000).cards
+
+
+def test_a_card_is_known_by_its_maker_whatever_its_name(tmp_path: Path) -> None:
+    """As `nvidia-smi` calls those of data centres."""
+    found = of(tmp_path, "--gpu", "nvidia", ram=1000, vram=4000, card="Tesla T4")
+    assert found.cards == ("Tesla T4",)
+    assert not of(tmp_path, "--gpu", "amd", ram=1000, vram=4000, card="Tesla T4").cards

@@ -61,3 +61,9 @@ def test_a_bundle_is_read_out_of_its_parts(bundle: Path, tmp_path: Path) -> None
 def test_a_model_whose_name_looks_like_that_of_a_part(tmp_path: Path) -> None:
     model = write_gguf(tmp_path / "siamese.cat9")
     assert parted(model) == model
+
+
+def test_a_number_of_shards_that_the_name_does_not_state(tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "m-00001-of-00003.gguf", shard=(0, 2**15, 6))
+    with pytest.raises(InputError, match=r"one of 32,768 shards"):
+        in_files(path)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stand_ins import CommandLine, Refused
 
-from ci.release import provenance
+from ci.release import provenance, seal
 from packer import provenance as reader
 from runtime.bundle import Bundle
 from runtime.errors import InputError
@@ -158,3 +158,22 @@ def test_other_json_is_no_statement(tmp_path_factory: pytest.TempPathFactory, it
     path.write_text(json.dumps(it))
     with pytest.raises(InputError, match="no in-toto statement"):
         reader.read(path)
+
+
+def test_a_machine_without_engines_keeps_those_that_are_stated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job that publishes has an empty build cache, and seals once more."""
+    (tmp_path / "llamapack.whl").write_bytes(b"wheel")
+    statement = tmp_path / "llamapack.intoto.json"
+    seal.seal(tmp_path)
+    document = json.loads(statement.read_bytes())
+    build = document["predicate"]["buildDefinition"]
+    build["resolvedDependencies"].append({"name": "engine nowhere", "uri": "pkg:generic/x"})
+    statement.write_text(json.dumps(document))
+    monkeypatch.setenv("LLAMAPACK_BUILD_CACHE", str(tmp_path / "empty"))
+    (tmp_path / "program.zip").write_bytes(b"program")
+    seal.seal(tmp_path)
+    again = reader.read(statement)
+    assert "engine nowhere" in again.dependencies
+    assert again.subjects.keys() == {"llamapack.whl", "program.zip"}

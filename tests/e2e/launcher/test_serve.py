@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -127,6 +128,72 @@ def test_nothing_stays_when_the_keeper_is_killed(
     processes = family(pid)
     os.kill(pid, signal.SIGKILL)
     until_gone(processes)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_a_child_of_the_body_keeps_nothing_alive(demo_bundle: Path) -> None:
+    """It holds the pipe to the keeper, as a worker of `multiprocessing` does."""
+    child = 0
+    try:
+        with runtime.serve(demo_bundle, **QUICK) as server:
+            child = os.fork()
+            if not child:
+                time.sleep(120)
+                os._exit(0)
+            processes = family(server.pid)
+            ended = time.monotonic()
+        assert time.monotonic() - ended < 15
+        until_gone(processes)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+FORKING_HOLDER = HOLDER.replace(
+    "    time.sleep(600)", "    import os\n    os.fork()\n    time.sleep(600)"
+)
+
+
+def test_nothing_stays_when_the_program_is_killed_and_its_child_is_not(demo_bundle: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKING_HOLDER, str(demo_bundle)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    pid = int(process.stdout.readline().split()[0])
+    processes = family(pid)
+    children = psutil.Process(process.pid).children()
+    try:
+        process.kill()
+        process.wait()
+        until_gone(processes)
+    finally:
+        for one in children:
+            if one not in processes:
+                one.kill()
+        process.stdout.close()
+
+
+class Another(BaseHTTPRequestHandler):
+    """Answers as an engine that is ready."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_another_program_at_the_port_is_not_taken_for_the_engine(demo_bundle: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Another) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        try:
+            with (
+                pytest.raises(runtime.InputError, match="in use"),
+                runtime.serve(demo_bundle, port=other.server_port, **QUICK),
+            ):
+                pass
+        finally:
+            other.shutdown()
 
 
 def test_what_cannot_start_says_why(demo_bundle: Path, tmp_path: Path) -> None:
