@@ -162,7 +162,7 @@ def facts(
         windows_head=program is None and bundle.front(2) == b"MZ",
         model=model,
         models=[_with_member(bundle, one) for one in found["models"] if "problem" not in one],
-        model_id=model["file"].rpartition("/")[2].removesuffix(".gguf"),
+        model_id=model.get("served_as") or model["file"].rpartition("/")[2].removesuffix(".gguf"),
         task=aim,
         conversational=conversational(aim, model),
         context=starting_context(words, model["context_length"]),

@@ -138,6 +138,7 @@ def _conversation(args: argparse.Namespace) -> Conversation:
             )
     try:
         variables = json.loads(args.chat_template_kwargs)
+        json.dumps(variables, ensure_ascii=False).encode()
     except ValueError:
         variables = None
     if not isinstance(variables, dict):
@@ -159,7 +160,9 @@ def _json(word: str) -> Any:
         with path.open("rb") as file:
             data = file.read(_LIMIT)
     try:
-        return json.loads(data)
+        found = json.loads(data)
+        json.dumps(found, ensure_ascii=False).encode()  # it can spell half of a surrogate pair
+        return found
     except (ValueError, RecursionError):
         raise InputError(f"{word} is no JSON", "Give a JSON file in UTF-8.") from None
 

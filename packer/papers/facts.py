@@ -7,6 +7,7 @@ Names: "Model Card Guide" of the Hub (`modelcard.md` of huggingface_hub); `quant
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -37,14 +38,18 @@ def _are_sections(value: Any) -> bool:
     )
 
 
-def _is_anything(_: Any) -> bool:
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):  # TOML has dates, and numbers that are none
+        return False
     return True
 
 
 _TEXT = ("a text", _is_text)
 _TEXTS = ("a text or a list of texts", _is_text_or_texts)
 _LIST = ("a list of texts", _are_texts)
-_ANYTHING = ("anything", _is_anything)
+_ANYTHING = ("made of texts, numbers, lists and tables", _is_json)
 
 NAMES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "base_model": _TEXTS,

@@ -18,6 +18,9 @@ from runtime.errors import InputError
 _VALUES = 20_000  # that a block may have: aliases make billions out of a few lines
 _DEPTH = 50
 
+_BY_FALSE_TAGS = (AttributeError, IndexError, KeyError)
+"""What PyYAML comes to over `!!int ''`, `!!bool maybe` or `!!timestamp x`."""
+
 _TOP = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(r"^---[ \t]*\r?\n(.*?)(?=^---[ \t]*\r?$)", re.DOTALL | re.MULTILINE)
 _TELLING = {"base_model", "inference", "library_name", "license", "pipeline_tag", "widget"}
@@ -54,7 +57,7 @@ def parsed(text: str, name: str) -> Any:
     try:
         # A subclass of SafeLoader: it makes plain values only.
         found = yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as problem:
+    except (yaml.YAMLError, ValueError, RecursionError, *_BY_FALSE_TAGS) as problem:
         mark = getattr(problem, "problem_mark", None)
         where = f", line {mark.line + 1} of its YAML" if mark else ""
         what = getattr(problem, "problem", None) or "it is no YAML"
@@ -77,6 +80,13 @@ def _quoted(card: str) -> Iterator[str]:
 
 class _Loader(yaml.SafeLoader):
     """YAML with the booleans of version 1.2, and no dates."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Put what `<<` names into a mapping."""
+        super().flatten_mapping(node)
+        # A merge copies the pairs of an alias before anything counts its values.
+        if len(node.value) > _VALUES:
+            raise ValueError("a mapping has more pairs than a card can")
 
 
 _OTHERS = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")

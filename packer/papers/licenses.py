@@ -21,6 +21,8 @@ _TERMS = {
     "deepfloyd-if-license": "for research only",
     "fair-noncommercial-research-license": "not for commercial use",
     "gemma": "with terms of use",
+    "grok2-community": "with terms of use",
+    "h-research": "with terms of its own",
     "intel-research": "for research only",
     "openrail": "with restrictions of use",
     "openrail++": "with restrictions of use",

@@ -20,7 +20,10 @@ _REMOTE = ("hf:", "http://", "https://")
 
 
 def text(value: Any, _: Path) -> str:
-    return _typed(value, str, "a text")
+    found = _typed(value, str, "a text")
+    if "\0" in found:
+        raise ValueError("a text without NUL, as arguments and paths are")
+    return found
 
 
 def switch(value: Any, _: Path) -> bool:

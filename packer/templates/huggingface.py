@@ -74,7 +74,7 @@ def _config(path: Path) -> dict[str, Any]:
 def _named(value: object) -> tuple[str | None, str | None]:
     """The usual template and that for tools, out of a text, a list of named ones or an object."""
     if isinstance(value, str):
-        return value, None
+        return _text(value), None
     if isinstance(value, list):
         value = {
             one["name"]: one.get("template")
@@ -83,7 +83,7 @@ def _named(value: object) -> tuple[str | None, str | None]:
         }
     if not isinstance(value, dict):
         return None, None
-    texts = {name: text for name, text in value.items() if isinstance(text, str)}
+    texts = {name: _text(text) for name, text in value.items() if isinstance(text, str)}
     tool_use = texts.get(_TOOL_USE)
     return texts.get("default", tool_use), tool_use if "default" in texts else None
 
@@ -93,4 +93,9 @@ def _token(config: dict[str, Any], name: str) -> str:
     token = config.get(f"{name}_token")
     if isinstance(token, dict):
         token = token.get("content")
-    return token if isinstance(token, str) else ""
+    return _text(token) if isinstance(token, str) else ""
+
+
+def _text(value: str) -> str:
+    """As text that has a form in UTF-8: JSON can spell half of a surrogate pair."""
+    return value.encode(errors="replace").decode()

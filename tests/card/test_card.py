@@ -11,7 +11,7 @@ from card_blocks import blocks
 from carding import Card, Stating
 from hub_metadata import metadata_errors
 from huggingface_hub import ModelCard
-from stand_ins import CommandLine, Refused
+from stand_ins import CommandLine, Refused, write_gguf
 
 SEED = {
     "license": "other",
@@ -101,6 +101,18 @@ def test_licences_of_the_weights(stating: Stating, card: Card) -> None:
     assert "under gemma, see [LICENSE](LICENSE)" in text
     path = stating({"license": "gemma"}, {"licenses/model/POLICY": "rules"})
     assert "[NOTICE.txt](NOTICE.txt), [POLICY](POLICY)" in card(path)
+
+
+def test_several_models_go_by_their_names(
+    gguf: Path, llamapack: CommandLine, card: Card, tmp_path: Path
+) -> None:
+    other = write_gguf(tmp_path / "other.gguf", seed=2)
+    path = tmp_path / "both.llamafile"
+    words = ["--model", f"small={gguf}", "--model", f"other={other}", "-o", path]
+    assert llamapack("pack", *words).returncode == 0
+    text = card(path)
+    assert '"model": "small",' in text
+    assert 'model="small",' in text
 
 
 def test_parts(bundle: Path, llamapack: CommandLine, card: Card, tmp_path: Path) -> None:

@@ -98,6 +98,21 @@ def test_neither_programs_nor_bombs() -> None:
         front_matter("---\na: &a [*a]\n---\n", "README.md")
 
 
+@pytest.mark.parametrize(
+    "value", ["!!int ''", "!!float ''", "!!int '-'", "!!bool maybe", "!!timestamp soon"]
+)
+def test_tags_that_their_values_belie(value: str) -> None:
+    with pytest.raises(InputError, match=r"README\.md"):
+        front_matter(f"---\na: {value}\n---\n", "README.md")
+
+
+def test_a_bomb_of_merges() -> None:
+    lines = ["a0: &a0 {k: v}"]
+    lines += [f"a{n}: &a{n} {{<<: [{f'*a{n - 1},' * 9}]}}" for n in range(1, 12)]
+    with pytest.raises(InputError):
+        front_matter("---\n" + "\n".join(lines) + "\n---\n", "README.md")
+
+
 @settings(deadline=None)
 @given(st.text() | st.text().map(lambda text: f"---\n{text}\n---\n"))
 def test_any_card_is_read_or_refused(card: str) -> None:

@@ -25,6 +25,8 @@ def test_open_licences_need_no_words(license_: str) -> None:
         ("llama3.2", "terms of use", "/models/llama3_2/LICENSE"),
         ("openrail", "restrictions", PAGE),
         ("other", "terms of its own", PAGE),
+        ("grok2-community", "terms of use", PAGE),
+        ("h-research", "terms of its own", PAGE),
     ],
 )  # fmt: skip
 def test_terms_with_a_link(license_: str, terms: str, link: str) -> None:

@@ -38,6 +38,9 @@ from runtime.errors import InputError
         ('[card-fields]\nlicence = "mit"', "line 1: a card has no field 'licence'", "license"),
         ('[card-fields]\ntags = "a"', "card field tags is 'a', not a list of texts", ""),
         ('[[card-fields.sections]]\ntitle = "T"', "card field sections is", ""),
+        ('weights = "a\\u0000b"', "`weights` must be a text without NUL", ""),
+        ("[card-fields]\nwidget = 2024-01-01", "card field widget is", ""),
+        ("[card-fields]\ninference = { a = [nan] }", "card field inference is", ""),
         ("name = = 1", "line 1", "TOML"),
     ],
 )  # fmt: skip

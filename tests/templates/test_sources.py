@@ -47,6 +47,12 @@ def test_only_a_template_for_tools(tmp_path: Path) -> None:
     assert chat_template(str(path)).prompt(ASKED) == "\n  tools Hi  "
 
 
+def test_half_of_a_character(tmp_path: Path) -> None:
+    path = config(tmp_path / "tokenizer_config.json", "\ud800" + PLAIN, bos_token="\ud800")
+    assert load(str(path)).decode() == "?" + PLAIN
+    assert chat_template(str(path)).bos == "?"
+
+
 def test_a_processor_s_template(tmp_path: Path) -> None:
     assert chat_template(str(config(tmp_path / "chat_template.json", PLAIN))).text == PLAIN
 

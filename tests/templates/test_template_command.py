@@ -94,6 +94,7 @@ REFUSED = {
     "no variables": ["render", "chatml", "--messages", "m.json", "--chat-template-kwargs", "[]"],
     "a template that fails": ["render", "fails.jinja", "--messages", "m.json"],
     "a call without a name": ["render", "qwen", "--messages", "nameless.json"],
+    "half of a character": ["render", "chatml", "--messages", "half.json"],
     "a file that is missing": ["check", "missing.gguf"],
 }
 
@@ -106,6 +107,7 @@ def test_refusals(llamapack: CommandLine, refused: Refused, tmp_path: Path, case
         "number.json": 5,
         "roleless.json": [{"content": "Hi"}],
         "picture.json": [user([picture])],
+        "half.json": [user("\ud83d")],
         "nameless.json": [user("Hi"), model("", tool_calls=[{"function": {}}]), user("Hi")],
     }.items():
         (tmp_path / name).write_text(json.dumps(value))
