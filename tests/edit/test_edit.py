@@ -187,6 +187,18 @@ def test_what_is_refused(
     assert llamapack("edit", path, "--args", "x", "--args-file", args).returncode == 2
 
 
+@pytest.mark.parametrize("how", [[], ["--copy"]], ids=["in place", "copy"])
+def test_an_archive_with_nothing_in_it(
+    how: list[str], tmp_path: Path, llamapack: CommandLine
+) -> None:
+    path, added = tmp_path / "x.zip", tmp_path / "a.txt"
+    zipfile.ZipFile(path, "w").close()
+    added.write_text("a")
+    done = llamapack("edit", path, "--add", added, *how)
+    assert done.returncode == 0, done.stderr
+    assert zipfile.ZipFile(path).read("a.txt") == b"a"
+
+
 def test_owner_mode_and_links_stay(path: Path, tmp_path: Path, llamapack: CommandLine) -> None:
     """Of the file itself, if it is named by a symbolic link; a hard link sees a change in place."""
     link, twin = tmp_path / "link.llamafile", tmp_path / "twin"
