@@ -140,6 +140,8 @@ def read_header_of(path: Path) -> Header:
             `pack --consume` was changing.
     """
     refuse_unfinished(path)
+    if path.is_fifo():  # opening it would wait for somebody who writes
+        raise InputError(f"{path} is not a regular file", "Name the `.gguf` file.")
     try:
         with path.open("rb") as file:
             return read_header(file, str(path))

@@ -76,7 +76,9 @@ class Aside:
 @contextmanager
 def put_aside(bundle: Bundle, file: BinaryIO, members: Sequence[Member]) -> Iterator[Aside]:
     """Copy the local entries of `members`, so that the file may change."""
-    with tempfile.SpooledTemporaryFile(_MEMORY) as storage:
+    # Beside the bundle: gigabytes need not fit where temporary files go, which is often memory.
+    folder = str(bundle.path.resolve().parent)
+    with tempfile.SpooledTemporaryFile(_MEMORY, dir=folder) as storage:
         kept = []
         for member in members:
             place = storage.tell()

@@ -16,6 +16,7 @@ from packer.digest import Digest
 from packer.disk.fallocate import UNSUPPORTED
 from packer.edit.edition import Edition
 from packer.edit.entries import entry_end, is_heavy, is_weights, put_aside
+from packer.edit.in_use import COPY, refuse_used
 from packer.edit.moves import Move, make_move, movable
 from packer.edit.opened import Opened
 from packer.edit.undo import Change, Undo, take_back
@@ -92,7 +93,7 @@ def rewrite(opened: Opened, edition: Edition, stay: Stay, distance: int, advance
         advance: told about bytes of new weights.
 
     Raises:
-        InputError, OSError: the change failed and was taken back.
+        InputError, OSError: somebody uses the file by now; or the change failed and was taken back.
     """
     file, bundle = opened.file, opened.bundle
     size = os.fstat(file.fileno()).st_size
@@ -110,6 +111,8 @@ def rewrite(opened: Opened, edition: Edition, stay: Stay, distance: int, advance
             (0, stay.start if edition.head else len(edition.start)),
             (stay.end, size - stay.end),
         ]
+        # Hashing may have taken longer than those wait who open the file meanwhile.
+        refuse_used(file, opened.path, COPY)
         try:
             undo = Undo(opened.path, file, Change(size, [r for r in ranges if r[1]], move))
             if move:

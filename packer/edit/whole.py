@@ -42,7 +42,8 @@ def write_whole(opened: Opened, edition: Edition, advance: Advance) -> None:
         if edition.head:
             archive = edition.head.write(output, edition.epoch)
         else:
-            front = min(member.header_offset for member in bundle.members.values())
+            offsets = (member.header_offset for member in bundle.members.values())
+            front = min(offsets, default=bundle.directory.offset)
             append_range(file, 0, front, output)
             output.patch(0, edition.start)
             archive = ZipWriter(output, edition.epoch)

@@ -8,6 +8,7 @@ from packer.copy import copy
 from packer.parts.files import part_files
 from packer.progress import progress
 from packer.sources import FileSource
+from runtime.unfinished import refuse_unfinished
 
 
 def split(path: Path, output: Path, size: int, *, force: bool) -> list[Path]:
@@ -21,9 +22,11 @@ def split(path: Path, output: Path, size: int, *, force: bool) -> list[Path]:
         The parts, and the list of their hashes.
 
     Raises:
-        InputError: it cannot be read, or the parts cannot be written.
+        InputError: it cannot be read, a change of it was interrupted, or the parts cannot be
+            written.
     """
     source = FileSource.of(path)
+    refuse_unfinished(path)  # the parts of a half-changed file would have hashes that agree
     output_in_parts = part_files(
         output, size, force=force, inputs=[path], needed=source.size, surely=source.size
     )

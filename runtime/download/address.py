@@ -21,7 +21,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
     except ValueError:
         host, port = None, None
     if not host or parts.scheme not in _PORTS:
-        raise InputError(f"{shown(url)} is no address", "Write it as `https://HOST/FILE.gguf`.")
+        raise _no_address(url)
     return parts.scheme, host.lower(), port or _PORTS[parts.scheme]
 
 
@@ -52,9 +52,20 @@ def file_name(url: str) -> str:
 
 
 def credentials(url: str) -> tuple[str, tuple[str, str] | None]:
-    """The address without user and password, and these two if it has them."""
-    parts = urlsplit(url)
+    """The address without user and password, and these two if it has them.
+
+    Raises:
+        InputError: it is no address.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket that is not closed, for example
+        raise _no_address(url) from None
     if parts.username is None:
         return url, None
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
     return urlunsplit(bare), (unquote(parts.username), unquote(parts.password or ""))
+
+
+def _no_address(url: str) -> InputError:
+    return InputError(f"{shown(url)} is no address", "Write it as `https://HOST/FILE.gguf`.")

@@ -160,15 +160,23 @@ class Client:
             auth: AuthBase = _Bearer(self.token if own else None)
             if own and self.basic:
                 auth = HTTPBasicAuth(*self.basic)
-            response = self._session.request(
-                method, place, headers=dict(headers), auth=auth, stream=True,
-                timeout=(_CONNECT, _READ), allow_redirects=False,
-            )  # fmt: skip
-            target = response.headers.get("Location")
+            try:
+                response = self._session.request(
+                    method, place, headers=dict(headers), auth=auth, stream=True,
+                    timeout=(_CONNECT, _READ), allow_redirects=False,
+                )  # fmt: skip
+                location = response.headers.get("Location")
+                target = location and urljoin(place, location)
+            except requests.RequestException:
+                raise
+            except ValueError:  # requests looks at `Location` too, whatever it is to do with it
+                raise InputError(
+                    f"{shown(url)} redirects to what is no address", "Fetch it by hand."
+                ) from None
             if response.status_code not in _REDIRECT or not target:
                 return response
             # Anything after `@` would be a login of the redirecting server's making.
-            target, _login = credentials(urljoin(place, target))
+            target, _login = credentials(target)
             elsewhere = origin(target)
             if origin(place)[0] == "https" and elsewhere[0] == "http":
                 response.close()
@@ -223,7 +231,7 @@ def _refused(url: str, response: requests.Response) -> Refused:
 def _retry_after(response: requests.Response) -> float | None:
     """Seconds that the server asks to wait (RFC 9110, 10.2.3: a number or a date)."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isdecimal():
         return float(text)
     try:
         moment = email.utils.parsedate_to_datetime(text)

@@ -102,7 +102,7 @@ class HubApi:
                 f"{url}: the Hub contradicts itself about this file",
                 "Run the command again; if it stays so, check HF_ENDPOINT.",
             )
-        number = int(size) if size is not None and size.isdigit() else None
+        number = int(size) if size is not None and size.isdecimal() and len(size) < 20 else None
         return RemoteFile(etag, number, Checksum.from_etag(etag))
 
     def _explained(self, word: HubWord, refusal: Refused) -> InputError:

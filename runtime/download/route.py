@@ -13,7 +13,7 @@ from runtime.download.partial import Span
 from runtime.errors import InputError
 
 _STALE = (400, 401, 403, 404, 410)  # what an address whose signature has expired answers
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", re.ASCII)
 _READ = 32 << 10  # bytes; what a broken connection may lose
 
 WHOLE = None

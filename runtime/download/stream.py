@@ -13,6 +13,8 @@ from runtime.download.partial import Partial
 from runtime.download.route import WHOLE, Body, Route, validator_of
 from runtime.errors import InputError
 
+_DIGITS = 20  # of a length that no file has
+
 
 class Wanted(Protocol):
     """What is known of the file."""
@@ -79,7 +81,7 @@ def stream(
 
 def _length(response: requests.Response) -> int | None:
     text = response.headers.get("Content-Length", "")
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isdecimal() and len(text) < _DIGITS else None
 
 
 def _check_end(response: requests.Response, label: str) -> None:

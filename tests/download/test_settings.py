@@ -84,6 +84,13 @@ def test_other_ways_to_fetch(word: str) -> None:
     assert "secret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("word", ["https://[h/m.gguf", "https://me:secret@[::1/m.gguf"])
+def test_what_is_no_address(word: str) -> None:
+    with pytest.raises(InputError, match="is no address") as refusal:
+        parsed(word, ENDPOINT)
+    assert "secret" not in str(refusal.value)
+
+
 @given(st.text("hf:/.@a\\ ", max_size=12))
 def test_paths_never_leave_their_folder(rest: str) -> None:
     try:

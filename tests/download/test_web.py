@@ -112,6 +112,26 @@ def test_bytes_after_a_too_small_length_do_not_count(web: WebServer, fetch: Fetc
     assert not list(fetch.folder.rglob("m.gguf"))
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        Page(DATA, first=[Answer(503, {"Retry-After": "\xb2"})]),
+        Page(DATA, first=[Answer(206, {"Content-Range": f"bytes 0-9/{'9' * 5000}"}, b"x" * 10)]),
+    ],
+    ids=["time to wait", "size"],
+)
+def test_numbers_that_are_none(page: Page, web: WebServer, fetch: Fetcher) -> None:
+    web.pages["/m.gguf"] = page
+    assert fetch(f"{web.url}/m.gguf").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("length", ["\xb2", "9" * 5000])
+def test_a_length_that_is_none(length: str, web: WebServer, fetch: Fetcher) -> None:
+    web.pages["/m.gguf"] = Answer(200, {"Content-Length": length}, b"x")
+    with pytest.raises(InputError, match="does not say how long"):
+        fetch(f"{web.url}/m.gguf")
+
+
 def test_waits_as_long_as_the_server_asks(web: WebServer, fetch: Fetcher) -> None:
     moment = formatdate(time.time() + 100, usegmt=True)
     web.pages["/m.gguf"] = Page(

@@ -46,6 +46,16 @@ def test_redirects_in_a_circle(web: WebServer, fetch: Fetcher) -> None:
         fetch(f"{web.url}/m.gguf")
 
 
+@pytest.mark.parametrize(
+    "location", ["http://[h/x?SIGNED", "http://[::1", "\xff\xfe", "http://h:x/"]
+)
+def test_redirects_to_no_address(location: str, web: WebServer, fetch: Fetcher) -> None:
+    web.pages["/m.gguf"] = Answer(302, {"Location": location})
+    with pytest.raises(InputError, match="no address") as raised:
+        fetch(f"{web.url}/m.gguf")
+    assert "SIGNED" not in raised.value.message + raised.value.tip
+
+
 def test_an_expired_signature_is_asked_for_again(
     web: WebServer, other_host: WebServer, fetch: Fetcher
 ) -> None:

@@ -7,6 +7,7 @@ import mmap
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -15,8 +16,12 @@ from edit_files import contents, grow, packed, ran, same_file
 from foreign import ARGS, write_foreign
 from stand_ins import CommandLine, Refused, write_gguf
 
+from packer.edit.apply import apply
+from packer.edit.edits import Edits, edited
+from packer.edit.opened import opened
 from runtime.args_file import parse
 from runtime.bundle import Bundle
+from runtime.errors import InputError
 
 _CASES: dict[str, tuple[list[str], list[str], list[str]]] = {
     "arguments": ([], ["--args", "-c 4096"], ["--args", "-c 4096"]),
@@ -187,6 +192,18 @@ def test_what_is_refused(
     assert llamapack("edit", path, "--args", "x", "--args-file", args).returncode == 2
 
 
+@pytest.mark.parametrize("how", [[], ["--copy"]], ids=["in place", "copy"])
+def test_an_archive_with_nothing_in_it(
+    how: list[str], tmp_path: Path, llamapack: CommandLine
+) -> None:
+    path, added = tmp_path / "x.zip", tmp_path / "a.txt"
+    zipfile.ZipFile(path, "w").close()
+    added.write_text("a")
+    done = llamapack("edit", path, "--add", added, *how)
+    assert done.returncode == 0, done.stderr
+    assert zipfile.ZipFile(path).read("a.txt") == b"a"
+
+
 def test_owner_mode_and_links_stay(path: Path, tmp_path: Path, llamapack: CommandLine) -> None:
     """Of the file itself, if it is named by a symbolic link; a hard link sees a change in place."""
     link, twin = tmp_path / "link.llamafile", tmp_path / "twin"
@@ -223,6 +240,24 @@ def test_a_file_in_use_is_not_changed_in_place(
     assert view[:] == old
     view.close()
     ran(llamapack, "edit", path, "--args", "-c 2")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="SKIPPED LOUDLY: only Linux tells")
+def test_a_file_that_is_opened_while_its_members_are_hashed(path: Path) -> None:
+    """Whoever opens it waits, but not for ever: the kernel ends that after 45 seconds."""
+    old = path.read_bytes()
+    reader = [sys.executable, "-c", f"file = open({str(path)!r}, 'rb'); input()"]
+    with opened(path, alone=True) as file:
+        edition = edited(file.bundle, Edits(args="-c 3"))
+        with subprocess.Popen(reader, stdin=subprocess.PIPE) as process:
+            stat = Path(f"/proc/{process.pid}/wchan")
+            deadline = time.monotonic() + 20
+            while "break_lease" not in stat.read_text() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            with pytest.raises(InputError, match="is in use"):
+                apply(file, edition, copy=False)
+            process.kill()
+    assert path.read_bytes() == old
 
 
 def test_two_at_once(path: Path, llamapack: CommandLine, refused: Refused) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from edit_files import NewEngine, contents, packed, ran
 from killing import calls, failing_at, leftovers
+from mounts import with_private_mounts
 from stand_ins import CommandLine
 
 from runtime.bundle import Bundle
@@ -94,6 +95,26 @@ def test_a_disk_that_fills_up(path: Path, tmp_path: Path, llamapack: CommandLine
     assert "No space left" in done.stderr
     assert path.read_bytes() == old
     assert not leftovers(path)
+
+
+_SMALL_TMPDIR = """
+mkdir small && mount -t tmpfs -o size=1m none small || exit 77
+TMPDIR=$PWD/small exec "$@"
+"""
+
+
+def test_large_members_go_into_no_temporary_folder(
+    path: Path, tmp_path: Path, llamapack: CommandLine, new_engine: NewEngine
+) -> None:
+    """All but weights is put aside where a new file gets another runtime."""
+    more = tmp_path / "more.bin"
+    more.write_bytes(os.urandom(20 << 20))
+    ran(llamapack, "edit", path, "--add", more)
+    new_engine(900_000)
+    words = llamapack.command("upgrade", path, "--copy")
+    done = with_private_mounts(llamapack, _SMALL_TMPDIR, *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    ran(llamapack, "verify", path)
 
 
 def test_no_room_for_the_name_of_an_undo_file(path: Path, llamapack: CommandLine) -> None:

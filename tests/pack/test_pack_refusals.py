@@ -41,6 +41,15 @@ def test_bad_weights(
     assert list(folder.iterdir()) == []
 
 
+def test_a_pipe_as_weights(
+    tmp_path: Path, folder: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    """Nobody writes into it, so reading it would never end."""
+    pipe = tmp_path / "pipe.gguf"
+    os.mkfifo(pipe)
+    assert "not a regular file" in refused(llamapack("pack", pipe, cwd=folder))
+
+
 def test_bad_extra_files(
     gguf: Path, folder: Path, llamapack: CommandLine, refused: Refused
 ) -> None:

@@ -15,6 +15,7 @@ from stand_ins import CommandLine, Refused, write_gguf
 
 from packer.cli import parser
 from packer.recipes.completed import completed
+from runtime.unfinished import undo_path
 
 
 def cat(parts: list[Path]) -> bytes:
@@ -78,6 +79,16 @@ def test_refusals(tmp_path: Path, llamapack: CommandLine, refused: Refused) -> N
     (tmp_path / "x.cat7").write_text("precious")
     assert "x.cat7 exists already" in refused(llamapack("split", whole, "--size", "2"))
     assert names(tmp_path) == ["l", "llamapack-under-test", "x", "x.cat7"]
+
+
+def test_a_file_in_the_middle_of_a_change(
+    tmp_path: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    """Its parts would have hashes that agree, and not be what was there before or after."""
+    whole = large(tmp_path / "m.llamafile", 5)
+    undo_path(whole).write_bytes(b"")
+    assert "interrupted" in refused(llamapack("split", whole, "--size", "2"))
+    assert not list(tmp_path.glob("m.llamafile.*"))
 
 
 def large(path: Path, size: int) -> Path:
