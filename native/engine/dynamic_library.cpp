@@ -8,6 +8,14 @@
 #    define NOMINMAX
 #    include <windows.h>
 
+void library_folders_restrict() {
+    wchar_t    system[MAX_PATH];
+    const UINT length = GetSystemDirectoryW(system, MAX_PATH);
+    if (length > 0 && length < MAX_PATH) {
+        SetDllDirectoryW(system); // takes the current directory's place in the order; PATH still counts
+    }
+}
+
 bool library_present(const std::string & name) {
     return LoadLibraryA(name.c_str()) != nullptr;
 }
@@ -35,7 +43,11 @@ std::string library_missing(const std::string & path) {
     return missing;
 }
 
-#elif defined(LLAMAPACK_STATIC)
+#else
+
+void library_folders_restrict() {} // nobody else looks there
+
+#    ifdef LLAMAPACK_STATIC
 
 bool library_present(const std::string &) {
     return false;
@@ -45,9 +57,9 @@ std::string library_missing(const std::string &) {
     return "";
 }
 
-#else
+#    else
 
-#    include <dlfcn.h>
+#        include <dlfcn.h>
 
 bool library_present(const std::string & name) {
     return dlopen(name.c_str(), RTLD_LAZY | RTLD_LOCAL) != nullptr;
@@ -56,5 +68,7 @@ bool library_present(const std::string & name) {
 std::string library_missing(const std::string &) {
     return ""; // dlopen's own message names it
 }
+
+#    endif
 
 #endif

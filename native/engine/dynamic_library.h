@@ -3,6 +3,9 @@
 
 #include <string>
 
+// On Windows: no library is taken from the current directory any more, where anybody may have put one.
+void library_folders_restrict();
+
 // Whether the system finds and loads a library of that name. It stays loaded.
 bool library_present(const std::string & name);
 

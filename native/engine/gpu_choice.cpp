@@ -45,7 +45,8 @@ static std::vector<gpu_device> devices_meant(const std::vector<gpu_device> & fou
 struct attempt {
     std::string             module; // path, "" if it failed
     std::vector<gpu_device> devices;
-    bool                    all_meant = false;
+    bool                    all_meant  = false;
+    bool                    has_driver = true;
     std::string             failure;
     std::string             remedy;
 };
@@ -54,8 +55,9 @@ struct attempt {
 static attempt attempt_kind(const gpu_kind & kind, const std::string & own, const std::string & word, const bundle & from, const std::string & program) {
     attempt made;
     if (!kind.driver.empty() && !library_present(kind.driver)) {
-        made.failure = "no " + kind.title + " driver (" + kind.driver + " is not installed)";
-        made.remedy  = kind.remedy;
+        made.failure    = "no " + kind.title + " driver (" + kind.driver + " is not installed)";
+        made.remedy     = kind.remedy;
+        made.has_driver = false;
         return made;
     }
     const std::string path  = own.empty() ? gpu_module_install(from, kind.name) : own;
@@ -73,7 +75,8 @@ static attempt attempt_kind(const gpu_kind & kind, const std::string & own, cons
     return made;
 }
 
-static void use(const gpu_kind & kind, const attempt & made, options & opts) {
+// `instead_of` says what would have been taken before it, had it worked, or is "".
+static void use(const gpu_kind & kind, const attempt & made, const std::string & instead_of, options & opts) {
     std::string names, descriptions;
     for (const gpu_device & device : made.devices) {
         names += (names.empty() ? "" : ",") + device.name;
@@ -86,7 +89,7 @@ static void use(const gpu_kind & kind, const attempt & made, options & opts) {
     if (!ggml_backend_load(made.module.c_str())) {
         throw user_error(made.module + ": could be loaded for a trial, but not now", "start it again, or say --gpu disable");
     }
-    gpu_report_set(descriptions + " through " + kind.title);
+    gpu_report_set(descriptions + " through " + kind.title + (instead_of.empty() ? "" : " (" + instead_of + ")"));
 }
 
 static bool wants_no_layers(const options & opts) {
@@ -146,6 +149,7 @@ void gpu_choose(options & opts, const bundle & from, const std::string & program
     recompile_asked(opts, word, from, program);
 
     std::vector<std::string> failures;
+    std::string              instead_of; // the failures on cards whose driver is there
     std::string              remedy;
     bool                     any_module = false;
     for (const gpu_kind & kind : gpu_kinds()) {
@@ -165,10 +169,13 @@ void gpu_choose(options & opts, const bundle & from, const std::string & program
             made.remedy  = error.tip;
         }
         if (!made.module.empty()) {
-            use(kind, made, opts);
+            use(kind, made, instead_of, opts);
             return;
         }
         failures.push_back(made.failure);
+        if (made.has_driver) {
+            instead_of += (instead_of.empty() ? "" : "; ") + made.failure;
+        }
         remedy = remedy.empty() ? made.remedy : remedy;
     }
 

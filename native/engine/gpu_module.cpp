@@ -4,6 +4,7 @@
 #include "sha256.h"
 #include "user_error.h"
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -33,6 +34,22 @@ std::string sha256_hex_of(const std::string & data) {
 
 std::string gpu_cache() {
     return (fs::u8path(module_dir_get()).parent_path().parent_path().parent_path() / "gpu").u8string();
+}
+
+void gpu_cache_prepare() {
+    const fs::path  cache = fs::u8path(gpu_cache());
+    std::error_code error;
+    if (fs::create_directory(cache, error)) {
+        fs::permissions(cache, fs::perms::owner_all, error);
+    }
+    const auto too_old = fs::file_time_type::clock::now() - std::chrono::hours(24);
+    for (fs::directory_iterator one(cache, error), end; !error && one != end; one.increment(error)) {
+        std::error_code ignored;
+        const auto      changed = one->last_write_time(ignored);
+        if (!ignored && changed < too_old && one->path().filename().u8string().rfind('.', 0) == 0) {
+            fs::remove_all(one->path(), ignored);
+        }
+    }
 }
 
 std::string gpu_base_library() {
@@ -121,10 +138,9 @@ std::string gpu_module_install(const bundle & from, const std::string & kind) {
     if (is_complete(from, place, files, kind)) {
         return library_path(place, files, kind);
     }
+    gpu_cache_prepare();
     std::error_code error;
-    fs::create_directory(cache, error);
-    fs::permissions(cache, fs::perms::owner_all, error);
-    const fs::path temporary = cache / ("." + std::to_string(std::random_device()()) + ".unfinished");
+    const fs::path  temporary = cache / ("." + std::to_string(std::random_device()()) + ".unfinished");
     if (!fs::create_directory(temporary, error)) {
         throw user_error(cache.u8string() + ": cannot be written, so no GPU module can be unpacked",
                          "set LLAMAPACK_CACHE to a folder that can, or say --gpu disable");

@@ -8,6 +8,10 @@
 // CACHE/gpu, beside CACHE/engines where this engine lies (UTF-8).
 std::string gpu_cache();
 
+// Makes that folder, private to the user, and removes what starts and compilations that were interrupted
+// left in it. These may take hours; after a day nobody works on it any more.
+void gpu_cache_prepare();
+
 // What modules are linked with (UTF-8): this engine's ggml-base, on Windows its import library.
 std::string gpu_base_library();
 

@@ -1,6 +1,13 @@
 #include "gzip_member.h"
 
+#include "inflate.h"
+
 #include <algorithm>
+#include <string_view>
+#include <utility>
+
+// No name, no time, from no particular system.
+static const std::string HEADER("\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
 
 static void append_le(std::string & out, uint32_t value, int bytes) {
     for (int i = 0; i < bytes; i++) {
@@ -38,9 +45,26 @@ std::string gzip_member(const archive & from, const zip_member & member) {
     if (data.size() != member.compressed_size) {
         return "";
     }
-    std::string out("\x1f\x8b\x08\0\0\0\0\0\0\xff", 10); // no name, no time, from no particular system
+    std::string out = HEADER;
     out += member.method == ZIP_DEFLATED ? data : stored_blocks(data);
     append_le(out, member.crc32, 4);
     append_le(out, (uint32_t) member.size, 4);
     return out;
+}
+
+std::string gzip_plain(const void * stream, size_t size) {
+    std::string      out;
+    std::string_view deflated((const char *) stream, size);
+    deflated.remove_prefix(HEADER.size());
+    const inflate_status status = inflate_stream(
+        [](void * source, const uint8_t ** data) {
+            const std::string_view all = std::exchange(*(std::string_view *) source, {});
+            *data = (const uint8_t *) all.data();
+            return (int64_t) all.size();
+        }, &deflated,
+        [](void * sink, const void * data, size_t size) {
+            ((std::string *) sink)->append((const char *) data, size);
+            return 0;
+        }, &out);
+    return status == INFLATE_OK ? out : "";
 }

@@ -2,6 +2,7 @@
 
 #include "bundle.h"
 #include "commands.h"
+#include "dynamic_library.h"
 #include "gpu_choice.h"
 #include "gpu_probe.h"
 #include "gpu_report.h"
@@ -137,6 +138,7 @@ static void log_errors(ggml_log_level level, const char * text, void *) {
 }
 
 int main(int argc, char ** argv) {
+    library_folders_restrict();
     if (std::getenv("LLAMAPACK_PROBE") || gpu_probe_answer()) {
         return 0;
     }

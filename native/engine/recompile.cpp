@@ -115,7 +115,7 @@ static std::vector<std::string> compile(const build & of) {
 
     std::vector<std::string> objects;
     for (size_t i = 0; i < sources.size(); i++) {
-        objects.push_back((of.work / (std::to_string(i) + ".o")).u8string());
+        objects.push_back("../" + std::to_string(i) + ".o"); // compilers run in `src`; Windows' command lines are short
     }
     std::atomic<size_t> next{ 0 }, done{ 0 };
     std::atomic<bool>   failed{ false };
@@ -152,7 +152,8 @@ static bool link(const build & of, const std::vector<std::string> & objects) {
 }
 
 // Compiles, links and tries the module in of.folder. Returns what went wrong, or "".
-static std::string make(const build & of, const bundle & from, const std::string & program) {
+static std::string make(const build & of, const bundle & from, const std::string & program) try {
+    fs::create_directories(of.work / "src");
     sources_extract(from, of.work / "src");
     const std::vector<std::string> objects = compile(of);
     if (objects.empty() || !link(of, objects)) {
@@ -160,6 +161,8 @@ static std::string make(const build & of, const bundle & from, const std::string
     }
     const gpu_probe found = gpu_probe_run(program, (of.folder / of.recipe.library).u8string());
     return found.failure.empty() ? "" : "the new module cannot be used: " + found.failure;
+} catch (const std::exception & error) { // a source is damaged, or the cache cannot be written
+    return error.what();
 }
 
 static build prepare(const bundle & from, const std::string & kind) {
@@ -191,18 +194,19 @@ void recompile(const bundle & from, const std::string & kind, const std::string 
     const fs::path    place   = cache / name;
     const std::string mine    = "." + name + "." + std::to_string(std::random_device()());
 
+    gpu_cache_prepare();
     std::error_code error;
-    fs::create_directories(cache, error);
     if (!fs::is_regular_file(place / of.recipe.library, error)) {
         of.folder = cache / mine;
         of.work   = of.folder / "work";
         of.log    = (cache / (name + ".log")).u8string();
         fs::remove(fs::u8path(of.log), error);
-        fs::create_directories(of.work / "src");
         const std::string problem = make(of, from, program);
         fs::remove_all(problem.empty() ? of.work : of.folder, error);
         if (!problem.empty()) {
-            throw user_error(problem, "everything the compiler printed is in " + of.log);
+            const bool ran = fs::exists(fs::u8path(of.log), error);
+            throw user_error(problem, ran ? "everything the compiler printed is in " + of.log
+                                          : "set LLAMAPACK_CACHE to a folder that can be written and has space");
         }
         fs::rename(of.folder, place, error);
         fs::remove_all(of.folder, error);

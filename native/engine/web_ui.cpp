@@ -77,15 +77,27 @@ const std::vector<llama_ui_asset> & llama_ui_get_assets() {
     return assets;
 }
 
+static thread_local bool client_takes_gzip = true;
+
+// The asset out of its gzip stream; good until this thread's next call.
+static const llama_ui_asset * plain_asset(const llama_ui_asset & asset) {
+    static thread_local std::string    content;
+    static thread_local llama_ui_asset plain;
+
+    content = gzip_plain(asset.data, asset.size);
+    plain = { asset.name, (const unsigned char *) content.data(), content.size(), "W/" + asset.etag, asset.type };
+    return &plain;
+}
+
 const llama_ui_asset * llama_ui_find_asset(const std::string & name) {
     for (const llama_ui_asset & asset : llama_ui_get_assets()) {
         if (asset.name == name) {
-            return &asset;
+            return client_takes_gzip ? &asset : plain_asset(asset);
         }
     }
     return nullptr;
 }
 
-bool llama_ui_use_gzip() {
-    return true;
+bool llama_ui_gzip_for(const std::string & accepted) {
+    return client_takes_gzip = accepted.find("gzip") != std::string::npos;
 }

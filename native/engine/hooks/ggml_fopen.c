@@ -13,11 +13,15 @@
 #    include <io.h>
 #    define seek_to(file, offset) _fseeki64(file, (long long) (offset), SEEK_SET)
 #    define descriptor(file)      _fileno(file)
+#    define keep_from_children(file) ((void) 0)
 #else
+#    include <fcntl.h>
 #    include <sys/types.h>
 #    define seek_to(file, offset) fseeko(file, (off_t) (offset), SEEK_SET)
 int fileno(FILE * file); // hidden by -std=c11
 #    define descriptor(file) fileno(file)
+// A browser that is opened from here would keep the bundle open.
+#    define keep_from_children(file) fcntl(fileno(file), F_SETFD, FD_CLOEXEC)
 #endif
 
 // upstream's ggml_fopen, renamed by a definition on ggml.c
@@ -37,6 +41,7 @@ FILE * ggml_fopen(const char * fname, const char * mode) {
     if (!file) {
         return NULL;
     }
+    keep_from_children(file);
     if (is_member && seek_to(file, range.offset) != 0) {
         fclose(file);
         return NULL;

@@ -19,5 +19,10 @@ struct llama_ui_asset {
 const std::vector<llama_ui_asset> & llama_ui_get_assets();
 const llama_ui_asset *              llama_ui_find_asset(const std::string & name);
 
-// Whether the data are gzip streams.
-bool llama_ui_use_gzip();
+// Whether a client that accepts these encodings gets gzip streams; what this thread finds next is in the
+// form that it gets.
+bool llama_ui_gzip_for(const std::string & accepted);
+
+// Upstream asks with `req` and `res` at hand, and would refuse clients that do not accept gzip.
+#define llama_ui_use_gzip() \
+    (res.set_header("Vary", "Accept-Encoding"), llama_ui_gzip_for(req.get_header_value("Accept-Encoding")))
