@@ -187,17 +187,19 @@ def test_no_layers_no_module(bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.fixture
-def with_module(bundle: Path, tmp_path: Path) -> Callable[[bytes], Path]:
-    """Puts another module into a copy of the bundle, as any ZIP program could."""
+def with_module(bundle: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Puts other modules into a copy of the bundle, as any ZIP program could."""
 
-    def made(module: bytes) -> Path:
+    def made(module: bytes, **others: bytes) -> Path:
         copy = tmp_path / "other.llamafile"
         shutil.copy(bundle, copy)
-        sums = f"{hashlib.sha256(module).hexdigest()}  libggml-vulkan.so\n"
         with warnings.catch_warnings(), zipfile.ZipFile(copy, "a", zipfile.ZIP_DEFLATED) as archive:
             warnings.simplefilter("ignore")  # It says that there are older members of the names.
-            archive.writestr(f"{FOLDER}libggml-vulkan.so", module)
-            archive.writestr(f"{FOLDER}SHA256SUMS", sums)
+            for kind, content in {"vulkan": module, **others}.items():
+                folder, name = f"gpu/linux-x86_64/{kind}", f"libggml-{kind}.so"
+                archive.writestr(f"{folder}/{name}", content)
+                sums = f"{hashlib.sha256(content).hexdigest()}  {name}\n"
+                archive.writestr(f"{folder}/SHA256SUMS", sums)
         return copy
 
     return made
@@ -224,13 +226,36 @@ def library(folder: Path, source: str, *flags: str) -> bytes:
     ],
 )
 def test_a_broken_module_is_reported_and_survived(
-    with_module: Callable[[bytes], Path], tmp_path: Path, source: str, cause: str
+    with_module: Callable[..., Path], tmp_path: Path, source: str, cause: str
 ) -> None:
     broken = with_module(library(tmp_path, source, "-Wl,-z,now") if source else b"")
     line = said(broken, "-ngl", "999")
     assert line.startswith("CPU: the Vulkan module cannot be used: ")
     assert cause in line
     assert cause in refusal(broken, *ASKED)
+
+
+@pytest.mark.parametrize("has_driver", [True, False])
+def test_a_module_that_another_takes_the_place_of_is_named(
+    with_module: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    has_driver: bool,
+) -> None:
+    """Somebody with NVIDIA's driver would rather have CUDA, and may lack a library for it; nobody
+    else wants to hear of CUDA."""
+    idle = library(tmp_path, Path(__file__).with_name("idle_device.c").read_text())
+    broken = library(tmp_path, WANTS_MORE, "-Wl,-z,now")
+    driver = tmp_path / "driver"
+    driver.mkdir()
+    if has_driver:
+        (driver / "libcuda.so.1").write_bytes(library(tmp_path, EMPTY))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(driver))
+    line = said(with_module(idle, cuda=broken), "-ngl", "999")
+    assert line.startswith("GPU: Idle Card through Vulkan")
+    assert line.endswith("5/5 layers")
+    assert ("(the CUDA module cannot be used: " in line) == has_driver
+    assert ("undefined symbol: cublasCreate_v2" in line) == has_driver
 
 
 def test_a_damaged_module_is_not_run(bundle: Path, tmp_path: Path) -> None:

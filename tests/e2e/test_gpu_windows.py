@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from repository import DEMO
 from running import CLI, pack
 from wine import Wine
 
+from packer.engine import toolchain
 from packer.gpu import modules, pins
 
 
@@ -77,3 +80,31 @@ def test_what_cannot_be_had_is_an_error_here_too(wine: Wine, bundle: Path, displ
     done = wine.run(bundle, *CLI, "--gpu", "nvidia", **device)
     assert done.returncode == 1
     assert b"ERROR --gpu nvidia: Vulkan finds llvmpipe" in done.stderr
+
+
+PLANTED = """\
+#include <windows.h>
+BOOL WINAPI DllMain(HINSTANCE library, DWORD reason, LPVOID reserved) {
+    (void) library, (void) reason, (void) reserved;
+    CloseHandle(CreateFileA("it-ran", GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL));
+    return TRUE;
+}
+"""
+
+
+def test_no_library_is_taken_from_the_current_directory(
+    wine: Wine, bundle: Path, tmp_path: Path
+) -> None:
+    """Where downloads lie, anybody may have put a file with the name of a driver."""
+    (tmp_path / "planted.c").write_text(PLANTED)
+    words = [toolchain._zig(), "cc", "-target", "x86_64-windows-gnu", "-shared", "planted.c"]
+    subprocess.run([*words, "-o", "nvcuda.dll"], cwd=tmp_path, check=True)
+    program = tmp_path / "m.exe"
+    shutil.copy(bundle, program)
+    folder = "gpu/windows-x86_64/cuda/"
+    with zipfile.ZipFile(program, "a") as archive:
+        archive.writestr(f"{folder}ggml-cuda.dll", b"")
+        archive.writestr(f"{folder}SHA256SUMS", f"{hashlib.sha256().hexdigest()}  ggml-cuda.dll\n")
+    done = wine.run(program, *CLI, "--gpu", "cuda", cwd=tmp_path)
+    assert b"no CUDA driver (nvcuda.dll is not installed)" in done.stderr
+    assert not (tmp_path / "it-ran").exists()

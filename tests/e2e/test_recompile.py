@@ -7,9 +7,11 @@ which nvcc compiles and links as it would the others, against ggml's own headers
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -186,3 +188,32 @@ def test_the_recipes_name_what_is_there(whole: Path) -> None:
             sum(info.compress_size for info in archive.infolist() if "gpu-sources" in info.filename)
             < 1e6
         )
+
+
+def test_a_cache_that_cannot_be_written_is_reported(
+    small: Callable[[str], Path], machine: Path, tmp_path: Path
+) -> None:
+    bundle = small(SOURCE.read_text())
+    (tmp_path / "cache" / "gpu").write_text("a file in the folder's place\n")
+    done = run(["sh", bundle, "--list-devices", "--recompile"])
+    assert done.returncode == 0, done.stderr.decode()
+    note, tip = done.stderr.decode().splitlines()[:2]
+    assert note.startswith("NOTE --recompile: ")
+    assert note.endswith("What there was stays in use")
+    assert tip == "TIP set LLAMAPACK_CACHE to a folder that can be written and has space"
+    assert not machine.exists()
+
+
+def test_what_was_interrupted_long_ago_is_removed(
+    small: Callable[[str], Path], machine: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache" / "gpu"
+    old, young = cache / ".linux-x86_64-cuda-old.1", cache / ".linux-x86_64-cuda-young.2"
+    for folder in (old, young):
+        (folder / "work" / "src").mkdir(parents=True)
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(old, (two_days_ago, two_days_ago))
+    done = run(["sh", small(SOURCE.read_text()), *ASKED, "--recompile"])
+    assert done.returncode == 0, done.stderr.decode()
+    assert not old.exists()
+    assert young.exists()

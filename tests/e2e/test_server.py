@@ -110,7 +110,10 @@ def started_without_a_terminal(bundle: Path, *words: str, **env: str) -> tuple[s
     folder = Path(env["PATH"].split(":", maxsplit=1)[0])
     shown = folder / "shown"
     browser = folder / "xdg-open"
-    browser.write_text(f'#!/bin/sh\necho "$1" > "{shown}.new" && mv "{shown}.new" "{shown}"\n')
+    browser.write_text(
+        f'#!/bin/sh\nls -l /proc/$$/fd > "{folder}/open"\n'
+        f'echo "$1" > "{shown}.new" && mv "{shown}.new" "{shown}"\n'
+    )
     browser.chmod(0o755)
     process = subprocess.Popen(
         ["sh", str(bundle), *words],
@@ -141,6 +144,15 @@ def started_without_a_terminal(bundle: Path, *words: str, **env: str) -> tuple[s
 def test_without_a_terminal_the_page_opens(demo_bundle: Path, tmp_path: Path) -> None:
     path = f"{tmp_path}:{os.environ['PATH']}"
     assert started_without_a_terminal(demo_bundle, PATH=path, DISPLAY=":99")[1]
+
+
+def test_the_browser_does_not_keep_the_file_open(demo_bundle: Path, tmp_path: Path) -> None:
+    """It may run for days, on a file that somebody wants to delete or a disk to be unmounted."""
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    assert started_without_a_terminal(demo_bundle, PATH=path, DISPLAY=":99")[1]
+    opened = (tmp_path / "open").read_text()
+    assert "xdg-open" in opened
+    assert demo_bundle.name not in opened
 
 
 def test_unless_it_must_not(demo_bundle: Path, tmp_path: Path) -> None:
