@@ -77,7 +77,11 @@ class Locator(Downloads):
         if not isinstance(remote, HubWord):
             return None
         hub = self.hub()
-        return self._documents(hub, hub.repository(remote))
+        try:
+            return self._documents(hub, hub.repository(remote))
+        except InputError as error:
+            tip = " ".join(filter(None, [error.tip, "Without a card: `--card none`."]))
+            raise InputError(str(error), tip) from error
 
     def model(self, word: str) -> Located:
         """The weights of a model, quantized if that was asked for.

@@ -23,7 +23,7 @@ usage: {program} TARGET [--dry-run] [--json] [--force] [--yes] [--offline] [FLAG
 
 Start an engine for a model. TARGET is one of these:
   m.llamafile              a bundle, also one that this system cannot start by itself
-  m.llamafile.cat0         its first part: the parts are joined in place first, if you say yes
+  m.llamafile.cat0         its first part: the parts are joined in place first; asks on a terminal
   m.gguf                   a model, or its first shard
   hf:ORG/REPO[:QUANT]      a model of the Hub, fetched once; or https://HOST/m.gguf
   m.exe                    engines for Windows, with m.llamafile or m.gguf beside it
@@ -40,7 +40,7 @@ All other flags go to the engine untouched; `{program} TARGET --help` lists them
   --dry-run                print the engine's command line and start nothing
   --json                   the same as JSON, with engine, model and memory
   --force                  start also what does not fit into memory
-  --yes                    do not ask before parts are joined; needed where there is no terminal
+  --yes                    do not ask before parts are joined
   --offline                use what was fetched before, and no network
 """
 _NO_TOOLS = Tools()

@@ -36,7 +36,8 @@ class Parted:
 
         Args:
             join: what joins; None: nothing here can.
-            ask: asks the user; None is the answer of nobody.
+            ask: asks the user; None is the answer of nobody, who is told of it and finds the same
+                bytes in the file.
 
         Raises:
             InputError: a part is missing or damaged, or the user does not want this.
@@ -50,10 +51,8 @@ class Parted:
             raise InputError(f"{self.whole} is in parts, which nothing here joins", joins)
         size = "" if self.half_joined else f" ({in_words(find(self.part).size)})"
         question = f"{self.whole} is in parts. Make one file of them, in place{size}?"
-        answer = ask(question)
-        if not answer:
-            tip = joins if answer is False else f"`--yes` lets them become the file; {joins}"
-            raise InputError(f"{self.whole} is in parts, which no engine can map", tip)
+        if ask(question) is False:
+            raise InputError(f"{self.whole} is in parts, which no engine can map", joins)
         note(f"joining the parts of {self.whole} in place")
         join(self.part)
 

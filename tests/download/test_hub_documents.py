@@ -164,6 +164,18 @@ def test_the_base_model_has_its_own_repository(
     )
 
 
+def test_a_base_model_for_those_who_agreed(
+    model: Repo, hub: HubServer, run: Run, refused: Refused
+) -> None:
+    """What the shipped recipes run into where nobody accepted the terms."""
+    hub.repos["org/see"] = Repo({"README.md": b"# See\n"}, token="mine", gated=True)
+    done = run("pack", "hf:org/see-GGUF", "--card", "hf:org/see", HF_TOKEN="")
+    assert "hf:org/see is gated" in refused(done)
+    assert f"Accept them at {hub.url}/org/see, then" in done.stderr
+    assert "Without a card: `--card none`." in done.stderr
+    assert run("pack", "hf:org/see-GGUF", "--card", "none", HF_TOKEN="").returncode == 0
+
+
 def test_a_broken_card_is_named(model: Repo, run: Run, refused: Refused, tmp_path: Path) -> None:
     model.files["README.md"] = b"---\nlicense: [\n---\n"
     assert "hf:org/see-GGUF/README.md, line" in refused(run("pack", "hf:org/see-GGUF"))

@@ -56,6 +56,18 @@ def test_recipe(name: str) -> None:
     assert sampling.pairs(sampling.merged({}, args.sampling)) or not args.sampling
 
 
+@pytest.mark.parametrize("name", [name for name in names() if name != "demo"])
+def test_the_card_is_the_base_models(name: str) -> None:
+    """That of who made the weights smaller says little of the model, and has not its licence."""
+    args = recipe(name)
+    source = parsed(args.models[0], DEFAULT_ENDPOINT)
+    assert isinstance(source, HubWord)
+    card = parsed(args.card or args.models[0], DEFAULT_ENDPOINT)
+    assert isinstance(card, HubWord)
+    assert card.repo.partition("/")[0] not in {"bartowski", "ggml-org"}
+    assert merged({}, args.card_field).get("base_model", card.repo) in (card.repo, "Qwen/Qwen3-8B")
+
+
 @pytest.mark.parametrize("size", ["2b", "9b", "27b"])
 def test_gemma_2(size: str) -> None:
     args = recipe(f"gemma-2-{size}-it")
