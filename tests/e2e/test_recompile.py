@@ -39,7 +39,7 @@ ASKED = ["--gpu", "cuda", "--list-devices"]
 def nvcc() -> Path:
     found = shutil.which("nvcc")
     if found is None:
-        pytest.skip("no nvcc here: nothing to compile with (the CUDA toolkit, also in PyPI)")
+        pytest.skip("no nvcc here: nothing to compile with (`sh ci/nvcc` prints where it puts one)")
     return Path(found)
 
 
