@@ -21,6 +21,9 @@ from runtime.weights import Weights
 
 _MAKERS = ("nvidia", "amd")
 
+_ORDER = ("cuda", "hip", "vulkan")
+"""In which the engine tries modules; it uses the cards of one of them (gpu_kinds.cpp)."""
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -153,5 +156,6 @@ def _cards(flags: Flags, machine: Machine, modules: Sequence[GpuModule]) -> list
     kinds = {module.kind for module in modules}
     if word not in ("auto", *_MAKERS):
         kinds &= {word}
-    found = [card for card in gpus(machine) if card.kinds & kinds]
-    return [card for card in found if word not in _MAKERS or card.maker == word]
+    there = [card for card in gpus(machine) if word not in _MAKERS or card.maker == word]
+    usable = ([card for card in there if kind in card.kinds & kinds] for kind in _ORDER)
+    return next(filter(None, usable), [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,14 @@ from runtime.launch.memory import Memory, memory
 from runtime.launch.models import loaded
 from runtime.launch.target import target_of
 
-CUDA = [GpuModule("linux-x86_64", "cuda", 1, 1)]
-
 
 def of(
-    root: Path, *words: str, ram: int, vram: int | None = None, card: str = "NVIDIA X"
+    root: Path,
+    *words: str,
+    ram: int,
+    vram: int | None = None,
+    card: str = "NVIDIA X",
+    kinds: Sequence[str] = ("cuda",),
 ) -> Memory:
     """The demo model on a machine with so many MB of both."""
     (root / "proc").mkdir(exist_ok=True)
@@ -29,7 +33,8 @@ def of(
     machine = Machine("linux", "x86_64", {"PATH": f"{root}:/usr/bin:/bin"}, 0, root)
     what = loaded(target_of(DEMO), words)
     assert what.weights
-    return memory("m.gguf", what.weights, what, machine, CUDA)
+    modules = [GpuModule("linux-x86_64", kind, 1, 1) for kind in kinds]
+    return memory("m.gguf", what.weights, what, machine, modules)
 
 
 def test_what_fits_passes(tmp_path: Path) -> None:
@@ -86,3 +91,16 @@ def test_a_card_is_known_by_its_maker_whatever_its_name(tmp_path: Path) -> None:
     found = of(tmp_path, "--gpu", "nvidia", ram=1000, vram=4000, card="Tesla T4")
     assert found.cards == ("Tesla T4",)
     assert not of(tmp_path, "--gpu", "amd", ram=1000, vram=4000, card="Tesla T4").cards
+
+
+def test_cards_that_no_one_module_uses_do_not_add_up(tmp_path: Path) -> None:
+    """The engine takes the first module that works, and the cards that this one finds."""
+    amd = tmp_path / "sys/class/drm/card0/device"
+    amd.mkdir(parents=True)
+    (amd / "mem_info_vram_total").write_text("8000000000\n")
+    (amd / "mem_info_vram_used").write_text("0\n")
+    both = {"cuda,hip": ("NVIDIA X",), "hip,cuda": ("NVIDIA X",), "hip": ("AMD GPU",)}
+    both["vulkan"] = ("NVIDIA X", "AMD GPU")
+    for kinds, cards in both.items():
+        found = of(tmp_path, ram=1000, vram=4000, kinds=kinds.split(","))
+        assert found.cards == cards, kinds
