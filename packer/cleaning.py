@@ -10,6 +10,7 @@ from pathlib import Path
 from packer import build_cache
 from packer.archives import deflated
 from packer.engine import cache, layout, native, pins, source, sums, web_ui
+from packer.engine.build import build_folder
 from packer.engine.cosmo import cache as cosmo
 from packer.engine.lock import Busy, locked
 from packer.engine.targets import TARGETS
@@ -25,7 +26,8 @@ _LOCKS = ("source", modules.LOCK, "gpu-sources", "web-ui", stubs.FOLDER, cosmo.K
 def clean(*, everything: bool) -> int:
     """Remove what builds left behind, and what was made from other sources than those of now.
 
-    The user's downloads stay, and environments.
+    The user's downloads stay, and environments, and what upstream's sources were compiled to, which
+    makes the next build short.
 
     Args:
         everything: remove also what is current.
@@ -45,8 +47,8 @@ def clean(*, everything: bool) -> int:
                     f"{name} is being made by another llamapack", "clean when it is done"
                 ) from None
         root = build_cache.root()
-        places = [root / "build", root / "logs", layout.zig_cache(), layout.npm_cache()]
-        places += _stores() if everything else [*_unfinished(), *_stale()]
+        places = [root / "logs", layout.zig_cache(), layout.npm_cache()]
+        places += [layout.builds(), *_stores()] if everything else [*_unfinished(), *_stale()]
         freed = sum(_size(place) for place in places)
         for place in places:
             _remove(place)
@@ -75,6 +77,11 @@ def _unfinished() -> Iterator[Path]:
 
 
 def _stale() -> Iterator[Path]:
+    pinned = pins.load(native.directory())
+    objects = {build_folder(target, pinned) for target in TARGETS.values()}
+    for folder in layout.builds().glob("*"):
+        kept = {one for one in objects if one.parent == folder}
+        yield from (path for path in folder.glob("*") if path not in kept) if kept else (folder,)
     yield from (engine.path for engine in cache.engines() if not engine.current)
     yield from (runtime.folder for runtime in cosmo.runtimes() if not runtime.current)
     current = set(_current())

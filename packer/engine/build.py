@@ -81,14 +81,7 @@ def build(target: Target, jobs: int | None = None) -> Path:
         if found := cache.find(target.name):
             return found
         began = time.monotonic()
-        folder = layout.build(target.name)
-        try:
-            place = _built(target, folder, jobs or os.cpu_count() or 1)
-        except (KeyboardInterrupt, SystemExit):
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        # After a failure the folder stays, to be looked at; the next build begins by removing it.
-        shutil.rmtree(folder, ignore_errors=True)
+        place = _built(target, jobs or os.cpu_count() or 1)
         minutes, seconds = divmod(round(time.monotonic() - began), 60)
         note(f"built the engine for {target.name} in {minutes} min {seconds} s")
         return place
@@ -107,7 +100,7 @@ def build_part(target: Target, library: str, jobs: int) -> Path:
         InputError: there is none, a tool is missing, or a step fails.
     """
     with locked(layout.lock(target.name)):
-        work = _prepared(target, layout.build(target.name))
+        work = _prepared(target)
         _compile(work, source.ready(work.pins), jobs, library)
         out = work.folder / "out"
         found = [path for ending in _LIBRARIES for path in out.rglob(f"*{library}.{ending}")]
@@ -116,18 +109,31 @@ def build_part(target: Target, library: str, jobs: int) -> Path:
     return found[0]
 
 
-def _built(target: Target, folder: Path, jobs: int) -> Path:
-    work = _prepared(target, folder)
+def _built(target: Target, jobs: int) -> Path:
+    work = _prepared(target)
     llama_cpp = source.ready(work.pins)
     note(f"building the engine for {target.name} (log: {work.log})")
     _compile(work, llama_cpp, jobs)
     return _publish(work)
 
 
-def _prepared(target: Target, folder: Path) -> _Work:
-    """Check what can be checked early, and take a copy of the sources to compile."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def build_folder(target: Target, pins: Pins) -> Path:
+    """Where `target` is compiled, with the objects of earlier builds of the same release."""
+    return layout.build(target.name) / description.base_key(target, pins)[:16]
+
+
+def _prepared(target: Target) -> _Work:
+    """Check what can be checked early, and take a copy of the sources to compile.
+
+    The folder stays after a build, so that the next one compiles only what changed: ninja compares
+    commands, and the times of files that `native.snapshot` leaves alone.
+    """
+    sources = native.directory()
+    folder = build_folder(target, pinned.load(sources))
+    for other in folder.parent.glob("*"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < _NEEDED:
         raise InputError(
@@ -135,7 +141,10 @@ def _prepared(target: Target, folder: Path) -> _Work:
             f"there are {free / 1e9:.1f}",
             "free some, or set `LLAMAPACK_BUILD_CACHE` to a directory on another disk",
         )
-    native.snapshot(native.directory(), folder / "native")
+    native.snapshot(sources, folder / "native")
+    # With the answers of an earlier configuration the result would depend on history.
+    (folder / "out" / "CMakeCache.txt").unlink(missing_ok=True)
+    shutil.rmtree(folder / "out" / "engine", ignore_errors=True)
     pins = pinned.load(folder / "native")
     log = layout.log(target.name)
     logged.start(log)

@@ -25,6 +25,19 @@ def settings(target: Target, pins: Pins) -> dict[str, str]:
     }
 
 
+def base_key(target: Target, pins: Pins) -> str:
+    """SHA-256 (hexadecimal) over what the compiled objects of upstream's sources depend on.
+
+    Builds with the same one share a folder; see `packer.engine.build`.
+    """
+    parts = {
+        "pins": asdict(pins),
+        "settings": settings(target, pins),
+        "target": [target.name, target.zig, target.static],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
 def key(target: Target, pins: Pins, sources: Path) -> str:
     """SHA-256 (hexadecimal) over everything that decides the bytes of an engine.
 

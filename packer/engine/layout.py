@@ -37,9 +37,14 @@ def gpu_sources() -> Path:
     return build_cache.root() / "gpu-sources"
 
 
-def build(target: str) -> Path:
-    """Where one target is compiled; whoever holds its lock owns the folder."""
-    return build_cache.root() / "build" / target
+def builds() -> Path:
+    """Where things are compiled."""
+    return build_cache.root() / "build"
+
+
+def build(name: str) -> Path:
+    """Where one target, or another thing, is compiled; whoever holds its lock owns the folder."""
+    return builds() / name
 
 
 def log(name: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,8 +50,18 @@ def digests(native: Path) -> dict[str, str]:
 
 
 def snapshot(native: Path, destination: Path) -> None:
-    """Copy `files` to a new folder, so that an edit during a build cannot end up in its result."""
-    for path in files(native):
-        copy = destination / path.relative_to(native)
+    """Make `destination` a copy of `files`: an edit during a build cannot end up in its result.
+
+    Files that are there with the same contents keep their time: a build compiles what changed.
+    """
+    wanted = {path.relative_to(native) for path in files(native)}
+    if destination.is_dir():
+        for path in destination.rglob("*"):
+            if path.is_file() and path.relative_to(destination) not in wanted:
+                path.unlink()
+    for name in wanted:
+        copy, contents = destination / name, (native / name).read_bytes()
+        if copy.is_file() and copy.read_bytes() == contents:
+            continue
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, copy)
+        copy.write_bytes(contents)

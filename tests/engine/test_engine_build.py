@@ -35,7 +35,7 @@ def test_a_finished_engine_is_found_with_its_list_and_facts(cache_root: Path) ->
     assert set(facts["built_with"]) == {"zig", "cmake", "ninja"}
     assert (place / "llamapack-engine").stat().st_mode & 0o777 == 0o755
     assert (place / "libggml-base.so").stat().st_mode & 0o777 == 0o644
-    assert not (cache_root / "build" / "linux-x86_64").exists()
+    assert len(list((cache_root / "build" / "linux-x86_64").iterdir())) == 1
 
 
 @pytest.mark.skipif(not shutil.which("sha256sum"), reason="there is no sha256sum")
@@ -69,6 +69,52 @@ def test_an_edited_source_makes_the_engine_stale(small_native: Path) -> None:
     new = build(LINUX)
     assert new != old
     assert sorted(engine.current for engine in cache.engines()) == [False, True]
+
+
+def test_a_build_after_an_edit_compiles_only_what_changed(
+    small_native: Path, tmp_path: Path, cache_root: Path
+) -> None:
+    old, new = (small_native / "engine" / name for name in ("old.cpp", "new.cpp"))
+    old.write_text("int old;\n")
+    compiler = tmp_path / "compiler.sh"
+    compiler.write_text(f'cat "$1" > "$2"; echo "$2" >> "{tmp_path}/compiled"\n')
+    with (small_native / "CMakeLists.txt").open("a") as file:
+        file.write(f"""
+file(GLOB sources CONFIGURE_DEPENDS engine/*.cpp)
+foreach (source ${{sources}})
+    get_filename_component(name "${{source}}" NAME_WE)
+    add_custom_command(OUTPUT ${{name}}.o DEPENDS "${{source}}"
+        COMMAND sh "{compiler}" "${{source}}" ${{name}}.o VERBATIM)
+    add_custom_target(make-${{name}} DEPENDS ${{name}}.o)
+    add_dependencies(llamapack-engine-files make-${{name}})
+endforeach()
+""")
+    build(LINUX)
+    assert sorted((tmp_path / "compiled").read_text().split()) == ["main.o", "old.o"]
+    old.write_text("int old = 1;\n")
+    new.write_text("int new_one;\n")
+    build(LINUX)
+    assert sorted((tmp_path / "compiled").read_text().split()) == [
+        "main.o",
+        "new.o",
+        "old.o",
+        "old.o",
+    ]
+    (folder,) = (cache_root / "build" / "linux-x86_64").iterdir()
+    assert (folder / "out" / "old.o").read_text() == "int old = 1;\n"
+    new.unlink()
+    build(LINUX)
+    assert not (folder / "native" / "engine" / "new.cpp").exists()
+
+
+def test_another_release_is_compiled_from_nothing(small_native: Path, cache_root: Path) -> None:
+    build(LINUX)
+    (first,) = (cache_root / "build" / "linux-x86_64").iterdir()
+    path = small_native / "pins.toml"
+    path.write_text(path.read_text().replace("date = 1789238834", "date = 1789238835"))
+    build(LINUX)
+    (second,) = (cache_root / "build" / "linux-x86_64").iterdir()
+    assert first != second
 
 
 def test_a_compiler_error_is_shown_with_the_log(small_native: Path, cache_root: Path) -> None:
@@ -152,7 +198,6 @@ def test_a_builder_told_to_end_leaves_no_compiler(small_native: Path, cache_root
     builder.terminate()
     builder.join(20)
     assert builder.exitcode == 143
-    assert not (cache_root / "build" / "linux-x86_64").exists()
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     assert str(cache_root) not in processes.stdout
 

@@ -85,6 +85,12 @@ def test_only_what_is_current_stays(
         _file(cache_root / "deflated" / "linux-x86_64-0123.zip.sha256"),
         _file(cache_root / "deflated" / "gpu-sources-0123.zip"),
     ]
+    stale += [
+        _file(cache_root / "build" / "linux-x86_64" / "0123" / "out" / "old.o"),
+        _file(cache_root / "build" / "linux-vax" / "0123" / "out" / "old.o"),
+    ]
+    (objects,) = (cache_root / "build" / "linux-x86_64").glob("[!0]*")
+    kept += [path for path in objects.rglob("*") if path.is_file()]
     shutil.rmtree(cache_root / "logs")
     assert clean(everything=False) == sum(map(len, map(str, stale)))
     left = {path for path in cache_root.rglob("*") if path.is_file() and path.suffix != ".lock"}
