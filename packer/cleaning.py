@@ -9,15 +9,14 @@ from pathlib import Path
 
 from packer import build_cache
 from packer.archives import deflated
-from packer.engine import cache, layout, native, pins, source, sums, web_ui
+from packer.cosmo import cache as cosmo
+from packer.engine import cache, layout, native, pins, source, stubs, sums, web_ui
 from packer.engine.build import build_folder
-from packer.engine.cosmo import cache as cosmo
 from packer.engine.lock import Busy, locked
 from packer.engine.targets import TARGETS
 from packer.gpu import modules, sources
 from packer.gpu import pins as gpu_pins
 from packer.gpu.archive import archive_name
-from packer.polyglot import stubs
 from runtime.errors import InputError
 
 _LOCKS = ("source", modules.LOCK, "gpu-sources", "web-ui", stubs.FOLDER, cosmo.KIND, *TARGETS)

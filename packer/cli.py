@@ -1,27 +1,13 @@
-"""The `llamapack` command: wires verbs to their files under `commands/`."""
+"""The `llamapack` command."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from packer import __version__, commands
+from packer import commands
 from packer.console import Exit, reported
 from runtime import streams
-
-
-def parser(names: Iterable[str] = commands.VERBS) -> argparse.ArgumentParser:
-    """The command line with the sub-commands of these names; by default with all."""
-    top = argparse.ArgumentParser(
-        prog="llamapack",
-        description="Packs a portable llama.cpp runtime and GGUF weights into one file that runs.",
-    )
-    top.add_argument("--version", action="version", version=f"llamapack {__version__}")
-    verbs = top.add_subparsers(metavar="COMMAND", required=True)
-    for name in names:
-        commands.load(name).register(verbs)
-    return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     streams.prepare()
     try:
         with reported():
-            args = parser(known).parse_args(words)
+            args = commands.parser(known).parse_args(words)
             args.run(args)
     except Exit as request:
         return request.status

@@ -128,7 +128,7 @@ def _padded(program: bytes) -> bytes:
 def _stubs(names: Iterable[str]) -> dict[str, bytes]:
     from packer.engine import native as sources
     from packer.engine import pins, toolchain
-    from packer.polyglot.stubs import all_cached, build_stubs
+    from packer.engine.stubs import all_cached, build_stubs
 
     pinned, wanted = pins.load(sources.directory()), sorted(names)
     # Those that were fetched need no compiler.

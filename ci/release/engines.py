@@ -15,10 +15,9 @@ from pathlib import Path
 
 from ci.ending import status_of
 from packer.console import note
-from packer.engine import native, pins, toolchain
+from packer.engine import native, pins, stubs, toolchain
 from packer.gpu import modules, sources
 from packer.gpu.chosen import DEFAULT
-from packer.polyglot import stubs
 from packer.released import archive, index, pieces
 from packer.released.index import Index
 

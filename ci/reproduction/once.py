@@ -13,10 +13,9 @@ from pathlib import Path
 from ci.ending import status_of
 from ci.release import packages
 from ci.release.provenance import sha256
-from packer.engine import native, pins, toolchain
+from packer.engine import native, pins, stubs, toolchain
 from packer.engine.build import build, build_part, build_web_ui
 from packer.engine.targets import named
-from packer.polyglot import stubs
 
 
 def main() -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Protocol, TypeAlias, cast
+
+from packer import __version__
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -44,3 +47,16 @@ def load(name: str) -> Verb:
     """Import one verb. Only the one that is asked for: the others' imports would double the time
     that `inspect` takes."""
     return cast(Verb, import_module(f"{__name__}.{name}"))
+
+
+def parser(names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
+    """The command line with the sub-commands of these names; by default with all."""
+    top = argparse.ArgumentParser(
+        prog="llamapack",
+        description="Packs a portable llama.cpp runtime and GGUF weights into one file that runs.",
+    )
+    top.add_argument("--version", action="version", version=f"llamapack {__version__}")
+    verbs = top.add_subparsers(metavar="COMMAND", required=True)
+    for name in names:
+        load(name).register(verbs)
+    return top

@@ -36,7 +36,7 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.ape.assimilation import assimilate
+    from packer.edit.assimilation import assimilate
     from packer.output_place import output_place
 
     with output_place(args.output) as place:

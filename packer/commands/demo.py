@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _pack(output: Path) -> None:
     """Pack the model as a user would. Only an earlier demo is ever replaced."""
-    from packer import cli
+    from packer import commands
     from packer.data_folders import data_folder
     from packer.packing import make
 
@@ -51,7 +51,7 @@ def _pack(output: Path) -> None:
     words = ["pack", str(model), "-o", str(output), "--quiet"]
     if _is_demo(output):
         words.append("--force")
-    make(cli.parser(["pack"]).parse_args(words))
+    make(commands.parser(["pack"]).parse_args(words))
 
 
 def _is_demo(path: Path) -> bool:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packer.console import note
+from packer.cosmo import cache as cosmo
+from packer.cosmo.flags import add_flags, check_flags
 from packer.engine import cache, targets
 from packer.engine.build import build, build_web_ui
-from packer.engine.cosmo import cache as cosmo
-from packer.engine.cosmo.flags import add_flags, check_flags
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def _build(args: argparse.Namespace) -> None:
 
 
 def _build_cosmo(args: argparse.Namespace) -> None:
-    from packer.engine.cosmo.build import Request
-    from packer.engine.cosmo.build import build as build_runtime
+    from packer.cosmo.build import Request
+    from packer.cosmo.build import build as build_runtime
 
     request = Request(args.source, args.program or "", tuple(args.definitions or ()), args.cosmocc)
     print(f"{cosmo.KIND} {build_runtime(request, args.jobs)}", flush=True)

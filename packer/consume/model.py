@@ -15,8 +15,8 @@ from packer.edit.moves import Move, movable
 from packer.edit.opened import Held, held
 from packer.edit.undo import WITNESS, made_of
 from packer.inputs.locate import Locator
-from packer.inputs.weights import FileWeights
 from packer.output import make_executable, sync_folder
+from packer.weights_file import FileWeights
 from runtime.download.words import parsed
 from runtime.errors import InputError
 from runtime.gguf_header import read_header_of

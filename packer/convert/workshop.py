@@ -19,9 +19,9 @@ from packer.convert.quantizer import (
     quantized_size,
     size_limit,
 )
-from packer.inputs.weights import FileWeights, Weights
 from packer.output_checks import check_path, check_space
 from packer.output_place import Place
+from packer.weights_file import FileWeights, Weights
 from runtime.errors import InputError
 from runtime.gguf_header import read_header_of
 from runtime.model_facts import model_facts

@@ -18,11 +18,11 @@ from packer.epoch import source_date_epoch
 from packer.extraction import members_named
 from packer.foreign.args import dialect_of, ours, rewritten
 from packer.inputs.collected import Inputs
-from packer.inputs.weights import FileWeights
 from packer.known_options import check_options
 from packer.member_names import check_bundle_name, check_member_name
 from packer.packed_args import with_own
 from packer.sources import FileSource
+from packer.weights_file import FileWeights
 from packer.zip_writer import Record
 from runtime.args_file import Unexpanded, parse
 from runtime.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle

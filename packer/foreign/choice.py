@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from packer.engine.cosmo.cache import chosen
+from packer.cosmo.cache import chosen
 from packer.foreign.named import COSMO
 from packer.foreign.runtime import Runtime, read_runtime
 from packer.front import APE

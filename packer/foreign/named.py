@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from packer.engine.cosmo.cache import KIND
+from packer.cosmo.cache import KIND
 
 COSMO = Path(KIND)
 

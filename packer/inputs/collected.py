@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from packer.inputs.kinds import check_kind
-from packer.inputs.weights import FileWeights, Weights
 from packer.manifest import Model
 from packer.member_names import check_member_name
 from packer.sources import Source
+from packer.weights_file import FileWeights, Weights
 from runtime.errors import InputError
 from runtime.gguf_header import Header
 from runtime.model_facts import MODEL, model_facts, shard

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from packer.inputs.small_files import SmallFile, from_disk
-from packer.papers.licenses import license_files
+from packer.license_files import license_files
 
 if TYPE_CHECKING:
     from runtime.download.hub import Hub, HubModel

@@ -5,7 +5,7 @@ The engine would refuse them too, but only when the file is started, after all w
 
 from __future__ import annotations
 
-from packer.inputs.weights import Weights
+from packer.weights_file import Weights
 from runtime.errors import InputError
 from runtime.gguf_header import Header
 from runtime.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from packer.convert.formats import check_file
 from packer.inputs.documents import Documents, documents_of
 from packer.inputs.downloads import Downloads
-from packer.inputs.weights import FileWeights, Weights
 from packer.inputs.zipped import is_archive, named_member, zipped
+from packer.weights_file import FileWeights, Weights
 from runtime.download.words import HubWord, WebWord, parsed
 from runtime.errors import InputError
 

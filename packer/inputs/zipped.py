@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from packer.digest import Digest
-from packer.inputs.weights import Weights
 from packer.sources import Source
+from packer.weights_file import Weights
 from runtime.bundle import Bundle
 from runtime.download.choice import best_projector, is_model, shards
 from runtime.errors import InputError

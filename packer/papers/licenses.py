@@ -1,13 +1,12 @@
-"""Licences of models: which ones bind whoever gets the weights, and the files that state them."""
+"""Licences of models: which ones bind whoever gets the weights."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-_FILE = re.compile(r"(LICEN[CS]E|NOTICE|USE[ _-]?POLICY).*", re.IGNORECASE)
 _CREATIVE_COMMONS = re.compile(r"cc-(by-nc(?:-nd|-sa)?)-(\d\.\d)")
 _LLAMA = re.compile(r"llama(\d)(?:\.(\d))?")
 
@@ -33,11 +32,6 @@ _TERMS = {
 
 _GEMMA = "https://ai.google.dev/gemma/terms"
 _META = "https://github.com/meta-llama/llama-models/blob/main/models"
-
-
-def license_files(files: Iterable[str]) -> list[str]:
-    """The files of a repository that state its licence, sorted: LICENSE, NOTICE, USE_POLICY."""
-    return sorted(file for file in files if _FILE.fullmatch(file) and "/" not in file)
 
 
 def warning(

@@ -13,12 +13,11 @@ from packer import build_cache
 from packer.archives.deflated import Packed
 from packer.archives.engine import packed_engine
 from packer.archives.web_ui import packed_web_ui
-from packer.engine import cache, description, native, pins, web_ui
+from packer.engine import cache, description, native, pins, stubs, web_ui
 from packer.engine.targets import TARGETS, Target
 from packer.gpu import modules, sources
 from packer.gpu.archive import archive_name, packed_module
 from packer.gpu.pins import Module
-from packer.polyglot import stubs
 from runtime.bundle import ENGINES, GPU, GPU_SOURCES, WEB_UI
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from cosmo_place import Place
 
+from packer.cosmo import build
+from packer.cosmo.build import Request
 from packer.engine import native
-from packer.engine.cosmo import build
-from packer.engine.cosmo.build import Request
 
 
 class BuildIsDueError(Exception):

@@ -12,13 +12,12 @@ import pytest
 from packer.archives.engine import packed_engine
 from packer.archives.web_ui import packed_web_ui
 from packer.cleaning import clean
-from packer.engine import web_ui
+from packer.engine import stubs, web_ui
 from packer.engine.build import build
 from packer.engine.targets import TARGETS
 from packer.gpu import modules, sources
 from packer.gpu.archive import packed_module
 from packer.gpu.pins import Module
-from packer.polyglot import stubs
 from runtime.errors import InputError
 
 LINUX = TARGETS["linux-x86_64"]

@@ -22,10 +22,10 @@ from packer.archives.engine import packed_engine
 from packer.archives.web_ui import packed_web_ui
 from packer.engine import cache, toolchain
 from packer.engine.structure import check, check_stub
+from packer.engine.stubs import STUB_TARGETS, build_stubs
 from packer.engine.targets import TARGETS
 from packer.output import output_file
 from packer.pack import Plan, pack
-from packer.polyglot.stubs import STUB_TARGETS, build_stubs
 
 Engines = Callable[[str], Files]
 IN_THE_FILE = [target for target in STUB_TARGETS if target != "windows-aarch64"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from packer.engine import native, toolchain
-from packer.polyglot.stubs import STUB_TARGETS
+from packer.engine.stubs import STUB_TARGETS
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from packer.papers.licenses import license_files, warning
+from packer.license_files import license_files
+from packer.papers.licenses import warning
 
 PAGE = "https://hub.example/org/repo"
 

@@ -13,7 +13,7 @@ from interrupts import interrupted
 from part_sets import large_bundle, large_gguf, names, sha256sum, split
 from stand_ins import CommandLine, Refused, write_gguf
 
-from packer.cli import parser
+from packer.commands import parser
 from packer.recipes.completed import completed
 from runtime.unfinished import undo_path
 

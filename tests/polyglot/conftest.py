@@ -9,8 +9,8 @@ import pytest
 from small_bundle import INTERPRETER, Place, Programs, make_place
 
 from packer.engine import toolchain
+from packer.engine.stubs import STUB_TARGETS, build_stub
 from packer.polyglot.head import build_head
-from packer.polyglot.stubs import STUB_TARGETS, build_stub
 
 LIBRARY = b"\x7fELF not really" + bytes(range(256)) * 700 + os.urandom(16)
 """Never the same, so that no cache of this machine has this engine from before."""

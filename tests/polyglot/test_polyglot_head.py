@@ -14,9 +14,9 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packer.engine.stubs import STUB_TARGETS, build_stub
 from packer.polyglot import ape_rules, elf, script
 from packer.polyglot.head import HEAD_SIZE, NT_HEADERS, TABLES_END, build_head, printf
-from packer.polyglot.stubs import STUB_TARGETS, build_stub
 
 MACHINES = {elf.EM_X86_64: "linux-x86_64", elf.EM_AARCH64: "linux-aarch64"}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from packer import cli
+from packer import commands
 from packer.papers import sampling
 from packer.recipes.completed import completed
 from packer.recipes.fields import FIELDS, OF_THE_RUN
@@ -16,7 +16,7 @@ from packer.recipes.fields import FIELDS, OF_THE_RUN
 
 def flags_of_pack() -> set[str]:
     """As its help lists them, positional arguments by their names there."""
-    top = cli.parser(["pack"])
+    top = commands.parser(["pack"])
     (verbs,) = (one for one in top._actions if isinstance(one, argparse._SubParsersAction))
     actions = verbs.choices["pack"]._actions
     longest = {max(one.option_strings, key=len, default=str(one.metavar)) for one in actions}
@@ -24,7 +24,7 @@ def flags_of_pack() -> set[str]:
 
 
 def parsed(*words: str) -> dict[str, Any]:
-    found = vars(completed(cli.parser(["pack"]).parse_args(["pack", *words])))
+    found = vars(completed(commands.parser(["pack"]).parse_args(["pack", *words])))
     found["sampling"] = sampling.merged({"top_k": 1}, found["sampling"])
     return {name: value for name, value in found.items() if name not in ("run", "refuse", "recipe")}
 

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from packer.cosmo import sources
 from packer.engine import layout, native, sums
-from packer.engine.cosmo import sources
 from runtime.errors import InputError
 
 KIND = "cosmo"

@@ -6,8 +6,8 @@ import argparse
 import re
 from pathlib import Path
 
-from packer.engine.cosmo.cache import KIND
-from packer.engine.cosmo.sources import ABOUT_UPSTREAM
+from packer.cosmo.cache import KIND
+from packer.cosmo.sources import ABOUT_UPSTREAM
 
 ZIG = "zig"
 _OWN = {

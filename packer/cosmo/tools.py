@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer.engine.cosmo import versions
-from packer.engine.cosmo.versions import Rule
+from packer.cosmo import versions
+from packer.cosmo.versions import Rule
 from runtime.errors import InputError
 
 ARCHS = ("x86_64", "aarch64")

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packer.cosmo.start import start_command
 from packer.engine import environment
-from packer.engine.cosmo.start import start_command
 from runtime.errors import InputError
 
 _PATIENCE = 60  # seconds

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from packer.ape.anatomy import take_apart
 from packer.console import note
+from packer.cosmo import cache, sources, steps, tools
+from packer.cosmo.start import start_command
+from packer.cosmo.tools import ARCHS, Tools
 from packer.engine import environment, layout, logged, native, ninja, sums, toolchain
-from packer.engine.cosmo import cache, sources, steps, tools
-from packer.engine.cosmo.start import start_command
-from packer.engine.cosmo.tools import ARCHS, Tools
 from packer.engine.lock import locked
 from packer.epoch import VARIABLE, ZIP_BEGINS
-from packer.papers.licenses import license_files
+from packer.license_files import license_files
 from runtime.errors import InputError
 
 _GOAL = "llamapack-cosmo-files"
