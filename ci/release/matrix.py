@@ -16,8 +16,9 @@ def matrix() -> list[dict[str, str]]:
     """Target and key of each engine; the key changes with everything that makes the engine."""
     sources = native.directory()
     pinned = pins.load(sources)
+    digests = native.digests(sources)
     return [
-        {"target": name, "key": description.key(row, pinned, sources)}
+        {"target": name, "key": description.key(row, pinned, digests)}
         for name, row in TARGETS.items()
     ]
 

@@ -148,7 +148,7 @@ def _prepared(target: Target) -> _Work:
     pins = pinned.load(folder / "native")
     log = layout.log(target.name)
     logged.start(log)
-    key = description.key(target, pins, folder / "native")
+    key = description.key(target, pins, native.digests(folder / "native"))
     return _Work(target, pins, key, tools.find(pins), folder, log)
 
 

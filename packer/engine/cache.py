@@ -65,7 +65,8 @@ def engines() -> list[Engine]:
     """All finished engines, also stale ones and those of targets that are no more."""
     sources = native.directory()
     pinned = pins.load(sources)
-    keys = {name: description.key(row, pinned, sources) for name, row in TARGETS.items()}
+    digests = native.digests(sources)
+    keys = {name: description.key(row, pinned, digests) for name, row in TARGETS.items()}
     found = []
     for path in sorted(layout.engines().glob(f"[!.]*/{FACTS}")):
         try:

@@ -43,7 +43,12 @@ def trusted_index(named: str | None, downloads: Downloads) -> Index:
 
 def targets_in(released: Index) -> list[Target]:
     """The targets that there are engines for."""
-    return [row for row in TARGETS.values() if pieces.engine(row).name in released.archives]
+    rows = list(TARGETS.values())
+    return [
+        row
+        for row, piece in zip(rows, pieces.engines(rows), strict=True)
+        if piece.name in released.archives
+    ]
 
 
 def wanted(
@@ -60,7 +65,7 @@ def wanted(
     """
     from packer.gpu import chosen, pins
 
-    for piece in (*map(pieces.engine, targets), *pieces.common()):
+    for piece in (*pieces.engines(targets), *pieces.common()):
         yield piece, _entry(released, piece)
     if modules is not None:
         for module in modules:

@@ -56,10 +56,14 @@ class Piece:
         return sorted(path for path in self.folder.rglob("*") if path.is_file())
 
 
-def engine(target: Target) -> Piece:
-    """The engine for one target."""
+def engines(targets: Iterable[Target]) -> list[Piece]:
+    """The engine for each of these targets."""
     folder = native.directory()
-    key = description.key(target, pins.load(folder), folder)
+    pinned, digests = pins.load(folder), native.digests(folder)
+    return [_engine(target, description.key(target, pinned, digests)) for target in targets]
+
+
+def _engine(target: Target, key: str) -> Piece:
     place = cache.folder(target.name, key)
 
     @contextmanager
@@ -130,5 +134,4 @@ def common() -> list[Piece]:
 
 def every(gpu_modules: Iterable[Module]) -> list[Piece]:
     """All pieces that there can be."""
-    engines = [engine(target) for target in TARGETS.values()]
-    return [*engines, *map(gpu, gpu_modules), *common()]
+    return [*engines(TARGETS.values()), *map(gpu, gpu_modules), *common()]

@@ -13,7 +13,7 @@ LINUX = TARGETS["linux-x86_64"]
 
 
 def engine_key(folder: Path) -> str:
-    return description.key(LINUX, pins.load(folder), folder)
+    return description.key(LINUX, pins.load(folder), native.digests(folder))
 
 
 @pytest.mark.parametrize("name", ["engine/main.cpp", "CMakeLists.txt", "engine/new.cpp"])
@@ -40,15 +40,17 @@ def test_no_key_depends_on_what_is_compiled_with_cosmocc(tmp_path: Path) -> None
     assert (ours / "cosmo" / "start.c").is_file()
     assert not (bare / "cosmo").exists()
     pinned = pins.load(ours)
+    bare_digests, digests = native.digests(bare), native.digests(ours)
     for row in TARGETS.values():
-        assert description.key(row, pinned, bare) == description.key(row, pinned, ours)
+        assert description.key(row, pinned, bare_digests) == description.key(row, pinned, digests)
 
 
 def test_pins_and_target_go_into_the_key(small_native: Path) -> None:
     pinned = pins.load(small_native)
-    keys = {description.key(row, pinned, small_native) for row in TARGETS.values()}
-    keys.add(description.key(LINUX, replace(pinned, zig="0.18.0"), small_native))
-    keys.add(description.key(replace(LINUX, zig="x86_64-linux-gnu.2.28"), pinned, small_native))
+    digests = native.digests(small_native)
+    keys = {description.key(row, pinned, digests) for row in TARGETS.values()}
+    keys.add(description.key(LINUX, replace(pinned, zig="0.18.0"), digests))
+    keys.add(description.key(replace(LINUX, zig="x86_64-linux-gnu.2.28"), pinned, digests))
     assert len(keys) == len(TARGETS) + 2
 
 
