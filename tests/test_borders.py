@@ -1,0 +1,66 @@
+"""The layers in `pyproject.toml`: `lint-imports` checks them, and finds an import against them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.repository import REPOSITORY
+
+PACKAGES = ("ci", "packer", "runtime")
+_LINT = "from importlinter.cli import lint_imports_command as lint; lint()"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    for name in PACKAGES:
+        unwanted = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=unwanted)
+    return tmp_path
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-c", _LINT, "--no-logo", "--no-cache"]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_layers_are_kept(copy: Path) -> None:
+    done = lint(copy)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "contract"),
+    [
+        ("runtime/errors.py", "packer.console", "ci uses packer, packer uses runtime"),
+        ("runtime/launch/start.py", "packer.manifest", "ci uses packer, packer uses runtime"),
+        ("packer/pack.py", "ci.words", "ci uses packer, packer uses runtime"),
+        ("packer/polyglot/head.py", "packer.engine.native", "layers of packer"),
+        ("packer/engine/build.py", "packer.cosmo.cache", "layers of packer"),
+        ("packer/inputs/documents.py", "packer.papers.licenses", "layers of packer"),
+        ("packer/convert/converter.py", "packer.inputs.kinds", "layers of packer"),
+        ("packer/commands/demo.py", "packer.cli", "layers of packer"),
+        ("runtime/doctor/machine.py", "runtime.launch.plan", "layers of runtime"),
+    ],
+)
+def test_an_import_against_the_layers_fails(
+    copy: Path, importer: str, imported: str, contract: str
+) -> None:
+    with (copy / importer).open("a") as file:
+        file.write(f"\n\ndef late() -> None:\n    import {imported}\n")
+    done = lint(copy)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"{contract} BROKEN" in done.stdout
+    assert f"{importer.removesuffix('.py').replace('/', '.')} -> {imported}" in done.stdout
+
+
+def test_a_new_module_has_to_be_given_a_place(copy: Path) -> None:
+    (copy / "packer" / "elsewhere.py").touch()
+    done = lint(copy)
+    assert done.returncode == 1
+    assert "elsewhere" in done.stdout + done.stderr
