@@ -92,8 +92,12 @@ class Bundle:
         self._file = file
 
     @classmethod
-    def open(cls, path: Path) -> Bundle:
+    def open(cls, path: Path, *, old_names: bool = False) -> Bundle:
         """Open the file at `path` and read its directory.
+
+        Args:
+            old_names: whether members may have names that are not UTF-8, as in archives of old
+                tools; those are no bundles, since no engine reads them.
 
         Raises:
             InputError: it does not exist, is one of several parts, is no readable ZIP, or a change
@@ -110,7 +114,7 @@ class Bundle:
             ) from None
         try:
             refuse_unfinished(path)
-            return cls(path, file, read_directory(file, str(path)))
+            return cls(path, file, read_directory(file, str(path), old_names=old_names))
         except InputError:
             file.seek(0)
             start = file.read(len(LFS_POINTER))

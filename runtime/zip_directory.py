@@ -4,14 +4,17 @@ Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3.7 (local header), 4.3.12 (centra
 4.3.14 and 4.3.15 (ZIP64 end records), 4.3.16 (end record), 4.5.3 (ZIP64 extra field). As in all
 bundles, offsets count from byte 0 of the file. The time taken depends on the number of members, not
 on the size of the file.
+
+The rules are in docs/bundle-format.md, and native/bundle/zip_directory.c keeps the same ones: what
+stubs and engines read is what is shown here.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Final, NamedTuple
 
 from runtime.errors import InputError
 
@@ -28,14 +31,15 @@ END64_MAGIC, LOCATOR64_MAGIC = b"PK\x06\x06", b"PK\x06\x07"
 
 MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
 
-_TAIL = MAX16 + END.size  # bytes searched for the end record
-_DIRECTORY_LIMIT = 256 << 20  # bytes; a bundle's directory has some ten thousand
-_UTF8, _ENCRYPTED = 1 << 11, 1
+_WIDE = END64.size + LOCATOR64.size  # bytes before an end record of ZIP64
+_SEARCHED = MAX16 + END.size  # last bytes of the file in which an end record begins
+_DIRECTORY_LIMIT = 64 << 20  # bytes; a bundle's directory has some ten thousand
+_MEMBERS_LIMIT = 1 << 18
+_ENCRYPTED, _STREAMED = 1, 1 << 3
 _TIP = "Download or copy the file again."
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """One file in the archive, as the central directory describes it."""
 
     name: str
@@ -53,6 +57,10 @@ class Member:
     """UNIX file type and permissions, 0 if not stated."""
     entry: bytes
     """The record in the central directory that says all this."""
+    raw_name: bytes
+    """The name as it is written there."""
+    limit: int
+    """Offset where its data end at the latest: the next member begins, or the directory."""
 
     @property
     def encrypted(self) -> bool:
@@ -71,26 +79,43 @@ class Directory:
     """Bytes from the start of the file to the end of the end record and its comment."""
 
 
-def read_directory(file: BinaryIO, name: str) -> Directory:
+def read_directory(file: BinaryIO, name: str, *, old_names: bool = False) -> Directory:
     """Read the directory of the archive in `file`; `name` is what errors call it.
 
+    Args:
+        old_names: whether names that are not UTF-8 are read as those of DOS. Stubs and engines
+            refuse them, so this is for archives that only this side looks into.
+
     Raises:
-        InputError: there is no archive, or it is damaged.
+        InputError: there is no archive, it is damaged, or it can be read in two ways.
     """
     size = file.seek(0, 2)
-    tail_offset = max(0, size - _TAIL)
-    tail = _read(file, tail_offset, size - tail_offset)
-    position = tail.rfind(END_MAGIC)
-    # The bytes of the magic may occur by chance in a comment or a signature: try the next.
+    base = max(0, size - _SEARCHED - _WIDE)
+    tail = _read(file, base, size - base)
+    first = max(0, len(tail) - _SEARCHED)
+    found: _End | None = None
+    position = tail.rfind(END_MAGIC, first)
     while position >= 0:
-        found = _directory_at(file, name, tail, position, tail_offset)
-        if found:
-            return found
-        position = tail.rfind(END_MAGIC, 0, position)
-    raise InputError(
-        f"{name} is not a bundle: no ZIP end record in its last {len(tail):,} bytes",
-        "If it should be one, its download was cut off: fetch it again.",
-    )
+        record = _end_at(file, tail, base, position)
+        if record and found is None:
+            found = _checked(record, name)
+        elif record and found and record.end > found.offset:
+            # Programs that append to an archive leave its old directory and end record where they
+            # are, as dead bytes before the new directory; any other second one is ambiguous.
+            raise _damaged(name, "it has two ZIP end records")
+        position = tail.rfind(END_MAGIC, first, position)
+    if found is None:
+        raise InputError(
+            f"{name} is not a bundle: no ZIP end record in its last {min(size, _SEARCHED):,} bytes",
+            "If it should be one, its download was cut off: fetch it again.",
+        )
+    rows = list(_rows(_read(file, found.offset, found.length), found.members, name))
+    members: dict[str, Member] = {}
+    for row, limit in zip(rows, _limits(rows, found.offset, name), strict=True):
+        member = Member(_decoded(row[_RAW_NAME], name, old_names), *row, limit)
+        members.pop(member.name, None)
+        members[member.name] = member
+    return Directory(members, found.offset, found.end)
 
 
 def data_offset(file: BinaryIO, member: Member, name: str) -> int:
@@ -99,13 +124,26 @@ def data_offset(file: BinaryIO, member: Member, name: str) -> int:
     Reads the local header, since it can differ from the central one in length.
 
     Raises:
-        InputError: there is no local header of this member.
+        InputError: there is no local header of this member, or it says something else.
     """
     header = _read(file, member.header_offset, LOCAL.size)
     if len(header) < LOCAL.size or header[:4] != LOCAL_MAGIC:
         raise InputError(f"{name} is damaged: no local header of member {member.name!r}", _TIP)
     *_, name_length, extra_length = LOCAL.unpack(header)
-    return int(member.header_offset + LOCAL.size + name_length + extra_length)
+    rest = file.read(name_length + extra_length)
+    offset = int(member.header_offset + LOCAL.size + len(rest))
+    if len(rest) < name_length + extra_length or offset + member.compressed_size > member.limit:
+        raise InputError(
+            f"{name} is damaged: the data of member {member.name!r} reach into what follows them",
+            _TIP,
+        )
+    if not _agrees(member, header, rest[:name_length], rest[name_length:]):
+        raise InputError(
+            f"{name} is damaged: local header and ZIP directory disagree about member "
+            f"{member.name!r}",
+            _TIP,
+        )
+    return offset
 
 
 def _read(file: BinaryIO, offset: int, count: int) -> bytes:
@@ -113,103 +151,192 @@ def _read(file: BinaryIO, offset: int, count: int) -> bytes:
     return file.read(count)
 
 
-def _directory_at(
-    file: BinaryIO, name: str, tail: bytes, position: int, tail_offset: int
-) -> Directory | None:
-    """The directory whose end record is at `position` of `tail`; None if it is no end record.
-
-    Raises:
-        InputError: it is one, of a damaged archive.
-    """
-    if position + END.size > len(tail):
-        return None
-    _, _, _, _, count, length, offset, comment = END.unpack_from(tail, position)
-    record = tail_offset + position
-    end = record + END.size + comment
-    if end > tail_offset + len(tail):
-        return None
-    counted = MAX16  # the count is modulo this and one, in archives of old tools
-    if count == MAX16 or MAX32 in (length, offset):
-        found = _end64(file, record)
-        if found:
-            count, length, offset, record = found
-            counted = -1
-    # An empty directory has no magic to tell it by, only its place.
-    if offset + length > record or (not length and offset != record):
-        return None
-    if length > _DIRECTORY_LIMIT:
-        raise InputError(f"{name} is damaged: its ZIP directory claims {length:,} bytes", _TIP)
-    data = _read(file, offset, length)
-    if length and data[:4] != CENTRAL_MAGIC:
-        return None
-    members = list(_members(data, name))
-    if len(members) & counted != count:
-        raise InputError(
-            f"{name} is damaged: {len(members)} of {count} members in its ZIP directory", _TIP
-        )
-    for member in members:
-        if member.header_offset + LOCAL.size + member.compressed_size > offset:
-            raise InputError(
-                f"{name} is damaged: member {member.name!r} reaches past the data", _TIP
-            )
-    return Directory({member.name: member for member in members}, offset, end)
+def _damaged(name: str, what: str) -> InputError:
+    return InputError(f"{name} is damaged: {what}", _TIP)
 
 
-def _end64(file: BinaryIO, record: int) -> tuple[int, int, int, int] | None:
-    """Count, length and offset of the directory, and where its ZIP64 end record begins."""
-    locator_offset = record - LOCATOR64.size
-    if locator_offset < 0:
-        return None
-    locator = _read(file, locator_offset, LOCATOR64.size)
-    if locator[:4] != LOCATOR64_MAGIC:
-        return None
-    _, _, position, _ = LOCATOR64.unpack(locator)
-    if position + END64.size > locator_offset:
-        return None
-    fields = END64.unpack(_read(file, position, END64.size))
-    if fields[0] != END64_MAGIC:
-        return None
-    return fields[7], fields[8], fields[9], position
+class _End(NamedTuple):
+    """An end record, with the values that count."""
+
+    position: int
+    end: int
+    """Behind its comment."""
+    disks: tuple[int, ...]
+    """What must be 0 or equal: this disk, the directory's, members here, members."""
+    length: int
+    offset: int
+    wide: tuple[bytes, bytes] | None
+    """The ZIP64 record and locator before it."""
+
+    @property
+    def members(self) -> int:
+        """How many there are."""
+        return self.disks[3]
 
 
-def _members(data: bytes, name: str) -> Iterator[Member]:
-    position = 0
-    while position < len(data):
-        if data[position : position + 4] != CENTRAL_MAGIC or position + CENTRAL.size > len(data):
-            raise InputError(f"{name} is damaged in its ZIP directory", _TIP)
-        fields = CENTRAL.unpack_from(data, position)
-        _, made_by, _, flags, method, _, _, crc32, packed, size, *rest = fields
-        name_length, extra_length, comment_length, _, _, attributes, offset = rest
+def _end_at(file: BinaryIO, tail: bytes, base: int, place: int) -> _End | None:
+    """The end record at `place` of `tail`, right or wrong; None if the magic is there by chance."""
+    if place + END.size > len(tail):
+        return None
+    _, *disks, length, offset, comment = END.unpack_from(tail, place)
+    if place + END.size + comment > len(tail):
+        return None
+    position = base + place
+    wide = None
+    if place >= _WIDE and tail[place - LOCATOR64.size :][:4] == LOCATOR64_MAGIC:
+        wide = tail[place - _WIDE : place - LOCATOR64.size], tail[place - LOCATOR64.size : place]
+    end = position + END.size + comment
+    record = _End(position, end, tuple(disks), length, offset, wide)
+    if wide and LOCATOR64.unpack(wide[1])[2] == position - _WIDE:
+        return record
+    # A member may be a ZIP itself: the record counts if a directory begins where it says.
+    if not length:
+        return record if offset == position else None
+    there = offset < position and _read(file, offset, 4) == CENTRAL_MAGIC
+    return record if there else None
+
+
+def _checked(end: _End, name: str) -> _End:
+    limit = end.position
+    disk, first_disk, here, count = end.disks
+    if disk or first_disk or here != count:
+        raise _damaged(name, "its ZIP end record is that of an archive on several disks")
+    if end.wide:
+        limit -= _WIDE
+        end = _widened_end(end, name)
+    elif MAX32 in (end.length, end.offset):
+        raise _damaged(name, "its ZIP64 end record is missing")
+    if end.offset + end.length != limit:
+        raise _damaged(name, "its ZIP directory does not end where its end record begins")
+    if end.length > _DIRECTORY_LIMIT:
+        raise _damaged(name, f"its ZIP directory is larger than {_DIRECTORY_LIMIT >> 20} MiB")
+    if end.members > _MEMBERS_LIMIT:
+        raise _damaged(name, f"it has more than {_MEMBERS_LIMIT:,} members")
+    return end
+
+
+def _widened_end(end: _End, name: str) -> _End:
+    """Replace the values of an end record by those of the ZIP64 record before it."""
+    assert end.wide
+    magic, size, _, _, *disks, length, offset = END64.unpack(end.wide[0])
+    _, disk, place, total = LOCATOR64.unpack(end.wide[1])
+    right = (
+        (magic, size, *disks[:2], disk) == (END64_MAGIC, END64.size - 12, 0, 0, 0)
+        and disks[2] == disks[3]
+        and place == end.position - _WIDE
+        and total <= 1
+        and end.members in (MAX16, disks[3])
+        and end.length in (MAX32, length)
+        and end.offset in (MAX32, offset)
+    )
+    if not right:
+        raise _damaged(name, "its ZIP64 end record is damaged")
+    return end._replace(disks=tuple(disks), length=length, offset=offset)
+
+
+_Row = tuple[int, int, int, int, int, int, int, bytes, bytes]
+"""A `Member` without its name and limit."""
+_PACKED: Final = 4
+_OFFSET: Final = 5
+_RAW_NAME: Final = 8
+
+
+def _rows(data: bytes, count: int, name: str) -> Iterator[_Row]:
+    unpack, central = CENTRAL.unpack_from, CENTRAL.size
+    position, length = 0, len(data)
+    for _ in range(count):
+        if position + central > length:
+            raise _damaged(name, "its ZIP directory is cut off")
+        (
+            magic, made_by, _, flags, method, _, _, crc32, packed, size,
+            name_length, extra_length, comment_length, disk, _, attributes, offset,
+        ) = unpack(data, position)  # fmt: skip
         begin = position
-        position += CENTRAL.size
-        raw_name = data[position : position + name_length]
-        position += name_length
-        extra = data[position : position + extra_length]
-        position += extra_length + comment_length
-        if position > len(data):
-            raise InputError(f"{name} is damaged in its ZIP directory", _TIP)
-        size, packed, offset = _widened(extra, (size, packed, offset))
-        yield Member(
-            name=raw_name.decode("utf-8" if flags & _UTF8 else "cp437", "replace"),
-            method=method,
-            flags=flags,
-            crc32=crc32,
-            size=size,
-            compressed_size=packed,
-            header_offset=offset,
-            mode=attributes >> 16 if made_by >> 8 == 3 else 0,
-            entry=data[begin:position],
-        )
+        name_end = begin + central + name_length
+        position = name_end + extra_length + comment_length
+        if magic != CENTRAL_MAGIC or position > length:
+            raise _damaged(name, "its ZIP directory has a wrong record")
+        if disk:
+            raise _damaged(name, "a member of its ZIP directory lies on another disk")
+        if MAX32 in (size, packed, offset):
+            extra = data[name_end : name_end + extra_length]
+            size, packed, offset = _widened(extra, (size, packed, offset), name)
+        if method == STORED and size != packed and not flags & _ENCRYPTED:
+            raise _damaged(name, "its ZIP directory states two sizes for a stored member")
+        yield (
+            method, flags, crc32, size, packed, offset,
+            attributes >> 16 if made_by >> 8 == 3 else 0,
+            data[begin:position], data[begin + central : name_end],
+        )  # fmt: skip
+    if position != length:
+        raise _damaged(name, "its ZIP directory is longer than its members")
 
 
-def _widened(extra: bytes, values: tuple[int, ...]) -> tuple[int, ...]:
-    """Replace values of all ones by those of the ZIP64 extra field, which holds only these."""
+def _decoded(raw: bytes, name: str, old_names: bool) -> str:
+    if 0 in raw:
+        raise _damaged(name, "a name in its ZIP directory holds a NUL")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        if old_names:
+            return raw.decode("cp437")
+        raise InputError(
+            f"{name} has a member whose name is not UTF-8: {raw[:80]!r}",
+            "`llamapack extract` unpacks it, and its files can be packed anew.",
+        ) from None
+
+
+def _limits(rows: Sequence[_Row], limit: int, name: str) -> list[int]:
+    """How far each member may reach: to the next one, and the last one to the directory."""
+    limits = [0] * len(rows)
+    for index in sorted(range(len(rows)), key=lambda index: rows[index][_OFFSET], reverse=True):
+        row = rows[index]
+        if row[_OFFSET] + LOCAL.size + len(row[_RAW_NAME]) + row[_PACKED] > limit:
+            raise _damaged(
+                name, "members in its ZIP directory overlap, or lie outside of the archive"
+            )
+        limits[index] = limit
+        limit = row[_OFFSET]
+    return limits
+
+
+def _field64(extra: bytes) -> bytes | None:
+    """The ZIP64 extra field; None if there is none, or a field before it is damaged."""
     position = 0
     while position + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, position)
+        position += 4
+        if position + length > len(extra):
+            break
         if kind == 1:
-            body = extra[position + 4 : position + 4 + length]
-            wide = iter(struct.unpack(f"<{len(body) // 8}Q", body[: len(body) // 8 * 8]))
-            return tuple(next(wide, value) if value == MAX32 else value for value in values)
-        position += 4 + length
-    return values
+            return extra[position : position + length]
+        position += length
+    return None
+
+
+def _widened(extra: bytes, values: tuple[int, int, int], name: str) -> Iterator[int]:
+    """Replace values of all ones by those of the ZIP64 extra field, which holds only these."""
+    field = _field64(extra) or b""
+    if len(field) < 8 * values.count(MAX32):
+        raise _damaged(name, "its ZIP directory has a damaged ZIP64 field")
+    wide = iter(struct.unpack_from(f"<{values.count(MAX32)}Q", field))
+    return (next(wide) if value == MAX32 else value for value in values)
+
+
+def _agrees(member: Member, header: bytes, raw_name: bytes, extra: bytes) -> bool:
+    """Whether a local header states the name, CRC-32 and sizes that the directory does."""
+    _, _, flags, method, _, _, crc32, packed, size, _, _ = LOCAL.unpack(header)
+    if MAX32 in (packed, size):
+        field = _field64(extra) or b""
+        if len(field) < 16:
+            return False
+        wide_size, wide_packed = struct.unpack_from("<2Q", field)
+        size = wide_size if size == MAX32 else size
+        packed = wide_packed if packed == MAX32 else packed
+    stated = ((crc32, member.crc32), (packed, member.compressed_size), (size, member.size))
+    return (
+        (raw_name, method) == (member.raw_name, member.method)
+        and not (flags ^ member.flags) & _ENCRYPTED
+        # In streamed archives sizes and CRC-32 follow the data.
+        and all(here == there or (not here and flags & _STREAMED) for here, there in stated)
+    )

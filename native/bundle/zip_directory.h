@@ -26,13 +26,14 @@ struct zip_member {
     uint64_t     size;            // bytes, uncompressed
     uint64_t     compressed_size; // bytes
     uint64_t     header_offset;   // of the local header, from byte 0 of the file
+    uint64_t     limit;           // its data end there at the latest: the next member begins, or the directory
     uint32_t     crc32;
     uint16_t     method;          // ZIP_STORED, ZIP_DEFLATED or one that we do not read
     uint16_t     flags;           // general purpose bit flag; bit 0: encrypted
 };
 
 struct zip_directory {
-    struct zip_member * members; // in the order of the directory; names may occur twice
+    struct zip_member * members; // in the order of the directory; of those with one name only the last
     size_t              count;
     uint64_t            offset;  // where the directory starts: no member's data reaches past it
     uint64_t            end;     // offset just past the end record and its comment
@@ -41,17 +42,18 @@ struct zip_directory {
     char *              names;   // what the members' names point into
 };
 
-// Reads the directory of the archive in `file`, which is `file_size` bytes long.
+// Reads the directory of the archive in `file`, which is `file_size` bytes long. The rules are in
+// docs/bundle-format.md, and runtime/zip_directory.py keeps the same ones.
 // Returns 0, or -1 with *error set to a static sentence fragment such as "no ZIP end record".
 // On failure *dir is empty, and zip_directory_free is not needed but harmless.
 int zip_directory_read(
     struct zip_directory * dir, zip_read_at read, void * file, uint64_t file_size, const char ** error);
 
-// Finds a member by its exact name: the last one, where a name occurs more than once. NULL: none.
+// Finds a member by its exact name. NULL: none.
 const struct zip_member * zip_find(const struct zip_directory * dir, const char * name);
 
 // Stores in *offset where the member's data start, counted from byte 0 of the file. Reads the local
-// header, which can differ from the central one in length. Returns 0, or -1 with *error set.
+// header, which can differ from the central one in length only. Returns 0, or -1 with *error set.
 int zip_data_offset(
     const struct zip_directory * dir, const struct zip_member * member, uint64_t * offset, const char ** error);
 

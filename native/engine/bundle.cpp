@@ -11,6 +11,11 @@
 static constexpr size_t   READ_LIMIT     = 64u << 20;
 static constexpr uint64_t GGUF_ALIGNMENT = 32; // GGUF's default general.alignment, which its writers keep
 
+// Whether a member's bytes lie in the file as they are.
+static bool is_plain(const zip_member & member) {
+    return member.method == ZIP_STORED && (member.flags & 1) == 0;
+}
+
 static bool ends_with(const std::string & text, const std::string & tail) {
     return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
 }
@@ -25,7 +30,7 @@ void bundle::open(const std::string & path) {
 
     for (size_t i = 0; i < file.directory().count; i++) {
         const zip_member & member = file.directory().members[i];
-        if (member.method == ZIP_STORED && ends_with(member.name, ".gguf")) {
+        if (is_plain(member) && ends_with(member.name, ".gguf")) {
             member_table_add((std::string("/zip/") + member.name).c_str(), container.c_str(), { offset(member), member.size });
         }
     }
@@ -97,7 +102,7 @@ std::vector<std::string> bundle::weights() const {
     std::set<std::string>    seen;
     for (size_t i = 0; i < file.directory().count; i++) {
         const std::string name = file.directory().members[i].name;
-        if (file.directory().members[i].method == ZIP_STORED && ends_with(name, ".gguf") && seen.insert(name).second) {
+        if (is_plain(file.directory().members[i]) && ends_with(name, ".gguf") && seen.insert(name).second) {
             names.push_back(name);
         }
     }
@@ -114,7 +119,7 @@ void bundle::check_place(const std::string & name) const {
 
 std::string bundle::alias(const std::string & name) {
     const zip_member * member = file.find(name);
-    if (!member || member->method != ZIP_STORED) {
+    if (!member || !is_plain(*member)) {
         throw user_error(container + ": " + name + " cannot be read in place",
                          "weights must be stored without compression; pack the file again");
     }

@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> None:
     from packer.extraction import contents, member_named
     from runtime.bundle import Bundle
 
-    with Bundle.open(args.file) as bundle:
+    with Bundle.open(args.file, old_names=True) as bundle:
         for piece in contents(bundle, member_named(bundle, args.name)):
             sys.stdout.buffer.write(piece)
         sys.stdout.flush()

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
     from packer.progress import progress
     from runtime.bundle import Bundle
 
-    with Bundle.open(args.file) as bundle:
+    with Bundle.open(args.file, old_names=True) as bundle:
         members = chosen(bundle, args.names)
         with progress("extracting", sum(member.size for member in members)) as advance:
             paths = extract(bundle, members, args.directory, force=args.force, advance=advance)

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
     from runtime.bundle import Bundle
     from runtime.zip_directory import METHODS
 
-    with Bundle.open(args.file) as bundle:
+    with Bundle.open(args.file, old_names=True) as bundle:
         members = list(bundle.members.values())
     if args.json:
         rows = [

@@ -38,7 +38,7 @@ def extra_files(words: Iterable[str]) -> dict[str, Source]:
 
 
 def _zipped(path: Path, member: str) -> Source:
-    with Bundle.open(path) as archive:
+    with Bundle.open(path, old_names=True) as archive:
         if member not in archive.members:
             raise InputError(f"{path} has no member {member}", f"`llamapack ls {path}` lists them.")
         return ZippedSource(path, archive.members[member])

@@ -46,7 +46,7 @@ def small_file(word: str) -> SmallFile:
     if parts is None:
         return from_disk(Path(word), word)
     path, member = parts
-    with Bundle.open(path) as archive:
+    with Bundle.open(path, old_names=True) as archive:
         found = archive.members.get(member)
         if found is not None and found.size > _LIMIT:
             raise _too_large(word)

@@ -35,7 +35,7 @@ class ZippedWeights:
         return f"{self.path}:{self.member}"
 
     def header(self) -> Header:
-        with Bundle.open(self.path) as archive:
+        with Bundle.open(self.path, old_names=True) as archive:
             member = archive.members[self.member]
             if member.method == STORED:
                 return archive.header(member)
@@ -44,12 +44,12 @@ class ZippedWeights:
             return read_header(prefix, str(self), size=member.size)
 
     def source(self) -> Source:
-        with Bundle.open(self.path) as archive:
+        with Bundle.open(self.path, old_names=True) as archive:
             return ZippedSource(self.path, archive.members[self.member])
 
     def beside(self, name: str) -> Weights | None:
         wanted = str(PurePosixPath(self.member).with_name(name))
-        with Bundle.open(self.path) as archive:
+        with Bundle.open(self.path, old_names=True) as archive:
             return ZippedWeights(self.path, wanted) if wanted in archive.members else None
 
     def same(self, other: Weights) -> bool:
@@ -74,7 +74,7 @@ class ZippedSource:
     def open(self) -> BinaryIO:
         if self.member.method != STORED:
             return cast(BinaryIO, _Inflating(self.path, self.member))
-        with Bundle.open(self.path) as archive:
+        with Bundle.open(self.path, old_names=True) as archive:
             offset = archive.data_offset(self.member)
         file = self.path.open("rb", buffering=0)
         file.seek(offset)
@@ -114,7 +114,7 @@ def zipped(path: Path, member: str | None) -> tuple[ZippedWeights, ZippedWeights
     Raises:
         InputError: it cannot be told, or not be read.
     """
-    with Bundle.open(path) as archive:
+    with Bundle.open(path, old_names=True) as archive:
         names = [name for name in archive.members if name.endswith(".gguf")]
         if member is None:
             member = _only_model(path, names)
@@ -181,7 +181,7 @@ class _Inflating(io.RawIOBase):
     """A compressed member as a stream."""
 
     def __init__(self, path: Path, member: Member) -> None:
-        self._archive = Bundle.open(path)
+        self._archive = Bundle.open(path, old_names=True)
         self._pieces = self._archive.stream(member)
         self._rest = memoryview(b"")
 

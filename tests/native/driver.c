@@ -1,5 +1,6 @@
 // Makes native/bundle usable from the tests.
 //   driver list FILE...        members of each archive, or why there are none
+//   driver serve               the same for archives that come on stdin, each behind its length (u64)
 //   driver cat FILE NAME       contents of a member
 //   driver inflate PIECE       raw DEFLATE from stdin, in pieces of PIECE bytes
 //   driver sha256 | crc32 PIECE
@@ -65,6 +66,54 @@ static void list(const char * path) {
     zip_directory_free(&dir);
 }
 
+struct bytes {
+    uint8_t * data;
+    uint64_t  size;
+};
+
+static int64_t read_bytes(void * file, void * buf, size_t size, uint64_t offset) {
+    const struct bytes * bytes = file;
+    uint64_t             left  = offset < bytes->size ? bytes->size - offset : 0;
+    size_t               got   = size < left ? size : (size_t) left;
+    if (got > 0) {
+        memcpy(buf, bytes->data + offset, got);
+    }
+    return (int64_t) got;
+}
+
+// Per archive the number of members, or -1 and why, and what the directory and the local header say
+// about each: name, method, flags, CRC-32, sizes, offset of the data or -1.
+static void serve(void) {
+    struct bytes file;
+    while (fread(&file.size, 1, sizeof(file.size), stdin) == sizeof(file.size)) {
+        struct zip_directory dir;
+        const char *         error = NULL;
+        file.data = malloc(file.size ? file.size : 1);
+        if (fread(file.data, 1, file.size, stdin) != file.size) {
+            exit(2);
+        }
+        if (zip_directory_read(&dir, read_bytes, &file, file.size, &error) != 0) {
+            printf("-1\t%s\n", error);
+        } else {
+            printf("%zu\t%llu\t%llu\n", dir.count, (unsigned long long) dir.offset, (unsigned long long) dir.end);
+        }
+        for (size_t i = 0; i < dir.count; i++) {
+            const struct zip_member * m      = &dir.members[i];
+            uint64_t                  offset = 0;
+            int                       status = zip_data_offset(&dir, m, &offset, &error);
+            for (const char * p = m->name; *p; p++) {
+                printf("%02x", (unsigned char) *p);
+            }
+            printf("\t%u\t%u\t%u\t%llu\t%llu\t%lld\n", m->method, m->flags, m->crc32,
+                (unsigned long long) m->compressed_size, (unsigned long long) m->size,
+                status == 0 ? (long long) offset : -1);
+        }
+        fflush(stdout);
+        zip_directory_free(&dir);
+        free(file.data);
+    }
+}
+
 static int cat(const char * path, const char * name) {
     struct zip_directory dir;
     const char *         error = "no such member";
@@ -107,6 +156,8 @@ int main(int argc, char ** argv) {
         for (int i = 2; i < argc; i++) {
             list(argv[i]);
         }
+    } else if (strcmp(verb, "serve") == 0) {
+        serve();
     } else if (strcmp(verb, "cat") == 0 && argc == 4) {
         return cat(argv[2], argv[3]);
     } else if (strcmp(verb, "inflate") == 0) {

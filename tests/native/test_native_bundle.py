@@ -131,9 +131,15 @@ def test_damaged_members(
     driver: Path, tmp_path: Path, offset: int, value: bytes, reason: str
 ) -> None:
     data = bytearray(make_zip({"x": b"", "a": b"hello hello hello"}))
-    central = data.rindex(b"PK\1\2")
+    central, local = data.rindex(b"PK\1\2"), data.rindex(b"PK\3\4")
     data[central + offset + 2 : central + offset + 2 + len(value)] = value
     path = tmp_path / "a.zip"
+    path.write_bytes(data)
+    done = run(driver, "cat", path, "a")
+    early = "encrypted" in reason or "method" in reason
+    disagree = reason if early else "its local header and the ZIP directory disagree"
+    assert (done.returncode, done.stderr.decode().strip()) == (1, disagree)
+    data[local + offset : local + offset + len(value)] = value
     path.write_bytes(data)
     done = run(driver, "cat", path, "a")
     assert (done.returncode, done.stderr.decode().strip()) == (1, reason)
