@@ -5,17 +5,31 @@
 
 #include <string.h>
 
-enum { OLD_SECONDS = 3600 };
+enum {
+    OLD_SECONDS = 3600,
+    DEPTH_MAX   = 8, // no engine has folders; what lies there for another reason may be left
+};
 
-static void remove_file(const char * path, const char * name) {
+static bool is_real(const char * name) {
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static void remove_entry(const char * path, const char * name) {
     char file[PATH_SIZE];
-    if (text_format(file, sizeof(file), "%s/%s", path, name)) {
-        os_remove_file(file);
+    if (is_real(name) && text_format(file, sizeof(file), "%s/%s", path, name)) {
+        remove_dir(file);
     }
 }
 
 void remove_dir(const char * path) {
-    os_list(path, remove_file);
+    static int     depth;
+    struct os_info info;
+    // What a link leads to is not the cache's.
+    if (depth < DEPTH_MAX && os_look(path, false, &info) == 0 && info.directory) {
+        depth++;
+        os_list(path, remove_entry);
+        depth--;
+    }
     os_remove_file(path);
 }
 
@@ -23,7 +37,7 @@ void remove_dir(const char * path) {
 static void remove_old(const char * path, const char * name) {
     char           old[PATH_SIZE];
     struct os_info info;
-    if (name[0] == '.' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+    if (name[0] == '.' && is_real(name) &&
         text_format(old, sizeof(old), "%s/%s", path, name) && os_look(old, false, &info) == 0 && info.directory &&
         info.modified < os_now() - OLD_SECONDS) {
         remove_dir(old);

@@ -83,21 +83,27 @@ static int extract_files(const struct bundle * bundle, const struct engine * eng
 
 // Renames the finished directory to its final name. What is there already was either put there by
 // another process just now, which is fine, or is damaged and goes away.
-static int publish(const struct bundle * bundle, const struct engine * engine, const char * final) {
-    char trash[PATH_SIZE];
+static int publish(
+    const struct bundle * bundle, const struct cache_dir * dir, const struct engine * engine, const char * final) {
+    char parent[PATH_SIZE], trash[PATH_SIZE];
     int  error = 0;
     for (unsigned long long i = 0; i < 100; i++) {
-        if ((error = os_rename_dir(temporary, final)) != OS_EXISTS) {
+        if ((error = os_rename_dir(temporary, final)) == 0) {
+            note_check(bundle, dir, engine);
+            text_format(parent, sizeof(parent), "%s/engines", dir->path);
+            os_sync_dir(parent); // where this fails, a loss of power means another installation
+            return 0;
+        }
+        if (error != OS_EXISTS) {
             return error;
         }
-        if (is_cached(bundle, engine, final)) {
+        if (is_cached(bundle, dir, engine)) {
             return 0;
         }
         text_format(trash, sizeof(trash), "%s.old-%llu", temporary, i);
         int moved = os_rename_dir(final, trash);
         if (moved == 0) {
             remove_dir(trash);
-            os_remove_file(trash);
         } else if (moved != OS_EXISTS) {
             error = moved;
         }
@@ -116,7 +122,8 @@ const char * install_engine(
         *temporary = 0;
         return "its path is too long";
     }
-    int error = os_make_temporary_dir(temporary);
+    int  error = os_make_temporary_dir(temporary);
+    bool lasting;
     if (error) {
         *temporary = 0;
         return os_reason(error);
@@ -127,12 +134,12 @@ const char * install_engine(
 
     const char * problem = NULL;
     if (!(error = extract_files(bundle, engine))) {
-        *verdict = os_probe(program, reason);
-        record_verdict(dir, engine, *verdict);
+        *verdict = os_probe(program, reason, &lasting);
+        record_verdict(dir, engine, lasting || *verdict == WORKS ? *verdict : UNKNOWN);
         if (*verdict == FORBIDDEN) {
             problem = *reason;
         } else if (*verdict == WORKS) {
-            error = publish(bundle, engine, final);
+            error = publish(bundle, dir, engine, final);
         }
     }
     remove_temporary();

@@ -19,9 +19,12 @@ enum { OS_EXISTS = -1 };
 
 struct os_info {
     bool     file, directory;
-    bool     mine; // belongs to this user; on Windows always true, as directories are checked there
+    // Belongs to this user; is readable, and writable by this user alone; may be run. On Windows always
+    // true, as directories are checked there.
+    bool     mine, safe, program;
     uint64_t size; // bytes
     int64_t  modified;
+    uint64_t changed; // later than before after every change of the contents: nobody sets it back
 };
 
 const char * os_reason(int error);
@@ -72,9 +75,10 @@ extern const char * const os_engine_name; // of the engine's executable
 const char * os_getenv(const char * name);
 void         os_setenv(const char * name, const char * value); // NULL removes it
 
-// Runs a program with LLAMAPACK_PROBE=1 and no terminal. FORBIDDEN: programs may not run there. Sets
-// *reason unless it works.
-enum verdict os_probe(const char * program, const char ** reason);
+// Runs a program with LLAMAPACK_PROBE=1 and no terminal, for some seconds at most. FORBIDDEN: programs
+// may not run there. Sets *reason unless it works, and *lasting to whether a later trial would show
+// the same.
+enum verdict os_probe(const char * program, const char ** reason, bool * lasting);
 
 // Hands over to a program. Returns the reason if that fails.
 const char * os_start(const char * program, char ** argv, const char * bundle);

@@ -47,27 +47,41 @@ static const char * start_from_cache(
                                                                              : "its path is too long";
 }
 
+// What to do about an engine that failed at an earlier start; empty if none did.
+static char retry[2 * PATH_SIZE];
+
 // Starts the engine if the cache directory has it. Returns FAILS if it cannot work on this host.
 static enum verdict try_cached(
     const struct bundle * bundle, const struct cache_dir * dir, const struct engine * engine, char ** argv) {
     char         path[PATH_SIZE], program[PATH_SIZE];
-    const char * reason = "as an earlier start found";
+    const char * reason  = "as an earlier start found";
+    bool         lasting = true;
     if (check_cache_dir(dir) != NULL) {
         return UNKNOWN;
     }
     enum verdict verdict = recall_verdict(dir, engine);
     if (verdict == FAILS) {
+        verdict_path(path, dir, engine, FAILS);
+        text_format(
+            retry, sizeof(retry), "`rm '%s'` makes the next start try it again, as any start after a day does. ", path);
         return failed(engine, reason);
     }
-    if (!engine_path(path, dir, engine, "") || !program_path(program, path) || !is_cached(bundle, engine, path)) {
-        return verdict;
+    if (!is_cached(bundle, dir, engine) || !engine_path(path, dir, engine, "") || !program_path(program, path)) {
+        return UNKNOWN;
     }
-    if (verdict == UNKNOWN) {
-        verdict = os_probe(program, &reason);
-        record_verdict(dir, engine, verdict);
+    if (verdict == UNKNOWN && (verdict = os_probe(program, &reason, &lasting)) == WORKS) {
+        record_verdict(dir, engine, WORKS);
     }
     if (verdict == WORKS) {
         start_from_cache(bundle, dir, engine, argv);
+    }
+    // What a disk has lost shows in the hashes alone.
+    forget_check(dir, engine);
+    if (!is_cached(bundle, dir, engine)) {
+        return UNKNOWN;
+    }
+    if (verdict == FAILS && lasting) {
+        record_verdict(dir, engine, FAILS);
     }
     return verdict == FAILS ? failed(engine, reason) : verdict;
 }
@@ -87,7 +101,7 @@ static enum verdict start_engine(const struct bundle * bundle, const struct engi
         enum verdict verdict = UNKNOWN;
         const char * failure = NULL;
         const char * reason  = make_cache_dir(&dirs[i]);
-        if (!reason) {
+        if (!reason && !is_cached(bundle, &dirs[i], engine)) {
             clean_cache_dir(&dirs[i]);
             reason = install_engine(bundle, &dirs[i], engine, &verdict, &failure);
         }
@@ -166,8 +180,9 @@ int main(int argc, char ** argv) {
         die(os_tip() ? os_tip() : ADVICE, "no directory can hold the engine of `%s`: %s", bundle.path, reasons);
     }
     if (*failures) {
-        die(os_tip() ? os_tip() : system_floor(os_system, os_machine()), "no engine of `%s` starts here: %s",
-            bundle.path, failures);
+        static char tip[3 * PATH_SIZE];
+        text_format(tip, sizeof(tip), "%s%s", retry, system_floor(os_system, os_machine()));
+        die(os_tip() ? os_tip() : tip, "no engine of `%s` starts here: %s", bundle.path, failures);
     }
     die_without_engine(&bundle, candidates[0].target);
 }

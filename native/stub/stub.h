@@ -40,6 +40,7 @@ void find_bundle(struct bundle * bundle, const char * argv0);
 struct cache_dir {
     char path[PATH_SIZE];
     bool shared; // lies where other users may create files: no symbolic links there
+    bool home;   // lies in a home, which must be this user's: root may have been given another's
 };
 
 // Fills `dirs` with the directories to try, in order, and returns their number.
@@ -88,8 +89,15 @@ bool engine_path(char path[PATH_SIZE], const struct cache_dir * dir, const struc
 // Writes the path of the engine's executable in its directory.
 bool program_path(char program[PATH_SIZE], const char * path);
 
-// Whether all files of the engine are there with the right sizes. `path` is the engine's directory.
-bool is_cached(const struct bundle * bundle, const struct engine * engine, const char * path);
+// Whether all files of the engine are there as they were installed. Their hashes are compared only
+// if a file was changed, or merely touched, since they last were.
+bool is_cached(const struct bundle * bundle, const struct cache_dir * dir, const struct engine * engine);
+
+// Has the hashes compared by the next is_cached().
+void forget_check(const struct cache_dir * dir, const struct engine * engine);
+
+// Tells later starts that the files, as they are now, have the right hashes.
+void note_check(const struct bundle * bundle, const struct cache_dir * dir, const struct engine * engine);
 
 /* install.c */
 
@@ -106,9 +114,14 @@ int extract_file(const struct bundle * bundle, const struct engine * engine, con
 
 /* verdict.c */
 
-// What an earlier probe in this cache directory, on a host with the same interpreter, has found.
+// What an earlier probe in this cache directory, on a host with the same interpreter, has found; of
+// failures, in the last day.
 enum verdict recall_verdict(const struct cache_dir * dir, const struct engine * engine);
 void         record_verdict(const struct cache_dir * dir, const struct engine * engine, enum verdict verdict);
+
+// Writes the path of the file that remembers a verdict, WORKS or FAILS. False: it is too long.
+bool verdict_path(
+    char path[PATH_SIZE], const struct cache_dir * dir, const struct engine * engine, enum verdict verdict);
 
 /* linux/ */
 

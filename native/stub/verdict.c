@@ -4,11 +4,16 @@
 
 #include "text.h"
 
+// The C library may have been updated in a way that its interpreter does not show, or a probe may have
+// failed for a reason that has gone.
+enum { FAILS_SECONDS = 24 * 3600 };
+
 // A home may be shared by hosts with different C libraries, and a host's may be updated: so the name
 // of the marker holds the size and time of the interpreter it was found with.
-static bool verdict_path(char path[PATH_SIZE], const struct cache_dir * dir, const struct engine * engine, bool works) {
+bool verdict_path(
+    char path[PATH_SIZE], const struct cache_dir * dir, const struct engine * engine, enum verdict verdict) {
     char suffix[sizeof(engine->state) + 16];
-    text_format(suffix, sizeof(suffix), ".%s-%s", works ? "works" : "fails", engine->state);
+    text_format(suffix, sizeof(suffix), ".%s-%s", verdict == WORKS ? "works" : "fails", engine->state);
     return engine_path(path, dir, engine, suffix);
 }
 
@@ -18,18 +23,27 @@ enum verdict recall_verdict(const struct cache_dir * dir, const struct engine * 
     if (!engine->interpreter) {
         return WORKS;
     }
-    if (verdict_path(path, dir, engine, true) && os_look(path, false, &info) == 0) {
+    if (verdict_path(path, dir, engine, WORKS) && os_look(path, false, &info) == 0) {
         return WORKS;
     }
-    return verdict_path(path, dir, engine, false) && os_look(path, false, &info) == 0 ? FAILS : UNKNOWN;
+    if (!verdict_path(path, dir, engine, FAILS) || os_look(path, false, &info) != 0) {
+        return UNKNOWN;
+    }
+    int64_t age = os_now() - info.modified;
+    return age < FAILS_SECONDS && age > -FAILS_SECONDS ? FAILS : UNKNOWN;
 }
 
 void record_verdict(const struct cache_dir * dir, const struct engine * engine, enum verdict verdict) {
     char    path[PATH_SIZE];
     os_file file;
+    if (!engine->interpreter || (verdict != WORKS && verdict != FAILS)) {
+        return;
+    }
+    if (verdict_path(path, dir, engine, FAILS)) {
+        os_remove_file(path); // of an older one, the time counts
+    }
     // Where this fails the next start probes again.
-    if (engine->interpreter && (verdict == WORKS || verdict == FAILS) &&
-        verdict_path(path, dir, engine, verdict == WORKS) && os_create(&file, path, false) == 0) {
+    if (verdict_path(path, dir, engine, verdict) && os_create(&file, path, false) == 0) {
         os_close(file, false);
     }
 }

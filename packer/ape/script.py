@@ -12,7 +12,7 @@ from packer.polyglot.rules import Broken
 from packer.polyglot.script import BLOCK
 
 _EXIT = re.compile(rb"^[ \t]*exit\b[^\n]*\n", re.MULTILINE)
-_STUB = re.compile(rb"\bo=(\d{1,12}) n=\d+ h=[0-9a-f]{32} k='\d+ (\d{1,12})'")
+_STUB = re.compile(rb"\bo=(\d{1,12}) (?:n=\d+ )?h=(?:[0-9a-f]{16}){1,2} k='\d+ (\d{1,12})'")
 """How our own script says where a stub lies, in blocks, and how many bytes it has."""
 _DD = re.compile(rb"\bdd +if=[\"']?\$\{?[o0]\b[^\n;|&]*")
 """Copies out of the file itself: `$o` in what Cosmopolitan's tools write."""

@@ -38,7 +38,7 @@ class Placed:
     @property
     def name(self) -> str:
         """The file's name in `CACHE/stubs`."""
-        return hashlib.sha256(self.data).hexdigest()[:32]
+        return hashlib.sha256(self.data).hexdigest()[:16]
 
     @property
     def blocks(self) -> int:
@@ -73,14 +73,14 @@ def _cases(stubs: Sequence[Placed]) -> Iterator[str]:
             # Rosetta runs it.
             names = (*names, *_UNAME["macos-aarch64"])
         if names:
-            patterns = " | ".join(f"'{name}'" for name in names)
+            patterns = "|".join(f"'{name}'" for name in names)
             start = stub.offset // BLOCK
-            facts = f"o={start} n={stub.blocks} h={stub.name} k='{cksum(stub.data)}'"
-            yield f"{patterns}) {facts} ;;"
+            facts = f"o={start} h={stub.name} k='{cksum(stub.data)}'"
+            yield f"{patterns}) {facts};;"
 
 
 def render(stubs: Sequence[Placed], targets: Sequence[str]) -> bytes:
-    """The script with its last newline, comments and indentation taken out.
+    """The script with its last newline; comments, indentation and other blanks are taken out.
 
     Args:
         stubs: the bundle's stubs.
@@ -94,5 +94,5 @@ def render(stubs: Sequence[Placed], targets: Sequence[str]) -> bytes:
         elif line.startswith("@WINDOWS@ "):
             lines += [line.removeprefix("@WINDOWS@ ")] * any("windows" in name for name in targets)
         elif line and not line.startswith("#"):
-            lines.append(line.replace("@TARGETS@", ", ".join(targets)))
+            lines.append(line.replace("@TARGETS@", ", ".join(targets)).replace(" ;;", ";;"))
     return ("\n".join(lines) + "\n").encode("ascii")

@@ -27,53 +27,70 @@ case $m in
 *) die "\`$b\` has no engine for $m; it has: @TARGETS@" "Get a bundle made for this machine." ;;
 esac
 export LLAMAPACK_BUNDLE="$b"
-l=${LLAMAPACK_CACHE-} x= u= w=
+l=${LLAMAPACK_CACHE-} x= u= w= z=${k#* }
 if [ "$l" ]; then
 	y=
 	case $l in /*) ;; *) l=./$l ;; esac
 else
 	[ "${XDG_CACHE_HOME-}" ] && x=$XDG_CACHE_HOME/llamapack
-	[ "${HOME-}" ] && y=$HOME/$y/llamapack || y=
+	# No home is made up: only what lies below one.
+	[ "${HOME-}" ] && [ -d "$HOME" ] && y=$HOME/$y/llamapack || y=
 fi
+# Whether a file is the stub. A host without cksum compares the size.
+is() {
+	case $({ cksum <"$1" || wc -c <"$1"; } 2>/dev/null) in
+	"$k") ;;
+	*[0-9]\ *) false ;;
+	*"$z") ;;
+	*) false ;;
+	esac
+}
+mk() { (umask 77 && mkdir "$@") 2>/dev/null; }
+# Cut to the stub's size: a signature of macOS forbids bytes behind it.
+cut() { dd if=/dev/null of="$t/s" bs=$z seek=1 $1 2>/dev/null; }
 # Pass 1 looks for the stub, pass 2 puts it there. A leading @ marks directories that others write to.
 for p in 1 2; do
 	for c in "$l" "$x" "$y" "@${TMPDIR-}" @/tmp @/var/tmp @/dev/shm; do
+		g=
 		case $c in
 		'' | @) continue ;;
 		@*)
 			[ "$l" ] && break
 			[ "$u" ] || u=$(id -u)
-			c=${c#@}/llamapack-$u
-			[ -L "$c" ] && continue
+			c=${c#@}/llamapack-$u g=$c
+			[ -L "$g" ] && continue
 			;;
+		"$l") ;;
+		/*)
+			# Root with another's HOME leaves nothing there that its owner could not remove.
+			d=${c%/*}
+			until [ -d "$d/" ]; do d=${d%/*}; done
+			[ -O "$d/" ] || continue
+			;;
+		*) continue ;;
 		esac
 		s=$c/stubs/$h
 		if [ $p = 2 ]; then
 			w="$w \`$c\`"
-			# No home is made up: only what lies below one.
-			[ "$c" != "$y" ] || [ -d "$HOME" ] || continue
-			(umask 77 && mkdir -p "$c/stubs") 2>/dev/null || continue
-			case $c in */llamapack-"$u") [ -L "$c" ] && continue ;; esac
-			[ -O "$c" ] && chmod go-w "$c" 2>/dev/null || continue
+			mk -p "$c"
+			[ -L "$g" ] && continue
+			[ -O "$c" ] && chmod go-w "$c" 2>/dev/null && mk -p "$c/stubs" || continue
 			t=$c/stubs/.$h.$$
-			until (umask 77 && mkdir "$t") 2>/dev/null; do
-				t=${t}x
-				case $t in *xxx) continue 2 ;; esac
-			done
-			# Blocks, then cut to the stub's size: a signature of macOS forbids bytes behind it.
-			dd if="$b" of="$t/s" bs=65536 skip=$o count=$n 2>/dev/null &&
-				dd if=/dev/null of="$t/s" bs="${k#* }" seek=1 2>/dev/null || { rm -rf "$t"; continue; }
-			# A host without cksum finds out by the stub not running.
-			case $(cksum 2>/dev/null <"$t/s") in "$k" | '') ;; *)
+			mk "$t" || { t=${t}x; mk "$t"; } || continue
+			dd if="$b" of="$t/s" bs=65536 skip=$o count=$((z / 65536 + 1)) 2>/dev/null &&
+				{ cut conv=fsync || cut; } || { rm -rf "$t"; continue; }
+			is "$t/s" || {
 				rm -rf "$t"
 				die "\`$b\` is damaged: its start stub differs" "Fetch it again and compare its SHA-256."
-				;;
-			esac
-			chmod 700 "$t/s" &&
-				LLAMAPACK_PROBE=1 "$t/s" </dev/null >/dev/null 2>&1 && mv -f "$t/s" "$s"
+			}
+			chmod 700 "$t/s" && LLAMAPACK_PROBE=1 "$t/s" </dev/null >/dev/null 2>&1 && {
+				# mv would put it into a directory of that name.
+				[ -d "$s" ] && mv "$s" "$t/d"
+				mv -f "$t/s" "$s"
+			}
 			rm -rf "$t"
 		fi
-		[ -O "$c" ] && [ -O "$s" ] && [ -x "$s" ] && exec "$s" "$@"
+		[ -O "$c" ] && [ -O "$s" ] && [ -x "$s" ] && [ ! -L "$s" ] && is "$s" && exec "$s" "$@"
 	done
 done
 die "no directory can hold the programs of \`$b\`; tried:$w" "$i"

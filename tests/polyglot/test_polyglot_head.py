@@ -126,6 +126,6 @@ def test_the_name_of_a_stub_is_the_hash_of_what_is_extracted(
 ) -> None:
     for number, target in enumerate(sorted(stubs), 1):
         data = stubs[target]
-        name = hashlib.sha256(data).hexdigest()[:32]
-        line = f"o={number} n=1 h={name} k='{script.cksum(data)}' ;;"
+        name = hashlib.sha256(data).hexdigest()[:16]
+        line = f"o={number} h={name} k='{script.cksum(data)}';;"
         assert line.encode() in head[:TABLES_END]

@@ -14,9 +14,15 @@
 #define HOME_CACHE "/.cache/llamapack"
 #endif
 
+static const char FOREIGN[] = "it is in a directory of another user";
+
 // Adds PARENT/NAME if PARENT is set. Returns how many directories that made.
-static size_t add_dir(struct cache_dir * dir, bool shared, const char * parent, const char * name) {
+static size_t add_dir(struct cache_dir * dir, bool shared, bool home, const char * parent, const char * name) {
     dir->shared = shared;
+    dir->home   = home;
+    if (home && parent && *parent != '/') {
+        return 0;
+    }
     // Leave room for the names below it.
     return parent && text_format(dir->path, sizeof(dir->path) - 2 * NAME_SIZE, "%s%s", parent, name);
 }
@@ -27,19 +33,33 @@ size_t list_cache_dirs(struct cache_dir dirs[CACHE_DIRS_MAX]) {
     size_t                    n        = 0;
     char                      name[NAME_SIZE];
     if (only) {
-        return add_dir(&dirs[0], false, only, "");
+        return add_dir(&dirs[0], false, false, only, "");
     }
-    n += add_dir(&dirs[n], false, os_getenv("XDG_CACHE_HOME"), "/llamapack");
-    n += add_dir(&dirs[n], false, os_getenv("HOME"), HOME_CACHE);
+    n += add_dir(&dirs[n], false, true, os_getenv("XDG_CACHE_HOME"), "/llamapack");
+    n += add_dir(&dirs[n], false, true, os_getenv("HOME"), HOME_CACHE);
     text_format(name, sizeof(name), "/llamapack-%llu", (unsigned long long) geteuid());
     for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++) {
-        n += add_dir(&dirs[n], true, i ? shared[i] : os_getenv("TMPDIR"), name);
+        n += add_dir(&dirs[n], true, false, i ? shared[i] : os_getenv("TMPDIR"), name);
     }
     return n;
 }
 
+// Whether the nearest existing directory above `path` belongs to this user.
+static bool is_in_own(const char * path) {
+    char        parent[PATH_SIZE];
+    struct stat info;
+    text_format(parent, sizeof(parent), "%s", path);
+    do {
+        *strrchr(parent, '/') = 0;
+    } while (*parent && stat(parent, &info) != 0);
+    return (*parent || stat("/", &info) == 0) && info.st_uid == geteuid();
+}
+
 const char * check_cache_dir(const struct cache_dir * dir) {
     struct stat info;
+    if (dir->home && !is_in_own(dir->path)) {
+        return FOREIGN;
+    }
     if (lstat(dir->path, &info) != 0) {
         return strerror(errno);
     }
@@ -81,6 +101,14 @@ const char * make_cache_dir(const struct cache_dir * dir) {
     // A home that is not there (such as /nonexistent) is not to be invented, not even by root.
     if (home && strncmp(dir->path, home, strlen(home)) == 0 && access(home, F_OK) != 0) {
         return strerror(errno);
+    }
+    if (dir->home && !is_in_own(dir->path)) {
+        if (geteuid() == 0) {
+            os_complain("NOTE `");
+            os_complain(dir->path);
+            os_complain("` is not used: it is below a home that is not root's\n");
+        }
+        return FOREIGN;
     }
     int error = dir->shared ? os_make_dir(dir->path) : make_dirs(dir->path);
     if (error) {

@@ -13,6 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
+// Not the time of the last write, which a restored backup or `touch` sets.
+#ifdef __APPLE__
+#define CHANGED st_ctimespec
+#else
+#define CHANGED st_ctim
+#endif
+
 const char * os_reason(int error) {
     return strerror(error);
 }
@@ -25,8 +32,11 @@ int os_look(const char * path, bool follow_link, struct os_info * info) {
     info->file      = S_ISREG(status.st_mode);
     info->directory = S_ISDIR(status.st_mode);
     info->mine      = status.st_uid == geteuid();
+    info->safe      = (status.st_mode & S_IRUSR) && !(status.st_mode & (S_IWGRP | S_IWOTH));
+    info->program   = status.st_mode & S_IXUSR;
     info->size      = (uint64_t) status.st_size;
     info->modified  = status.st_mtime;
+    info->changed   = (uint64_t) status.CHANGED.tv_sec * 1000000000 + (uint64_t) status.CHANGED.tv_nsec;
     return 0;
 }
 
@@ -125,6 +135,9 @@ void os_remove_file(const char * path) {
 void os_list(const char * path, void (*visit)(const char * path, const char * name)) {
     DIR *           list = opendir(path);
     struct dirent * entry;
+    if (!list && errno == EACCES && chmod(path, 0700) == 0) { // such as a damaged engine's, to be removed
+        list = opendir(path);
+    }
     while (list && (entry = readdir(list))) {
         visit(path, entry->d_name);
     }

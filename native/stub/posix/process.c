@@ -3,15 +3,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char ** environ;
 
 const char * const os_engine_name = "llamapack-engine";
+
+enum {
+    PROBE_TIME = 10000, // milliseconds
+    DEATH_TIME = 1000,  // more than that passes only where a disk hangs
+};
 
 static const char NO_PROGRAMS[] = "programs may not run in it";
 
@@ -52,29 +60,71 @@ static bool is_wrong_program(int error) {
         ;
 }
 
-enum verdict os_probe(const char * program, const char ** reason) {
+// Whether programs may fail for what this process was given alone.
+static bool is_restricted(void) {
+    static const char * const names[] = {"LD_", "DYLD_", "GLIBC_TUNABLES="};
+    for (char ** entry = environ; *entry; entry++) {
+        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+            if (strncmp(*entry, names[i], strlen(names[i])) == 0) {
+                return true;
+            }
+        }
+    }
+#ifdef RLIMIT_AS
+    struct rlimit memory;
+    return getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY;
+#else
+    return false;
+#endif
+}
+
+// Returns NULL if the process ended in time, else why not.
+static const char * wait_for_end(pid_t pid, int * status) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (int i = 0; i < PROBE_TIME + DEATH_TIME; i++) {
+        if (i == PROBE_TIME) {
+            kill(pid, SIGKILL);
+        }
+        pid_t ended = waitpid(pid, status, WNOHANG);
+        if (ended == pid && i < PROBE_TIME) {
+            return NULL;
+        }
+        if (ended == pid || (ended < 0 && errno != EINTR)) {
+            return ended == pid ? "it did not end on a trial" : strerror(errno);
+        }
+        nanosleep(&pause, NULL);
+    }
+    return "it did not end on a trial";
+}
+
+enum verdict os_probe(const char * program, const char ** reason, bool * lasting) {
+    // Where the caller ignores it nobody hears how children end.
+    const struct sigaction     heard  = {.sa_handler = SIG_DFL};
     char *                     argv[] = {(char *) program, NULL};
     posix_spawn_file_actions_t actions;
+    struct sigaction           before;
     pid_t                      pid;
-    int                        status;
+    int                        status = 0;
     posix_spawn_file_actions_init(&actions);
     close_terminal(&actions);
     os_setenv("LLAMAPACK_PROBE", "1");
+    sigaction(SIGCHLD, &heard, &before);
     int error = posix_spawn(&pid, program, &actions, NULL, argv, environ);
     os_setenv("LLAMAPACK_PROBE", NULL);
     posix_spawn_file_actions_destroy(&actions);
+    const char * trouble = error ? NULL : wait_for_end(pid, &status);
+    sigaction(SIGCHLD, &before, NULL);
     if (error) {
-        *reason = error == EACCES || error == EPERM ? NO_PROGRAMS : strerror(error);
+        *reason  = error == EACCES || error == EPERM ? NO_PROGRAMS : strerror(error);
+        *lasting = error != ENOENT && !is_restricted(); // it was there just now
         return is_wrong_program(error) ? FAILS : FORBIDDEN;
     }
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) {
-            *reason = strerror(errno);
-            return FAILS;
-        }
-    }
-    *reason = WIFSIGNALED(status) ? "the system ended it on a trial" : "it failed on a trial";
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? WORKS : FAILS;
+    // Whoever sends a signal, such as a system without memory, may not do so again.
+    *lasting = !trouble && WIFEXITED(status) && !is_restricted();
+    *reason  = trouble             ? trouble
+               : WIFSIGNALED(status) ? "the system ended it on a trial"
+                                     : "it failed on a trial";
+    return !trouble && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? WORKS : FAILS;
 }
 
 const char * os_start(const char * program, char ** argv, const char * bundle) {

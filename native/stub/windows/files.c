@@ -44,9 +44,11 @@ int os_look(const char * path, bool follow_link, struct os_info * info) {
     bool link       = data.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT;
     info->directory = !link && (data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY);
     info->file      = !link && !info->directory;
-    info->mine      = true;
+    info->mine = info->safe = info->program = true;
     info->size      = (uint64_t) data.nFileSizeHigh << 32 | data.nFileSizeLow;
     info->modified  = seconds(data.ftLastWriteTime);
+    // Windows has a time that nobody sets back too, but tells it of open files only.
+    info->changed   = (uint64_t) data.ftLastWriteTime.dwHighDateTime << 32 | data.ftLastWriteTime.dwLowDateTime;
     return 0;
 }
 

@@ -15,6 +15,7 @@ enum {
     COMMAND_LINE_SIZE = 32767,
     INTERRUPT_TIME    = 5000, // milliseconds that an engine may take to end after Ctrl-C
     EVENT_DELAY       = 500,  // milliseconds by which Ctrl-C may arrive here later than there
+    PROBE_TIME        = 60000, // milliseconds: antivirus software may ask its maker first
 };
 
 const char * const os_engine_name = "llamapack-engine.exe";
@@ -59,11 +60,12 @@ static const char * bad_status(DWORD status) {
     return text;
 }
 
-enum verdict os_probe(const char * program, const char ** reason) {
+enum verdict os_probe(const char * program, const char ** reason, bool * lasting) {
     STARTUPINFOW        start = {.cb = sizeof(start)};
     PROCESS_INFORMATION process;
     wchar_t             path[WIDE_SIZE], command[] = L"llamapack-engine";
     DWORD               status = 1;
+    *lasting = true; // nothing is remembered here
     if (!wide_path(program, path)) {
         *reason = os_reason(ERROR_FILENAME_EXCED_RANGE);
         return FORBIDDEN;
@@ -81,13 +83,16 @@ enum verdict os_probe(const char * program, const char ** reason) {
                    ? FAILS
                    : FORBIDDEN;
     }
-    WaitForSingleObject(process.hProcess, INFINITE);
+    bool ended = WaitForSingleObject(process.hProcess, PROBE_TIME) == WAIT_OBJECT_0;
+    if (!ended) {
+        TerminateProcess(process.hProcess, status);
+    }
     GetExitCodeProcess(process.hProcess, &status);
     CloseHandle(process.hThread);
     CloseHandle(process.hProcess);
     SetErrorMode(mode);
-    *reason = bad_status(status);
-    return status == 0 ? WORKS : FAILS;
+    *reason = ended ? bad_status(status) : "it did not end on a trial";
+    return ended && status == 0 ? WORKS : FAILS;
 }
 
 /* -------------------------------------------- start ------------------------------------------ */
