@@ -17,13 +17,21 @@ target_include_directories(ggml-base PRIVATE "${hooks}" "${bundle}" "${ggml_src}
 set_source_files_properties("${ggml_src}/ggml-backend-reg.cpp" DIRECTORY "${ggml_src}"
     PROPERTIES COMPILE_DEFINITIONS ggml_backend_load_all=ggml_backend_load_all_anywhere)
 target_sources(ggml PRIVATE "${hooks}/module_dir.cpp")
-target_include_directories(ggml PRIVATE "${hooks}")
+target_include_directories(ggml PRIVATE "${hooks}" "${ggml_src}")
+
+# What the processor can is not all that counts: see cpu_score.c.
+set_source_files_properties("${ggml_src}/ggml-cpu/arch/x86/cpu-feats.cpp" DIRECTORY "${ggml_src}"
+    PROPERTIES COMPILE_DEFINITIONS ggml_backend_score=ggml_backend_score_of_cpuid)
 
 # The prebuilt modules of the same release ask for libggml-base.so, not libggml-base.so.0; with
 # another name a second copy would be loaded beside ours.
 get_property(targets DIRECTORY "${ggml_src}" PROPERTY BUILDSYSTEM_TARGETS)
 foreach (target ${targets})
     get_target_property(type ${target} TYPE)
+    get_target_property(sources ${target} SOURCES)
+    if (sources MATCHES "arch/x86/cpu-feats.cpp")
+        target_sources(${target} PRIVATE "${hooks}/cpu_score.c")
+    endif()
     if (WIN32 AND type MATCHES "SHARED_LIBRARY|MODULE_LIBRARY|OBJECT_LIBRARY")
         target_compile_options(${target} PRIVATE -include "${hooks}/ggml_exports.h")
     endif()

@@ -1,6 +1,7 @@
 #include "commands.h"
 
 #include "bundle.h"
+#include "cpu_choice.h"
 #include "gpu_choice.h"
 #include "user_error.h"
 #include "upstream.h"
@@ -45,6 +46,20 @@ static std::string value_of(const std::vector<std::string> & words, const std::v
     return "";
 }
 
+// Takes an option of ours with its value out of the words; "" where it is not among them.
+static std::string take(std::vector<std::string> & words, const std::string & name) {
+    const auto place = std::find(words.begin(), words.end(), name);
+    if (place == words.end()) {
+        return "";
+    }
+    if (place + 1 == words.end()) {
+        throw user_error(name + " needs a value", "see --help");
+    }
+    const std::string value = place[1];
+    words.erase(place, place + 2);
+    return value;
+}
+
 int command_run(const std::string & program, const std::string & own, std::vector<std::string> words) {
     const command * one = command_find(words);
     bundle          from;
@@ -52,14 +67,8 @@ int command_run(const std::string & program, const std::string & own, std::vecto
         from.open(own);
     }
     options opts;
-    const auto gpu = std::find(words.begin(), words.end(), "--gpu");
-    if (gpu != words.end()) {
-        if (gpu + 1 == words.end()) {
-            throw user_error("--gpu needs a value", "see --help");
-        }
-        opts.gpu = gpu[1];
-        words.erase(gpu, gpu + 2);
-    }
+    opts.gpu = take(words, "--gpu");
+    cpu_choose(take(words, "--cpu"), false);
     const std::string layers = value_of(words, { "-ngl", "--n-gpu-layers", "--gpu-layers" });
     if (!layers.empty()) {
         opts.add("--n-gpu-layers", layers);

@@ -31,6 +31,8 @@ OPTIONS
                      (default: as many as fit)
     --gpu KIND       auto, disable, a maker (nvidia, amd, intel, apple) or a way to get at the card
                      (cuda, metal, vulkan). Anything but auto is an error where it cannot be had
+    --cpu NAME       the CPU variant that computes, such as haswell (default: the fastest that runs
+                     here); a wrong name lists them
     --recompile      compile a GPU module for this very machine, with the toolkit that it has
     --nocompile      do not, even if --recompile stands in this file
     -n N             how many tokens to write at most
@@ -59,6 +61,7 @@ EXAMPLES
 
 ENVIRONMENT
     LLAMAPACK_CACHE  folder for the unpacked engine, in place of ~/.cache/llamapack
+    LLAMAPACK_CPU    what --cpu names, where it is not given
     LLAMA_ARG_...    upstream's options, as listed below
 
 LLAMA.CPP'S OPTIONS

@@ -2,6 +2,7 @@
 
 #include "bundle.h"
 #include "commands.h"
+#include "cpu_choice.h"
 #include "dynamic_library.h"
 #include "gpu_choice.h"
 #include "gpu_probe.h"
@@ -101,6 +102,7 @@ static int run(const std::string & program, const std::string & own, const route
         return licenses_print(from);
     }
     unsupported_refuse(opts);
+    cpu_choose(opts.cpu, opts.find("--verbose") && !opts.log_disable && !child.is_child);
     if (opts.mode == run_mode::unset) {
         opts.mode = mode_default(opts);
     }
@@ -146,6 +148,9 @@ int main(int argc, char ** argv) {
     llama_log_set(log_errors, nullptr);
     const std::string program = program_file(argc, argv);
     module_dir_set(program.substr(0, program.find_last_of("/\\") + 1).c_str());
+    if (cpu_probe_answer()) {
+        return 0;
+    }
 
     const router_child child = router_child_read();
     const std::string  own   = child.is_child ? child.bundle : bundle_path(program);

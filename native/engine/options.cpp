@@ -154,8 +154,8 @@ options options_parse(const std::vector<word> & words) {
             }
             return words[++i].text;
         };
-        if (name == "--gpu") {
-            opts.gpu = next_value();
+        if (name == "--gpu" || name == "--cpu") {
+            (name == "--gpu" ? opts.gpu : opts.cpu) = next_value();
             continue;
         }
         const common_arg * arg = find_anywhere(name);

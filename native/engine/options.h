@@ -36,6 +36,7 @@ struct options {
     bool no_compile  = false;
 
     std::string gpu; // --gpu, empty if not given
+    std::string cpu; // --cpu, likewise
 
     // The last option of this name (any of its spellings, such as "-m" for "--model"), or null.
     const given_option * find(const std::string & name) const;

@@ -110,8 +110,10 @@ void router_prepare(options & opts, const bundle_models & models, const std::str
     const std::string path = temporary_file_write(presets_text(presets));
 
     std::vector<std::string> words = { "--server", "--nobrowser" };
-    if (!opts.gpu.empty()) {
-        words.insert(words.end(), { "--gpu", opts.gpu });
+    for (const auto & [name, value] : { std::pair("--gpu", opts.gpu), { "--cpu", opts.cpu } }) {
+        if (!value.empty()) {
+            words.insert(words.end(), { name, value });
+        }
     }
     for (const auto & [given, word] : { std::pair(opts.recompile, "--recompile"), { opts.no_compile, "--nocompile" }, { opts.log_disable, "--log-disable" } }) {
         if (given) {

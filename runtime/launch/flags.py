@@ -20,6 +20,7 @@ _NAMES = {
     "context": ("-c", "--ctx-size"),
     "gpu_layers": ("-ngl", "--gpu-layers", "--n-gpu-layers"),
     "gpu": ("--gpu",),
+    "cpu": ("--cpu",),
     "device": ("-dev", "--device"),
     "type_k": ("-ctk", "--cache-type-k"),
     "type_v": ("-ctv", "--cache-type-v"),
