@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from packer.digest import Data
 from packer.disk import kernel_copies
 from packer.disk.direct import DirectWriter
+from packer.disk.renames import rename_new
 from packer.output_checks import check_limit, check_path, check_space, exists_already
 from runtime.errors import InputError
 from runtime.unfinished import undo_path
@@ -193,7 +194,7 @@ def temporary_name(path: Path) -> Path:
 
 
 def publish(temporary: Path, path: Path, force: bool) -> None:
-    """Give a finished file its name. Without `force` the temporary name may stay, too.
+    """Give a finished file its name.
 
     Raises:
         InputError: a file of that name came into being, and `force` is false.
@@ -202,12 +203,9 @@ def publish(temporary: Path, path: Path, force: bool) -> None:
         temporary.replace(path)
     else:
         try:
-            # Unlike a rename this never replaces a file that came into being meanwhile.
-            path.hardlink_to(temporary)
+            rename_new(temporary, path)
         except FileExistsError:
             raise exists_already(path) from None
-        except OSError:
-            temporary.rename(path)  # a file system without hard links
     # If a change of the file that was here was interrupted, that is of no matter any more.
     undo_path(path).unlink(missing_ok=True)
     sync_folder(path.parent)

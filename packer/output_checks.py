@@ -26,6 +26,8 @@ def check_path(path: Path, force: bool, inputs: Iterable[Path]) -> None:
             f"{path.parent} is not a directory", f"Make it with `mkdir -p {path.parent}`."
         )
     if not path.exists():
+        if path.is_symlink() and not force:  # to nowhere
+            raise exists_already(path)
         return
     for given in inputs:
         if given.exists() and path.samefile(given):

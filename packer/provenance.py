@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from packer.progress import Advance
 from packer.verification import Problem
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import InputError
+from runtime.json_input import MALFORMED, parse_json
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -70,7 +70,7 @@ def read(path: Path) -> Provenance:
     try:
         if path.stat().st_size > _LIMIT:
             raise ValueError
-        document = _unwrapped(json.loads(path.read_bytes()))
+        document = _unwrapped(parse_json(path.read_bytes()))
         if document["_type"] != STATEMENT or document["predicateType"] != PREDICATE:
             raise ValueError
         build = document["predicate"]["buildDefinition"]
@@ -82,7 +82,7 @@ def read(path: Path) -> Provenance:
             },
             str(document["predicate"]["runDetails"]["builder"]["id"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except MALFORMED:
         raise InputError(
             f"{path} is no in-toto statement with SLSA provenance v1",
             "Name the `.intoto.json` of the release.",
@@ -91,7 +91,7 @@ def read(path: Path) -> Provenance:
 
 def _unwrapped(document: Any) -> Any:
     envelope = document.get("dsseEnvelope", document)
-    return json.loads(base64.b64decode(envelope["payload"])) if "payload" in envelope else document
+    return parse_json(base64.b64decode(envelope["payload"])) if "payload" in envelope else document
 
 
 def check(bundle: Bundle, stated: Provenance, advance: Advance) -> Iterator[Problem]:

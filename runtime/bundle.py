@@ -7,7 +7,6 @@ into; `manifest` tells whether llamapack made it.
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any, BinaryIO
 from runtime.errors import InputError
 from runtime.gguf_header import LFS_POINTER, MAGIC, Header, read_header
 from runtime.inflate import inflated
+from runtime.json_input import parse_json
 from runtime.parts import refuse_part, refuse_whole
 from runtime.unfinished import refuse_unfinished
 from runtime.zip_directory import (
@@ -157,8 +157,8 @@ class Bundle:
         if MANIFEST not in self.members:
             return None
         try:
-            manifest = json.loads(self.read(MANIFEST))
-        except (ValueError, RecursionError):
+            manifest = parse_json(self.read(MANIFEST))
+        except ValueError:
             manifest = None
         if not isinstance(manifest, dict):
             raise self._damaged(f"{MANIFEST} is no JSON object")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -42,19 +43,28 @@ class Busy(Exception):
 
 @contextmanager
 def locked(
-    path: Path, *, wait: bool = True, waiting: Callable[[], object] = lambda: None
+    path: Path,
+    *,
+    wait: bool = True,
+    make: bool = True,
+    waiting: Callable[[], object] = lambda: None,
 ) -> Iterator[None]:
     """Hold the lock file `path` while the body runs; the system frees it even after a crash.
 
     Args:
         wait: whether to wait for another process that holds it.
+        make: whether to make it if there is none.
         waiting: called once before waiting.
 
     Raises:
+        FileNotFoundError: there is none, and `make` is false.
         Busy: another process holds it and `wait` is false.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    if make:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags |= os.O_CREAT
+    with os.fdopen(os.open(path, flags, 0o666), "rb") as file:
         if not _try(file):
             if not wait:
                 raise Busy(path)

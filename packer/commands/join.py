@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     from packer.output_place import output_place
     from packer.parts.in_place import join_in_place, unfinished
     from packer.parts.joining import join
-    from runtime.parts import find, part_name
+    from runtime.parts import find, of_whole, part_name, siblings
 
     first, *others = args.parts
     whole = first.with_name(name.whole if (name := part_name(first.name)) else first.name)
@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> None:
             raise InputError(
                 f"{first} and {other} are not parts of one file", "Name the parts of one file."
             )
-    if not args.in_place and unfinished(whole):
+    missing = 0 not in siblings(whole.parent, part_name(first.name) or of_whole(first))
+    if not args.in_place and missing and unfinished(whole):
         raise InputError(
             f"the parts of {whole} are being joined in place", "Finish that with `--in-place`."
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from packer.console import Exit, printable
 from runtime.errors import InputError
+from runtime.json_input import parse_json
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
@@ -137,7 +138,7 @@ def _conversation(args: argparse.Namespace) -> Conversation:
                 'Give JSON such as `[{"role": "user", "content": "Hi"}]`.',
             )
     try:
-        variables = json.loads(args.chat_template_kwargs)
+        variables = parse_json(args.chat_template_kwargs)
         json.dumps(variables, ensure_ascii=False).encode()
     except ValueError:
         variables = None
@@ -160,10 +161,10 @@ def _json(word: str) -> Any:
         with path.open("rb") as file:
             data = file.read(_LIMIT)
     try:
-        found = json.loads(data)
+        found = parse_json(data)
         json.dumps(found, ensure_ascii=False).encode()  # it can spell half of a surrogate pair
         return found
-    except (ValueError, RecursionError):
+    except ValueError:
         raise InputError(f"{word} is no JSON", "Give a JSON file in UTF-8.") from None
 
 

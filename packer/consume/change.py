@@ -134,10 +134,13 @@ def _made_beside(path: Path, plan: Plan, *, force: bool) -> Iterator[Callable[[]
     removed.
     """
     temporary = temporary_name(path)
+    published = False
 
     def publication() -> None:
+        nonlocal published
         try:
             publish(temporary, path, force)
+            published = True
         except InputError:
             if not filecmp.cmp(temporary, path, shallow=False):
                 raise
@@ -148,8 +151,7 @@ def _made_beside(path: Path, plan: Plan, *, force: bool) -> Iterator[Callable[[]
             os.fsync(file.fileno())
         yield publication
     except BaseException:
-        both = path.exists() and temporary.exists()
-        if not force and both and path.samefile(temporary):
+        if published and not force:
             path.unlink()
         raise
     finally:

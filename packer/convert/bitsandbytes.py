@@ -15,7 +15,6 @@ bits), as `transformers` saves them:
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from packer.convert.safetensors import Stored
 from runtime.errors import InputError
+from runtime.json_input import MALFORMED, parse_json
 
 STATE = ".quant_state.bitsandbytes__"
 SCALES = ".SCB"
@@ -133,14 +133,14 @@ _PARTS = ("absmax", "quant_map", "nested_absmax", "nested_quant_map")
 
 def _four_bit(tensors: Mapping[str, Stored], name: str, state: Stored) -> FourBit:
     try:
-        facts: dict[str, Any] = json.loads(state.bytes().tobytes())
+        facts: dict[str, Any] = parse_json(state.bytes().tobytes())
         shape = tuple(int(size) for size in facts["shape"])
         dtype = _TYPES[facts["dtype"]]
         block = facts["blocksize"]
         nested = _nested(tensors, name, facts) if "nested_blocksize" in facts else None
         codes, scales = tensors[name], tensors[f"{name}.absmax"]
         values = _floats(tensors[f"{name}.quant_map"], 16)
-    except (ValueError, KeyError, TypeError):
+    except MALFORMED:
         raise _damaged(state.path, name) from None
     count = math.prod(shape)
     width = 1 if nested else 4

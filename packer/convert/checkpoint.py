@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from packer.convert.formats import check_method, no_checkpoint, quantization
 from packer.convert.safetensors import Stored, read_header
 from runtime.download.choice import checkpoint_files
 from runtime.errors import InputError
+from runtime.json_input import parse_json
 
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -129,8 +129,8 @@ def read_config(path: Path, where: str) -> dict[str, Any]:
     if not path.is_file() or path.stat().st_size > _LIMIT:
         raise InputError(f"{path} is no file of a configuration", "Fetch the checkpoint again.")
     try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+        found = parse_json(path.read_bytes())
+    except ValueError:
         found = None
     if not isinstance(found, dict):
         raise InputError(f"{path} is not JSON of a configuration", "Fetch the checkpoint again.")

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import InputError
+from runtime.json_input import MALFORMED, parse_json
 
 SIZES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1,
@@ -88,12 +89,12 @@ def read_header(path: Path) -> dict[str, Stored]:
             raise _damaged(path, f"a header of {length:,} bytes does not fit in its {size:,}")
         text = file.read(length)
     try:
-        found = json.loads(text)
+        found = parse_json(text, limit=_HEADER_LIMIT)
         if not isinstance(found, dict):
             raise ValueError
         entries = {name: entry for name, entry in found.items() if name != "__metadata__"}
         return {name: _stored(path, name, e, 8 + length, size) for name, e in entries.items()}
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except MALFORMED:
         raise _damaged(path, "its header makes no sense") from None
 
 

@@ -16,7 +16,8 @@ _AT_FDCWD = -100  # linux/fcntl.h: relative to the current directory
 def rename_new(old: Path, new: Path) -> None:
     """Give a file a name that no other has, in one step.
 
-    Where renameat2(2) is missing, it is looked whether there is such a file just before.
+    Where renameat2(2) is missing, the file has both names for a moment; without hard links it is
+    looked whether there is such a file just before.
 
     Raises:
         FileExistsError: there is one.
@@ -31,6 +32,13 @@ def rename_new(old: Path, new: Path) -> None:
         number = ctypes.get_errno()
     if number not in (errno.ENOSYS, errno.EINVAL):  # EINVAL: this file system cannot
         raise OSError(number, os.strerror(number), str(new))
-    if new.exists():
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(new))
-    old.rename(new)
+    try:
+        new.hardlink_to(old)
+    except FileExistsError:
+        raise
+    except OSError:
+        if os.path.lexists(new):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(new)) from None
+        old.rename(new)
+    else:
+        old.unlink()

@@ -12,14 +12,18 @@ from runtime.locks import locked as _locked
 __all__ = ["Busy", "locked"]
 
 
-def locked(path: Path, *, wait: bool = True) -> AbstractContextManager[None]:
+def locked(path: Path, *, wait: bool = True, make: bool = True) -> AbstractContextManager[None]:
     """Hold the lock file `path` while the body runs, and say so when that takes waiting.
 
+    Args:
+        make: whether to make it if there is none.
+
     Raises:
+        FileNotFoundError: there is none, and `make` is false.
         Busy: another process holds it and `wait` is false.
     """
 
     def say() -> None:
         note(f"another llamapack works on {path.stem}; waiting for it")
 
-    return _locked(path, wait=wait, waiting=say)
+    return _locked(path, wait=wait, make=make, waiting=say)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from packer.inputs.small_files import SmallFile, from_disk
 from packer.license_files import license_files
+from runtime.json_input import parse_json
 
 if TYPE_CHECKING:
     from runtime.download.hub import Hub, HubModel
@@ -55,7 +55,7 @@ def documents_of(hub: Hub, model: HubModel) -> Documents:
 def _generation(file: SmallFile) -> dict[str, Any]:
     """Its contents; none if it is no JSON object, since nobody but its author could mend it."""
     try:
-        found = json.loads(file.data)
-    except (ValueError, RecursionError):
+        found = parse_json(file.data)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -6,34 +6,39 @@
 3. Part after part is moved into it (packer/tail_moves.py) and stays as an empty file.
 4. `NAME.joining` gets its final name; list of hashes, empty parts and journal are dealt with.
 
-Each step can be done again, so that after an interruption the command goes on where it was.
+Each step can be done again, so that after an interruption the command goes on where it was. What it
+finds then may come from a stranger, so all bytes are compared with the journal's hash first.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import nullcontext
 from itertools import accumulate
 from pathlib import Path
-from shlex import quote
 
 from packer.console import note
 from packer.copy import Nowhere
 from packer.engine.lock import Busy, locked
 from packer.output import make_executable, publish, sync_folder, terminable
 from packer.output_checks import check_path
+from packer.ownership import check_exclusive, no_follow
 from packer.parts import sha256_lists
 from packer.parts.check import check, check_lengths
 from packer.parts.journal import Journal, growing_path, journal_path
+from packer.parts.resumption import prove
 from packer.parts.tail_moves import move_tail
 from packer.progress import progress
 from runtime.errors import InputError
-from runtime.parts import Parts, find, part_name, siblings
+from runtime.parts import PartName, Parts, find, of_whole, part_name, siblings
+
+_COPY = "Join without `--in-place`."
 
 
 def unfinished(whole: Path) -> bool:
-    """Whether the parts of `whole` are partly joined."""
-    return journal_path(whole).exists()
+    """Whether the parts of `whole` are partly joined, or something says so."""
+    return os.path.lexists(journal_path(whole))
 
 
 def join_in_place(first: Path, whole: Path, output: Path | None, *, force: bool) -> Path:
@@ -48,30 +53,44 @@ def join_in_place(first: Path, whole: Path, output: Path | None, *, force: bool)
         InputError: a part is missing or damaged (then nothing was changed), or the file must not
             be written; or it was interrupted, and can go on.
     """
+    name = part_name(first.name) or of_whole(first)
+    path = output or whole
+    begun = None
     if not unfinished(whole):
-        name = part_name(first.name)
-        path = output or whole
-        if path.is_file() and name and not siblings(whole.parent, name):
+        if path.is_file() and part_name(first.name) and not siblings(whole.parent, name):
             note(f"{path} has no parts any more: it is joined already")
             return path
-        _begin(find(first), output, force)
+        begun = _begin(find(first), path, force)
+    record = journal_path(whole)
     try:
-        with locked(journal_path(whole), wait=False), terminable():
-            return _finish(whole, output, force)
+        check_exclusive(record, f"If the parts are whole, remove {record}.", names=2)
+        with locked(record, wait=False, make=False), terminable():
+            return _finish(name, whole, path, force, begun)
+    except FileNotFoundError:
+        if unfinished(whole) or not path.is_file():
+            raise
+        return path  # another process was done just before
     except Busy:
         raise InputError(
             f"another llamapack joins the parts of {whole}", "Wait until it is done."
         ) from None
     except KeyboardInterrupt:
+        words = ["llamapack", "join", "--in-place", str(first)]
+        words += ["-o", str(output)] if output else []
         raise InputError(
             f"interrupted; {whole} is joined in part, and nothing is lost",
-            f"Run `llamapack join --in-place {quote(str(first))}` again: it goes on from here.",
+            f"Run `{shlex.join(words)}` again: it goes on from here.",
         ) from None
 
 
-def _begin(parts: Parts, output: Path | None, force: bool) -> None:
-    path = output or parts.whole
+def _begin(parts: Parts, path: Path, force: bool) -> Journal:
+    """Check the parts and write the journal."""
     check_path(path, force, parts.paths)
+    growing = growing_path(parts.whole)
+    if os.path.lexists(growing):
+        raise InputError(
+            f"{growing} is there beside the first part", f"Move it away, or: {_COPY.lower()}"
+        )
     _check_files(parts, path)
     sums = sha256_lists.read(sha256_lists.path_beside(parts.whole))
     sha256_lists.read(sha256_lists.path_beside(path))
@@ -80,76 +99,90 @@ def _begin(parts: Parts, output: Path | None, force: bool) -> None:
         progress("checking", parts.size) as advance,
     ):
         *_, sha256 = check(parts, sums, bundle, Nowhere(), advance)
-    names = [part.name for part in parts.paths]
-    journal = Journal(names, list(parts.sizes), sha256, str(path.absolute()))
+    journal = Journal([part.name for part in parts.paths], list(parts.sizes), sha256)
     try:
         journal.save(journal_path(parts.whole))
     except InputError:
         if not unfinished(parts.whole):  # another process was faster; the lock tells which
             raise
+    return journal
 
 
 def _check_files(parts: Parts, output: Path) -> None:
     """Nobody else may lose bytes by this."""
     for path in parts.paths:
-        if path.is_symlink():
-            what = "a symbolic link, and its file is somebody else's"
-        elif path.stat().st_nlink > 1:
-            what = "another name of a file that would change under its first name too"
-        elif path.stat().st_dev != output.parent.stat().st_dev:
-            what = f"not on the same file system as {output}"
-        elif not os.access(path, os.W_OK):
-            what = "not yours to change"
-        else:
-            continue
-        raise InputError(f"{path} is {what}", "Join without `--in-place`.")
+        check_exclusive(path, _COPY)
+        _check_device(path, output)
 
 
-def _finish(whole: Path, output: Path | None, force: bool) -> Path:
-    record = journal_path(whole)
-    if not record.stat().st_size:
-        record.unlink()  # made by the lock: another process was done just before
-        return output or whole
-    journal = Journal.load(record)
-    path = output or Path(journal.output)
-    if path == whole.absolute():
-        path = whole
-    growing, folder = growing_path(whole), whole.parent
-    first, *rest = [folder / name for name in journal.parts]
-    if not growing.exists() and first.exists():
-        if first.stat().st_size != journal.sizes[0]:
-            raise InputError(
-                f"{first} has not the {journal.sizes[0]:,} bytes that it had",
-                "Put the part itself there again.",
-            )
-        first.rename(growing)
-        sync_folder(folder)
-    if growing.exists():
-        _append(growing, rest, journal)
-        if not (path.exists() and path.samefile(growing)):
+def _check_device(path: Path, output: Path) -> None:
+    if path.stat().st_dev != output.parent.stat().st_dev:
+        raise InputError(f"{path} is not on the same file system as {output}", _COPY)
+
+
+def _finish(name: PartName, whole: Path, path: Path, force: bool, begun: Journal | None) -> Path:
+    """Do what is left to do; `begun`: what was just found by reading all parts."""
+    record, growing, folder = journal_path(whole), growing_path(whole), whole.parent
+    journal = Journal.load(record, name)
+    first, *rest = [folder / part for part in journal.parts]
+    grows = os.path.lexists(growing)
+    if grows or os.path.lexists(first):
+        tip = f"If the parts are whole, remove {record}; else put back what was there."
+        if grows:
+            tip = f"Put back what was there; if all parts are, remove {growing} and {record}."
+            if os.path.lexists(first):
+                raise InputError(f"both {growing} and {first} are there", tip)
+        published = grows and path.exists() and path.samefile(growing) and not path.is_symlink()
+        if not published:
             check_path(path, force, [])
+        _check_rest(rest, path, tip)
+        grown = growing if grows else first
+        check_exclusive(grown, tip, names=1 + published)
+        _check_device(grown, path)
+        if journal != begun:
+            sums = sha256_lists.read(sha256_lists.path_beside(whole))
+            prove([grown, *rest], journal, whole.name, sums, tip)
+        if not grows:
+            first.rename(growing)
+            sync_folder(folder)
+        _append(growing, rest, journal)
+        if not published:
             publish(growing, path, force)
         growing.unlink(missing_ok=True)
         sync_folder(folder)
-    elif not path.is_file() or path.stat().st_size != sum(journal.sizes):
-        raise InputError(
-            f"{growing} is gone, which held what was joined so far",
-            "Put it back, and run the command again.",
-        )
+    else:
+        _check_joined(whole, path, journal)
     _clean_up(whole, path, journal)
     return path
 
 
-def _append(growing: Path, rest: list[Path], journal: Journal) -> None:
+def _check_rest(rest: list[Path], path: Path, tip: str) -> None:
     for part in rest:
-        if not part.exists():
+        if not os.path.lexists(part):
             raise InputError(
                 f"{part} is missing, which was to be joined next", "Put the part there again."
             )
+        check_exclusive(part, tip)
+        _check_device(part, path)
+
+
+def _check_joined(whole: Path, path: Path, journal: Journal) -> None:
+    """The joined file must be there if neither the growing file nor the first part is."""
+    growing, size = growing_path(whole), sum(journal.sizes)
+    if path.is_symlink() or not path.is_file() or path.stat().st_size != size:
+        raise InputError(
+            f"{growing} is gone, which held what was joined so far",
+            "Put it back; or if the whole has its name already, give that with `-o`.",
+        )
+    tip = f"Put {growing} back; or if it has no parts, remove {journal_path(whole)}."
+    prove([path], Journal([path.name], [size], journal.sha256), path.name, {}, tip)
+
+
+def _append(growing: Path, rest: list[Path], journal: Journal) -> None:
     offsets = accumulate(journal.sizes)
     total = sum(journal.sizes[1:])
     with (
-        growing.open("r+b", buffering=0) as file,
+        open(growing, "r+b", buffering=0, opener=no_follow) as file,
         progress("joining", total) as advance,
     ):
         for part, size, offset in zip(rest, journal.sizes[1:], offsets, strict=False):

@@ -13,6 +13,7 @@ from io import FileIO
 from pathlib import Path
 
 from packer.disk.kernel_copies import copied
+from packer.ownership import no_follow
 from packer.progress import Advance
 from runtime.errors import InputError
 
@@ -32,7 +33,7 @@ def move_tail(source: Path, size: int, target: FileIO, offset: int, advance: Adv
     Raises:
         InputError: source and target are not as an interrupted move leaves them.
     """
-    with FileIO(source, "r+") as file:
+    with FileIO(source, "r+", opener=no_follow) as file:
         left, length = file.seek(0, 2), target.seek(0, 2)
         if left > size or (left < size and length < offset + size):
             raise InputError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import InputError
+from runtime.json_input import MALFORMED, parse_json
 
 FORMAT = 1
 NAME = "llamapack-engines.json"
@@ -67,7 +68,7 @@ def parse(text: bytes, where: str) -> Index:
         InputError: it is none, or of a later format.
     """
     try:
-        document = json.loads(text)
+        document = parse_json(text)
         version = document["format"]
         if version != FORMAT:
             raise InputError(
@@ -79,7 +80,7 @@ def parse(text: bytes, where: str) -> Index:
         return Index(str(document["llama.cpp"]), base and str(base), archives)
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except MALFORMED:
         raise InputError(
             f"{where} is no index of released engines", f"Name the `{NAME}` of a release."
         ) from None

@@ -17,6 +17,7 @@ from packer.templates.capabilities import Capabilities, capabilities
 from packer.templates.environment import RenderError, compiled, failing
 from packer.templates.render import Conversation, Message, Tool, filled
 from packer.templates.thinking import thinks
+from runtime.json_input import parse_json
 
 
 def engine_prompt(text: str, conversation: Conversation, *, bos: str = "", eos: str = "") -> str:
@@ -188,7 +189,7 @@ def _with_object_arguments(message: Message) -> Message:
     for call in message["tool_calls"]:
         function = call["function"]
         try:
-            arguments = json.loads(function["arguments"])
+            arguments = parse_json(function["arguments"])
         except ValueError:
             raise RenderError(
                 f"the arguments of the call of {function['name']} are no JSON"

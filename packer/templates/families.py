@@ -6,11 +6,11 @@ these call in `common/chat.cpp` of llama.cpp v0.4.0. Only what changes the promp
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from packer.templates.render import Message
+from runtime.json_input import parse_json
 
 _GPT_OSS = "<|channel|>"
 _GPT_OSS_GUARD = (
@@ -177,6 +177,6 @@ def _with_tool_responses(messages: Sequence[Message]) -> list[Message]:
 
 def _as_json(content: Any) -> Any:
     try:
-        return json.loads(content) if isinstance(content, str) else content
+        return parse_json(content) if isinstance(content, str) else content
     except ValueError:
         return content

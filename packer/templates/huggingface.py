@@ -7,13 +7,13 @@ transformers, "Chat templates"); since 2025 `chat_template.jinja`, with more of 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from packer.templates.found import ChatTemplate
 from packer.templates.texts import text_of
 from runtime.errors import InputError
+from runtime.json_input import parse_json
 
 CONFIG, JINJA, MORE = "tokenizer_config.json", "chat_template.jinja", "additional_chat_templates"
 _TOOL_USE = "tool_use"
@@ -63,8 +63,8 @@ def of_folder(folder: Path) -> ChatTemplate:
 
 def _config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(text_of(path))
-    except (ValueError, RecursionError):
+        config = parse_json(text_of(path))
+    except ValueError:
         config = None
     if not isinstance(config, dict):
         raise InputError(f"{path} is no JSON object", f"Give a {CONFIG} or a Jinja file.")

@@ -6,13 +6,13 @@ Names in the cache: docs/bundle-format.md, "Engines and the cache"; recipes: "Me
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
 from runtime.doctor.cache_places import places
 from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
+from runtime.json_input import MALFORMED, parse_json
 
 _FOLDERS = {
     "nvcc": ("/usr/local/cuda/bin", "/opt/cuda/bin", "${CUDA_PATH}/bin"),
@@ -28,8 +28,8 @@ def recompiled(machine: Machine, subject: Subject, kind: str) -> Path | None:
         return None
     key = hashlib.sha256(recipe).hexdigest()[:32]
     try:
-        library = str(json.loads(recipe)["library"])
-    except (ValueError, KeyError, TypeError):
+        library = str(parse_json(recipe)["library"])
+    except MALFORMED:
         return None
     for place in places(machine):
         folder = place.path / "gpu"

@@ -17,6 +17,7 @@ from runtime.download.route import validator_of
 from runtime.download.transfer import Fetched, Job, fetch
 from runtime.download.words import WebWord
 from runtime.errors import InputError
+from runtime.json_input import parse_json
 
 
 class Web:
@@ -110,7 +111,7 @@ class Web:
             return True
         client = replace(self._client(word), patience=replace(self._patience, tries=2))
         try:
-            known = json.loads(facts.read_text(encoding="utf-8"))
+            known = parse_json(facts.read_text(encoding="utf-8"))
             with closing(client.get(word.url, method="HEAD")) as response:
                 length = response.headers.get("Content-Length")
                 return bool(

@@ -1,0 +1,80 @@
+"""Reads JSON that a stranger may have written: bounded in size, depth, values and numbers.
+
+A limit in bytes alone is no limit on work: 64 MB of `[],` would take 1.6 GB as Python objects.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+"""What looking into a value of another shape than was expected raises."""
+
+_BYTES = 64 << 20
+_VALUES = 1 << 21
+_DEPTH = 100
+_DIGITS = 64  # `model_max_length` of many tokenizers has 31
+
+
+def parse_json(data: str | bytes, *, limit: int = _BYTES) -> Any:
+    """The value of a JSON text.
+
+    Args:
+        limit: bytes, or characters, that the text may have.
+
+    Raises:
+        ValueError: it is not JSON, has infinite numbers, or exceeds a limit.
+    """
+    if len(data) > limit:
+        raise ValueError("too long")
+    if isinstance(data, bytes):
+        brackets, commas = data.count(b"[") + data.count(b"{"), data.count(b",")
+    else:
+        brackets, commas = data.count("[") + data.count("{"), data.count(",")
+    if brackets + commas > _VALUES:
+        raise ValueError("too many values")
+    try:
+        value = json.loads(data, parse_constant=_constant, parse_float=_float, parse_int=_int)
+    except RecursionError:
+        raise ValueError("too deep") from None
+    if brackets > _DEPTH:
+        _check_depth(value)
+    return value
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number that can be an offset or a length in a file."""
+    return type(value) is int and 0 <= value < 1 << 62
+
+
+def _constant(word: str) -> NoReturn:
+    raise ValueError(word)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(digits)
+    return value
+
+
+def _int(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError("too large")
+    return int(digits)
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise ValueError("too deep")
