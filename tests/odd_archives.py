@@ -242,3 +242,41 @@ def archives(seed: int, count: int) -> list[bytes]:
         data = maker.archive() if chance.random() < 0.75 else written(chance)
         made.append(damaged(data, chance) if data and chance.random() < 0.25 else data)
     return made
+
+
+def directory_of(names: list[bytes], *, extra: int = 0, wide: int = 0, **changed: int) -> bytes:
+    """An archive of empty members.
+
+    Args:
+        extra: bytes of extra fields in each entry.
+        wide: whether there is a ZIP64 record.
+        changed: what fields say in place of what they should.
+    """
+    out, entries = bytearray(), bytearray()
+    more = struct.pack("<2H", 0xD935, extra - 4).ljust(extra, b"\0") if extra else b""
+    for number, name in enumerate(names):
+        last = number == len(names) - 1
+        entries += struct.pack(
+            "<4s6H3I5H2I", b"PK\1\2", 0x314, 20, 0, 0, 0, 0, 0, 0, 0, len(name), extra, 0,
+            changed.get("member_disk", 0) if last else 0, 0, 0,
+            changed.get("member_offset", len(out)) if last else len(out),
+        )  # fmt: skip
+        entries += name + more
+        out += struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 0, 0, 0, 0, 0, 0, len(name), 0) + name
+    offset, count, size = len(out), len(names), len(entries)
+    out += entries + bytes(changed.get("gap", 0))
+    place, disk = len(out), changed.get("wide_disk", 0)
+    if wide:
+        out += struct.pack(
+            "<4sQ2H2I4Q", b"PK\6\6", changed.get("wide_size", 44), 45, 45, disk, disk,
+            changed.get("wide_count", count), changed.get("wide_count", count), size, offset,
+        )  # fmt: skip
+        where, disks = changed.get("wide_at", place), changed.get("disks", 1)
+        out += struct.pack("<4sIQI", b"PK\6\7", 0, where, disks)
+    short = min(count, 0xFFFF)
+    out += struct.pack(
+        "<4s4H2IH", b"PK\5\6", changed.get("disk", 0), changed.get("first_disk", 0),
+        changed.get("here", changed.get("count", short)), changed.get("count", short),
+        changed.get("size", size), changed.get("offset", offset), 0,
+    )  # fmt: skip
+    return bytes(out) + bytes(changed.get("trailing", 0))

@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import struct
 import subprocess
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+from costs import COMMAND, cheap
 from hypothesis import settings
-from odd_archives import archives
+from odd_archives import archives, directory_of
+from stand_ins import CommandLine, Refused
 
 from runtime.errors import InputError
 from runtime.zip_directory import Member, data_offset, read_directory
@@ -74,3 +78,222 @@ def test_both_read_the_same(driver: Path) -> None:
     total = batches * _BATCH
     assert total // 4 < accepted < total * 3 // 4
     assert readable > total // 4
+
+
+def read_alike(driver: Path, file: bytes) -> Listing:
+    [engines] = read_by_engines(driver, [file])
+    assert engines == read_by_python(file)
+    return engines
+
+
+def made(members: dict[str, bytes], *, before: int = 0) -> bytes:
+    out = io.BytesIO()
+    out.write(bytes(before))
+    with zipfile.ZipFile(out, "a") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def end(offset: int, size: int, *, count: int = 1, disk: int = 0, comment: bytes = b"") -> bytes:
+    fields = (b"PK\5\6", disk, disk, count, count, size, offset, len(comment))
+    return struct.pack("<4s4H2IH", *fields) + comment
+
+
+def two_directories(*, disk: int, inside: bool) -> bytes:
+    """A file in which one directory lists harmless arguments and the other one does not.
+
+    Args:
+        disk: of the second end record.
+        inside: whether it is the comment of the first one.
+    """
+    harmless = made({".args": b"-m demo.gguf"})[:-22]
+    data, first = harmless[: harmless.index(b"PK\1\2")], harmless[harmless.index(b"PK\1\2") :]
+    other = made({".args": b"--tools all"}, before=len(data))[len(data) : -22]
+    data, second = data + other[: other.index(b"PK\1\2")], other[other.index(b"PK\1\2") :]
+    body = data + first + second
+    last = end(len(data), len(first), disk=disk)
+    place = len(data) + len(first)
+    return body + end(place, len(second), comment=last if inside else b"") + last * (not inside)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("disk", [0, 1, 0xFFFF])
+def test_two_directories_are_refused_by_all(
+    *, driver: Path, tmp_path: Path, llamapack: CommandLine, refused: Refused, disk: int,
+    inside: bool,
+) -> None:  # fmt: skip
+    file = two_directories(disk=disk, inside=inside)
+    assert read_alike(driver, file) is None
+    path = tmp_path / "x.llamafile"
+    path.write_bytes(file)
+    for verb in ("inspect", "verify", "ls"):
+        said = refused(llamapack(verb, path))
+        assert f"ERROR {path} is damaged: its ZIP" in said
+
+
+def test_a_second_archive_in_the_comment_is_refused(driver: Path) -> None:
+    first = made({"a": b"1"})
+    second = made({"b": b"2"}, before=len(first))[len(first) :]
+    comment = struct.pack("<H", len(second))
+    assert read_alike(driver, first[:-2] + comment + second) is None
+
+
+def test_an_archive_that_grew_has_its_last_members(driver: Path) -> None:
+    """zipalign of llamafile leaves the old directory where it was, and so does `--runtime`."""
+    first = made({"a": b"1"})
+    found = read_alike(
+        driver, made({"b": b"2"}, before=len(first)).replace(bytes(len(first)), first, 1)
+    )
+    assert found
+    assert [row[0] for row in found[1:]] == [b"b".hex()]
+
+
+def test_a_zip_in_a_zip(driver: Path) -> None:
+    for inner in (made({}), made({"x": b"1"}), archives(5, 1)[0]):
+        found = read_alike(driver, made({"a.zip": inner, "b": b"2"}, before=9))
+        assert found
+        assert len(found) == 3
+
+
+def plain(**changed: int) -> bytes:
+    return directory_of([b"a", b"b"], **changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "right"),
+    [
+        ({}, True),
+        ({"trailing": 65535}, True),
+        ({"trailing": 65536}, False),
+        ({"count": 3}, False),
+        ({"count": 1}, False),
+        ({"here": 1}, False),
+        ({"disk": 1}, False),
+        ({"first_disk": 1}, False),
+        ({"gap": 1}, False),
+        ({"member_disk": 1}, False),
+        ({"offset": 0xFFFFFFFF}, False),
+        ({"size": 0xFFFFFFFF}, False),
+        ({"member_offset": 0xFFFFFFFF}, False),
+        ({"member_offset": 0}, False),
+        ({"member_offset": 1}, False),
+        ({"wide": 1}, True),
+        (
+            {"wide": 1, "offset": 0xFFFFFFFF, "size": 0xFFFFFFFF, "count": 0xFFFF, "here": 0xFFFF},
+            True,
+        ),
+        ({"wide": 1, "offset": 0xFFFFFFFE}, False),
+        ({"wide": 1, "disks": 2}, False),
+        ({"wide": 1, "disks": 0}, True),
+        ({"wide": 1, "wide_size": 45}, False),
+        ({"wide": 1, "wide_count": 1 << 40}, False),
+        ({"wide": 1, "wide_count": 65538}, False),
+        ({"wide": 1, "wide_disk": 1}, False),
+        ({"wide": 1, "wide_at": 0}, False),
+    ],
+)
+def test_end_records(driver: Path, changed: dict[str, int], right: bool) -> None:
+    assert (read_alike(driver, plain(**changed)) is not None) == right
+
+
+@pytest.mark.parametrize(
+    "name", [b"a\0b", b"\xff", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf4\x90\x80\x80"]
+)
+def test_names_that_are_refused(driver: Path, name: bytes) -> None:
+    assert read_alike(driver, directory_of([b"a", name])) is None
+
+
+@pytest.mark.parametrize("name", ["..\\x", "C:x", "../x", "/x", "", "x/", "\x1b[2J", "\u202e", "𝄞"])
+def test_odd_names_are_listed_alike(driver: Path, name: str) -> None:
+    found = read_alike(driver, directory_of([b"a", name.encode()]))
+    assert found
+    assert found[2][0] == name.encode().hex()
+
+
+def test_the_last_of_a_name_counts(driver: Path) -> None:
+    found = read_alike(driver, directory_of([b"a", b"b", b"a", b"c"]))
+    assert found
+    assert [bytes.fromhex(row[0]) for row in found[1:]] == [b"b", b"a", b"c"]
+
+
+def test_archives_with_old_names_are_read_but_are_no_bundles(
+    tmp_path: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    path = tmp_path / "old.zip"
+    path.write_bytes(made({"x\xc4.txt": b"hello"}).replace("xÄ".encode(), b"x_\x8e"))
+    assert llamapack("ls", path).stdout.split()[-1] == "x_Ä.txt"
+    assert llamapack("cat", path, "x_Ä.txt").stdout == "hello"
+    assert "not UTF-8" in refused(llamapack("inspect", path))
+    assert "not UTF-8" in refused(llamapack("verify", path))
+
+
+def test_names_without_the_flag_are_utf_8_if_they_can_be(
+    driver: Path, tmp_path: Path, llamapack: CommandLine
+) -> None:
+    """As the Finder writes them."""
+    path = tmp_path / "mac.zip"
+    path.write_bytes(directory_of(["é".encode()]))
+    assert read_alike(driver, path.read_bytes())
+    assert llamapack("ls", path).stdout.split()[-1] == "é"
+
+
+def _claims(file: int) -> bytes:
+    """As many end records as there is room for, each with a directory as long as the file."""
+    record = end(0, file - 65536)
+    return record * (65535 // len(record))
+
+
+@pytest.mark.parametrize("verb", ["ls", "inspect", "verify"])
+def test_many_end_records_are_cheap(tmp_path: Path, verb: str) -> None:
+    path = tmp_path / "x.llamafile"
+    for start in (b"", b"PK\1\2"):
+        with path.open("wb") as file:
+            file.write(start)
+            file.truncate(250 << 20)
+            file.seek(0, 2)
+            file.write(_claims(250 << 20))
+        done = cheap(COMMAND, verb, path)
+        assert done.returncode == 1
+        assert "ERROR" in done.stderr
+
+
+def _smallest(count: int) -> bytes:
+    """So many entries without a name, for one member."""
+    one = directory_of([b""])
+    entries = one[one.index(b"PK\1\2") : -22] * count
+    place = 30 + len(entries)
+    fields = (b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(entries), 30)
+    wide = struct.pack("<4sQ2H2I4Q", *fields) + struct.pack("<4sIQI", b"PK\6\7", 0, place, 1)
+    return one[:30] + entries + wide + end(30, len(entries), count=0xFFFF)
+
+
+@pytest.mark.parametrize(
+    ("count", "name", "extra", "status"),
+    [
+        (1_400_000, 0, 0, 1),  # 64 MB of smallest entries
+        (5_600_000, 0, 0, 1),  # 256 MB of them
+        (300_000, 18, 0, 1),
+        (1 << 18, 18, 0, 0),
+        (1 << 18, 18, 192, 0),
+        (1 << 18, 200, 0, 0),
+    ],
+)
+def test_the_largest_directories_are_cheap(
+    *, driver: Path, tmp_path: Path, count: int, name: int, extra: int, status: int
+) -> None:
+    path = tmp_path / "x.zip"
+    if name:
+        names = [(b"%d" % n).rjust(name, b"n") for n in range(count)]
+        path.write_bytes(directory_of(names, extra=extra, wide=1))
+    else:
+        path.write_bytes(_smallest(count))
+    code = (
+        "from runtime.errors import InputError; from runtime.zip_directory import read_directory\n"
+        "try: print(len(read_directory(open(sys.argv[1], 'rb'), 'x').members))\n"
+        "except InputError: sys.exit(1)"
+    )
+    done = cheap(code, path)
+    assert (done.returncode, str(count) in done.stdout) == (status, not status)
+    sought = subprocess.run([driver, "cat", path, "?"], capture_output=True, check=False)
+    assert (sought.stderr == b"no such member\n") == (not status)
