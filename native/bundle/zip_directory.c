@@ -215,17 +215,21 @@ static int read_extra64(struct zip_member * member, const uint8_t * extra, size_
     return field ? 0 : -1;
 }
 
+static size_t no_member(const char ** error, const char * reason) {
+    *error = reason;
+    return 0;
+}
+
 // Reads the record at `p`, of which at most `left` bytes exist. Returns its length, or 0 with *error
 // set. The name is moved one byte towards the front, over bytes already read, to make room for a NUL.
 static size_t read_member(struct zip_member * member, uint8_t * p, size_t left, const char ** error) {
-    *error = "its ZIP directory is damaged";
     if (left < CENTRAL_SIZE || memcmp(p, "PK\1\2", 4) != 0) {
-        return 0;
+        return no_member(error, "its ZIP directory is damaged");
     }
     size_t name = get16(p + 28), extra = get16(p + 30), comment = get16(p + 32);
     size_t length = CENTRAL_SIZE + name + extra + comment;
     if (length > left) {
-        return 0;
+        return no_member(error, "its ZIP directory is damaged");
     }
     member->flags           = get16(p + 8);
     member->method          = get16(p + 10);
@@ -234,20 +238,16 @@ static size_t read_member(struct zip_member * member, uint8_t * p, size_t left, 
     member->size            = get32(p + 24);
     member->header_offset   = get32(p + 42);
     if (get16(p + 34) != 0) {
-        *error = "a member of its ZIP directory lies on another disk";
-        return 0;
+        return no_member(error, "a member of its ZIP directory lies on another disk");
     }
     if (!is_utf8(p + CENTRAL_SIZE, name)) {
-        *error = "a name in its ZIP directory is not UTF-8, or holds a NUL";
-        return 0;
+        return no_member(error, "a name in its ZIP directory is not UTF-8, or holds a NUL");
     }
     if (read_extra64(member, p + CENTRAL_SIZE + name, extra) != 0) {
-        *error = "its ZIP directory has a damaged ZIP64 field";
-        return 0;
+        return no_member(error, "its ZIP directory has a damaged ZIP64 field");
     }
     if (member->method == ZIP_STORED && !(member->flags & ENCRYPTED) && member->size != member->compressed_size) {
-        *error = "its ZIP directory states two sizes for a stored member";
-        return 0;
+        return no_member(error, "its ZIP directory states two sizes for a stored member");
     }
     char * text = (char *) p + CENTRAL_SIZE - 1;
     memmove(text, text + 1, name);
