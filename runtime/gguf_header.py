@@ -31,8 +31,11 @@ of more layers (LLAMA_MAX_LAYERS), and some keys have an element for each."""
 _KEY_LIMIT = 65535  # bytes, GGUF specification: "up to 2^16-1 bytes"
 _NAME_LIMIT = 63  # bytes, GGML_MAX_NAME - 1
 _DIMENSIONS_LIMIT = 4  # GGML_MAX_DIMS
-_KEPT_LIMIT = 64 << 20  # bytes of all strings kept together; a long chat template has 0.1 MB
-_COUNT_LIMIT = 1 << 20  # tensors, and metadata pairs; the largest models have some ten thousand
+_KEPT_LIMIT = 32 << 20  # bytes of all values kept together; a long chat template has 0.1 MB
+_KEPT_VALUE = 64  # bytes that each value of an array counts for besides its own
+_WALKED_LIMIT = 1 << 23  # strings of all arrays together; the largest vocabularies have 1 << 18
+_TENSORS_LIMIT = 1 << 16  # the largest models have some ten thousand
+_PAIRS_LIMIT = 1 << 16  # of metadata; models have some dozens
 
 _STRING, _ARRAY = 8, 9
 _SCALARS = {
@@ -48,6 +51,9 @@ _SCALARS = {
     11: struct.Struct("<q"),
     12: struct.Struct("<d"),
 }
+
+_TENSOR_ENDS = [struct.Struct(f"<{count}QIQ") for count in range(_DIMENSIONS_LIMIT + 1)]
+"""Shape, type and offset, by the number of dimensions."""
 
 Scalar: TypeAlias = int | float | bool | str
 
@@ -164,12 +170,13 @@ class _Walk:
         self._window = window
         self._name = name
         self._kept = 0
+        self._walked = 0
         self._pairs: dict[str, tuple[int, int]] = {}
 
     def header(self) -> Header:
         version = self._version()
-        tensor_count = self._count("tensors", 24)
-        pair_count = self._count("metadata pairs", 13)
+        tensor_count = self._count("tensors", 24, _TENSORS_LIMIT)
+        pair_count = self._count("metadata pairs", 13, _PAIRS_LIMIT)
         metadata = self._metadata(pair_count)
         alignment = self._alignment(metadata)
         tensors = self._tensors(tensor_count)
@@ -214,9 +221,9 @@ class _Walk:
             )
         return version
 
-    def _count(self, what: str, smallest: int) -> int:
+    def _count(self, what: str, smallest: int, limit: int) -> int:
         count = self._u64()
-        if count > _COUNT_LIMIT or count * smallest > self._window.size:
+        if count > limit or count * smallest > self._window.size:
             raise self._damaged(f"it claims {count:,} {what} in {self._window.size:,} bytes")
         return count
 
@@ -239,12 +246,26 @@ class _Walk:
         if kind != _STRING and kind not in _SCALARS:
             raise self._damaged(f"`{key}` is an array of unknown type {kind}")
         if length <= ARRAY_KEPT:
-            return Array(length, tuple(self._scalar(kind, key) for _ in range(length)))
+            return Array(length, self._values(kind, length, key))
         if kind == _STRING:
+            if length * 8 > self._window.left:
+                raise Truncated
+            self._walked += length
+            if self._walked > _WALKED_LIMIT:
+                raise self._damaged(f"`{key}` has more strings than any vocabulary")
             self._window.skip_strings(length)
         else:
             self._window.skip(length * _SCALARS[kind].size)
         return Array(length, None)
+
+    def _values(self, kind: int, length: int, key: str) -> tuple[Scalar, ...]:
+        self._kept += length * _KEPT_VALUE
+        if self._kept > _KEPT_LIMIT:
+            raise self._damaged(f"its arrays up to `{key}` have too many values")
+        if kind == _STRING:
+            return tuple(self._scalar(kind, key) for _ in range(length))
+        form = struct.Struct(f"<{length}{_SCALARS[kind].format[1:]}")
+        return form.unpack(self._window.take(form.size))
 
     def _scalar(self, kind: int, key: str) -> Scalar:
         if kind == _STRING:
@@ -277,11 +298,11 @@ class _Walk:
         dimensions = self._u32()
         if dimensions > _DIMENSIONS_LIMIT:
             raise self._damaged(f"tensor {name!r} has {dimensions:,} dimensions")
-        shape = tuple(self._u64() for _ in range(dimensions))
-        if math.prod(shape) >= 1 << 63 or any(length >= 1 << 63 for length in shape):
+        form = _TENSOR_ENDS[dimensions]
+        *lengths, kind, offset = form.unpack(self._window.take(form.size))
+        shape = tuple(lengths)
+        if math.prod(shape) >= 1 << 63 or max(shape, default=0) >= 1 << 63:
             raise self._damaged(f"tensor {name!r} has an impossible shape")
-        kind = self._u32()
-        offset = self._u64()
         known = TENSOR_TYPES.get(kind)
         if known and (shape[0] if shape else 1) % known.block:
             raise self._damaged(f"rows of tensor {name!r} are no multiple of a {known.name} block")
