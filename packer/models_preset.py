@@ -17,8 +17,10 @@ from runtime.errors import InputError
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """What a model may be served as: a word that needs quoting neither in a shell nor in a URL."""
 
-_HEADER = re.compile(r"\s*\[\s*([^]]*?)\s*\]\s*(?:[#;].*)?")
-_PAIR = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*([^#;]*?)[ \t]*(?:[#;].*)?")
+# Possessive: a stranger's line must not be tried in all ways.
+_HEADER = re.compile(r"\s*+\[([^]]*+)\]\s*+(?:[#;].*)?")
+_PAIR = re.compile(r"\s*+([A-Za-z_][A-Za-z0-9_.-]*+)[ \t]*+=([^#;]*+)(?:[#;].*)?")
+_LIMIT = 1 << 18  # characters; a section has some hundred
 _KEY = re.compile(r"--?([A-Za-z_][A-Za-z0-9_.-]*)")
 _MEMBERS = "/zip/"
 _MODEL, _MMPROJ, _DRAFT, _SPEC_TYPE = "model", "mmproj", "model-draft", "spec-type"
@@ -124,10 +126,10 @@ def _read_section(name: str, lines: Iterable[str]) -> ModelSection | None:
     kind: str | None = None
     args: list[str] = []
     for line in lines:
-        pair = _PAIR.fullmatch(line)
+        pair = _pair(line)
         if not pair:
             continue
-        key, value = pair[1], pair[2]
+        key, value = pair
         if key in (_MODEL, _MMPROJ, _DRAFT):
             members[key] = value.removeprefix(_MEMBERS)
         elif key in (_LORA, _LORA_SCALED):
@@ -170,28 +172,44 @@ def _value(value: str) -> str:
 
 
 def _sections(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Names and lines of the sections; what stands before the first one has no name."""
+    """Names and lines of the sections; what stands before the first one has no name.
+
+    Raises:
+        InputError: there are more than any file has.
+    """
+    if len(text) > _LIMIT:
+        raise InputError(
+            f"models.ini has {len(text):,} characters, and {_LIMIT:,} are read",
+            "Serve fewer models from one file.",
+        )
     name, lines = "", list[str]()
     for line in text.splitlines():
         if header := _HEADER.fullmatch(line):
             yield name, lines
-            name, lines = header[1], []
+            name, lines = header[1].strip(), []
         else:
             lines.append(line)
     yield name, lines
 
 
+def _pair(line: str) -> tuple[str, str] | None:
+    """Key and value of a line, if it has them."""
+    pair = _PAIR.fullmatch(line)
+    return (pair[1], pair[2].strip(" \t")) if pair else None
+
+
 def _names_model(line: str) -> str | None:
     """The model that a line names, if it does."""
-    pair = _PAIR.fullmatch(line)
-    return pair[2].removeprefix(_MEMBERS) if pair and pair[1] in (_MODEL, "m") else None
+    pair = _pair(line)
+    return pair[1].removeprefix(_MEMBERS) if pair and pair[0] in (_MODEL, "m") else None
 
 
 def _without(line: str, members: Collection[str]) -> str | None:
-    pair = _PAIR.fullmatch(line)
+    pair = _pair(line)
     if not pair:
         return line
-    parts = pair[2].split(",")
+    key, value = pair
+    parts = value.split(",")
     kept = [
         part
         for part in parts
@@ -199,7 +217,7 @@ def _without(line: str, members: Collection[str]) -> str | None:
     ]
     if len(kept) == len(parts):
         return line
-    return f"{pair[1]} = {','.join(kept)}" if kept else None
+    return f"{key} = {','.join(kept)}" if kept else None
 
 
 def _member(value: str) -> str:

@@ -15,7 +15,11 @@ import yaml
 
 from runtime.errors import InputError
 
-_VALUES = 20_000  # that a block may have: aliases make billions out of a few lines
+_VALUES = 40_000  # that a card may state: aliases make billions out of a few lines
+_NODES = 40_000  # that are written down for them, keys too
+_BLOCK_NODES = 20  # that a block costs as much as
+_TEXT = 1 << 19  # characters of YAML
+_NUMBER = 100  # characters; Python takes quadratic time for those of base 60
 _DEPTH = 50
 
 _BY_FALSE_TAGS = (AttributeError, IndexError, KeyError)
@@ -36,12 +40,15 @@ def front_matter(card: str, name: str) -> dict[str, Any]:
     Raises:
         InputError: its YAML is broken, or holds more than a card can.
     """
+    bounds = _Bounds(name)
     if top := _TOP.match(card):
-        return _mapping(top[1], name) or {}
+        return _mapping(top[1], bounds) or {}
     for block in _quoted(card):
         try:
-            found = _mapping(block, name)
+            found = _mapping(block, bounds)
         except InputError:
+            if bounds.reached:
+                break
             continue
         if found and _TELLING & found.keys():
             return found
@@ -54,19 +61,54 @@ def parsed(text: str, name: str) -> Any:
     Raises:
         InputError: it is broken, or too large.
     """
+    return _parsed(text, _Bounds(name))
+
+
+class _Bounds:
+    """How much of one card is read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.reached = False
+        self._left = {"characters": _TEXT, "nodes": _NODES, "values": _VALUES}
+
+    def take(self, kind: str, count: int = 1) -> None:
+        """Count what is read.
+
+        Raises:
+            InputError: it is more than a card has.
+        """
+        self._left[kind] -= count
+        if self._left[kind] < 0:
+            self.reached = True
+            raise self.exceeded()
+
+    def exceeded(self) -> InputError:
+        """What to say of such a card."""
+        return InputError(f"{self.name} states more than a card can", "Shorten its front matter.")
+
+
+def _parsed(text: str, bounds: _Bounds) -> Any:
+    bounds.take("characters", len(text))
+    bounds.take("nodes", _BLOCK_NODES)
+    loader = None
     try:
         # A subclass of SafeLoader: it makes plain values only.
-        found = yaml.load(text, _Loader)
+        loader = _Loader(text, bounds)
+        found = loader.get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError, *_BY_FALSE_TAGS) as problem:
         mark = getattr(problem, "problem_mark", None)
         where = f", line {mark.line + 1} of its YAML" if mark else ""
         what = getattr(problem, "problem", None) or "it is no YAML"
-        raise InputError(f"{name}{where}: {what}", "Mend the YAML.") from None
-    return _Plain(name).value(found)
+        raise InputError(f"{bounds.name}{where}: {what}", "Mend the YAML.") from None
+    finally:
+        if loader:
+            loader.dispose()
+    return _plain(found, bounds)
 
 
-def _mapping(text: str, name: str) -> dict[str, Any] | None:
-    found = parsed(text, name)
+def _mapping(text: str, bounds: _Bounds) -> dict[str, Any] | None:
+    found = _parsed(text, bounds)
     return found if isinstance(found, dict) else None
 
 
@@ -81,14 +123,26 @@ def _quoted(card: str) -> Iterator[str]:
 class _Loader(yaml.SafeLoader):
     """YAML with the booleans of version 1.2, and no dates."""
 
+    def __init__(self, text: str, bounds: _Bounds) -> None:
+        super().__init__(text)
+        self._bounds = bounds
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Make the next node out of events, unless there were too many."""
+        self._bounds.take("nodes")
+        node = super().compose_node(parent, index)
+        if isinstance(node, yaml.ScalarNode) and len(node.value) > _NUMBER and node.tag in _NUMBERS:
+            raise ValueError("a number has more digits than any has")
+        return node
+
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Put what `<<` names into a mapping."""
         super().flatten_mapping(node)
         # A merge copies the pairs of an alias before anything counts its values.
-        if len(node.value) > _VALUES:
-            raise ValueError("a mapping has more pairs than a card can")
+        self._bounds.take("values", len(node.value))
 
 
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _OTHERS = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OTHERS]
@@ -99,26 +153,18 @@ _Loader.add_implicit_resolver(
 )
 
 
-class _Plain:
-    """Copies what YAML gives into JSON values, and counts them."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._left = _VALUES
-
-    def value(self, found: Any, depth: int = 0) -> Any:
-        self._left -= 1
-        if self._left < 0 or depth > _DEPTH:
-            raise InputError(
-                f"{self._name} states more than a card can", "Shorten its front matter."
-            )
-        if isinstance(found, dict):
-            return {_text(key): self.value(one, depth + 1) for key, one in found.items()}
-        if isinstance(found, list | set):
-            return [self.value(one, depth + 1) for one in found]
-        if found is None or isinstance(found, bool | int):
-            return found
-        return found if isinstance(found, float) and math.isfinite(found) else _text(found)
+def _plain(found: Any, bounds: _Bounds, depth: int = 0) -> Any:
+    """What YAML gives as JSON values."""
+    bounds.take("values")
+    if depth > _DEPTH:
+        raise bounds.exceeded()
+    if isinstance(found, dict):
+        return {_text(key): _plain(one, bounds, depth + 1) for key, one in found.items()}
+    if isinstance(found, list | set):
+        return [_plain(one, bounds, depth + 1) for one in found]
+    if found is None or isinstance(found, bool | int):
+        return found
+    return found if isinstance(found, float) and math.isfinite(found) else _text(found)
 
 
 def _text(value: Any) -> str:

@@ -9,13 +9,13 @@ and `{{message}}`, and the model's name in place of `{{char}}`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runtime.errors import InputError
 
 PROMPT_FIELD, HISTORY_FIELD = "prompt_template", "history_template"
 
-_PLACE = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _IN_PROMPT = {"prompt", "history", "char", "user"}
 _IN_HISTORY = {"name", "message", "char", "user"}
 _BOS = re.compile(
@@ -53,12 +53,12 @@ def to_jinja(fields: LegacyTemplates, name: str) -> str:
 
 
 def _check(fields: LegacyTemplates, name: str) -> None:
+    if len(fields.prompt_template) + len(fields.history_template or "") > _LIMIT:
+        raise _wrong(name, "they are too long")
     prompt = _places(fields.prompt_template)
     history = _places(fields.history_template or "")
     if unknown := [*(set(prompt) - _IN_PROMPT), *(set(history) - _IN_HISTORY)]:
         raise _wrong(name, f"nobody knows what `{{{{{unknown[0]}}}}}` stands for there")
-    if len(fields.prompt_template) + len(fields.history_template or "") > _LIMIT:
-        raise _wrong(name, "they are too long")
     if fields.history_template is None:
         if prompt.count("prompt") != 1 or "history" in prompt:
             what = "{{history}} but there is no" if "history" in prompt else "no {{prompt}} and no"
@@ -181,13 +181,20 @@ def _printed(text: str, names: tuple[str, str]) -> str:
     return "{{- " + " ~ ".join(pieces) + " -}}" if pieces else ""
 
 
-def _pieces(text: str) -> list[tuple[bool, str]]:
+def _pieces(text: str) -> Iterator[tuple[bool, str]]:
     """Texts (False) and names of places (True) by turns."""
-    return [(bool(number % 2), piece) for number, piece in enumerate(_PLACE.split(text))]
+    position = 0
+    # Not by a regular expression: what it would try for braces and blanks that nothing closes
+    # grows with the cube of their number.
+    while (start := text.find("{{", position)) >= 0 and (end := text.find("}}", start + 2)) >= 0:
+        yield False, text[position:start]
+        yield True, text[start + 2 : end].strip()
+        position = end + 2
+    yield False, text[position:]
 
 
 def _places(text: str) -> list[str]:
-    return [match[1] for match in _PLACE.finditer(text)]
+    return [piece for place, piece in _pieces(text) if place]
 
 
 def _around(text: str, place: str) -> tuple[str, str]:
