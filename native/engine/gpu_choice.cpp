@@ -61,7 +61,10 @@ static attempt attempt_kind(const gpu_kind & kind, const std::string & own, cons
         return made;
     }
     const std::string path  = own.empty() ? gpu_module_install(from, kind.name) : own;
-    const gpu_probe   found = gpu_probe_run(program, path);
+    gpu_probe         found = gpu_probe_run(program, path);
+    if (!found.loaded && own.empty() && gpu_module_mend(from, kind.name)) {
+        found = gpu_probe_run(program, path);
+    }
     made.devices            = devices_meant(found.devices, word);
     made.all_meant          = made.devices.size() == found.devices.size();
     if (!made.devices.empty()) {

@@ -24,3 +24,7 @@ bool gpu_module_has(const bundle & from, const std::string & kind);
 // The path (UTF-8) of the module's library, put into the cache if it is not there yet.
 // Throws user_error if the module is damaged or the cache cannot be written.
 std::string gpu_module_install(const bundle & from, const std::string & kind);
+
+// For a module that could not be loaded: compares its hashes and, if they are wrong, unpacks it anew.
+// Returns whether it did.
+bool gpu_module_mend(const bundle & from, const std::string & kind);

@@ -15,6 +15,7 @@ static const char VARIABLE[] = "LLAMAPACK_GPU_PROBE";
 // Begins each line that is ours: drivers write to stdout too.
 static const std::string DEVICE  = "llamapack-gpu-device\t";
 static const std::string FAILURE = "llamapack-gpu-failure\t";
+static const std::string LOADED  = "llamapack-gpu-loaded\t";
 
 static constexpr int SECONDS = 60; // the first start of a driver may compile
 
@@ -63,6 +64,7 @@ bool gpu_probe_answer() {
         print_failure(cause(module + ": ", "it cannot be loaded"));
         return true;
     }
+    printf("%s\n", LOADED.c_str());
     const size_t count = ggml_backend_reg_dev_count(backend);
     if (count == 0) {
         // "ggml_cuda_init: failed to initialize CUDA: CUDA driver version is insufficient for CUDA runtime version"
@@ -90,6 +92,8 @@ gpu_probe gpu_probe_run(const std::string & program, const std::string & module)
         }
         if (line.rfind(FAILURE, 0) == 0) {
             found.failure = line.substr(FAILURE.size());
+        } else if (line == LOADED) {
+            found.loaded = true;
         } else if (line.rfind(DEVICE, 0) == 0) {
             std::istringstream fields(line.substr(DEVICE.size()));
             gpu_device         device{};

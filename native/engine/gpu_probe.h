@@ -15,6 +15,7 @@ struct gpu_device {
 struct gpu_probe {
     std::vector<gpu_device> devices;
     std::string             failure; // why there are none, or ""
+    bool                    loaded = false;
 };
 
 // `program` is this engine, `module` the path of the module's library.

@@ -25,6 +25,8 @@ class Place:
     path: Path
     shared: bool = False
     """Others may write beside it, as in /tmp."""
+    home: bool = False
+    """It is below HOME or XDG_CACHE_HOME, which must be this user's: root may have another's."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def places(machine: Machine) -> list[Place]:
         own.append(Path(home, below, "llamapack"))
     shared = [Path(env["TMPDIR"])] if env.get("TMPDIR") else []
     shared += [machine.path(folder) for folder in ("/tmp", "/var/tmp", "/dev/shm")]
-    found = [Place(path) for path in own]
+    found = [Place(path, home=True) for path in own if path.is_absolute()]
     found += [Place(folder / f"llamapack-{machine.user}", shared=True) for folder in shared]
     return list({place.path: place for place in reversed(found)}.values())[::-1]
 
@@ -100,6 +102,21 @@ def _existing(place: Place, machine: Machine) -> Path | Trouble:
 
 def owner_trouble(place: Place, user: int) -> Trouble | None:
     """Why what lies in a place could be somebody else's work; None if it is this user's alone."""
+    return (_home_trouble(place, user) if place.home else None) or _own_trouble(place, user)
+
+
+def _home_trouble(place: Place, user: int) -> Trouble | None:
+    above = next(parent for parent in place.path.parents if parent.exists())
+    owner = above.stat().st_uid
+    if owner == user:
+        return None
+    return Trouble(
+        f"{above} belongs to user {owner}, not to you ({user})",
+        "set HOME to a home of yours, or LLAMAPACK_CACHE to a directory of yours",
+    )
+
+
+def _own_trouble(place: Place, user: int) -> Trouble | None:
     path, name = place.path, shlex.quote(str(place.path))
     try:
         info = path.lstat()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +42,8 @@ def made(place: Place, name: str, machine: Machine) -> Path:
     while not missing[-1].parent.exists() and not place.shared:
         missing.append(missing[-1].parent)
     try:
+        if machine.system != "windows" and (trouble := owner_trouble(place, machine.user)):
+            raise Unusable(trouble.why)
         for one in reversed(missing):
             one.mkdir(mode=0o700, exist_ok=True)
         if machine.system != "windows" and (trouble := owner_trouble(place, machine.user)):
@@ -67,3 +71,24 @@ def cache_folder(machine: Machine, name: str) -> Path:
         f"no directory can hold {name}: {'; '.join(reasons)}",
         "Name one with LLAMAPACK_CACHE; `llamapack doctor` helps.",
     )
+
+
+def removed(path: Path) -> None:
+    """Remove a folder with what is in it, or what has taken its name."""
+    if path.is_dir() and not path.is_symlink():
+        path.chmod(0o700)
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Have what was renamed into a folder outlive a loss of power, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            pass  # such as that of /dev/shm on some systems
+        finally:
+            os.close(descriptor)

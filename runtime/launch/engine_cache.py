@@ -6,25 +6,39 @@ unpacked is used here, and the other way round.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import shlex
 import shutil
+import stat
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runtime.bundle import ENGINES, SUMS, Bundle, Engine
 from runtime.doctor.cache_places import Place, places
 from runtime.doctor.machine import Machine
 from runtime.errors import InputError
-from runtime.launch.cache_folders import Unusable, made, usable_places
+from runtime.launch.cache_folders import Unusable, made, removed, sync_folder, usable_places
 from runtime.launch.hosts import Candidate, candidates, program_name
 from runtime.sha256_file import parse
 
-_PROBE_SECONDS = 60
+_PROBE_SECONDS = 60 if os.name == "nt" else 10
+"""As the stub has it: on Windows antivirus software may ask its maker first."""
+
+_TRIES = 3
+"""Renames against other processes that do the same."""
+
+_FAILS_SECONDS = 24 * 3600
+"""How long an engine that did not start is not tried again."""
+
+_RESTRICTIONS = ("LD_", "DYLD_", "GLIBC_TUNABLES")
+"""Variables whose names begin so may be why a program fails."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +63,11 @@ def host_engines(bundle: Bundle, machine: Machine) -> list[tuple[Engine, Candida
 
 
 def find(bundle: Bundle, machine: Machine) -> CachedEngine | None:
-    """The engine that a start would use, without writing anything; None if there is none."""
+    """The engine that a start would use, without unpacking anything; None if there is none."""
     for engine, candidate in host_engines(bundle, machine):
         # Where no place will do, unpacking says why.
         usable = list(usable_places(machine)) or places(machine)[:1]
-        if any(_verdict(place, engine, candidate) == "fails" for place in usable):
+        if any(_failed(place, engine, candidate) for place in usable):
             continue
         found = [_cached(bundle, engine, candidate, place, machine) for place in usable]
         if found:
@@ -68,10 +82,12 @@ def unpack(bundle: Bundle, machine: Machine) -> CachedEngine:
         InputError: the bundle has none that starts here, is damaged, or no directory can hold it.
     """
     failures: list[str] = []
+    markers: list[str] = []
     for engine, candidate in host_engines(bundle, machine):
         usable = list(usable_places(machine))
-        if any(_verdict(place, engine, candidate) == "fails" for place in usable):
-            failures.append(f"{engine.target} failed on a trial")
+        if marker := next(filter(None, (_failed(p, engine, candidate) for p in usable)), None):
+            failures.append(f"{engine.target} failed on a trial, as {marker} says")
+            markers.append(shlex.quote(str(marker)))
             continue
         for place in usable:
             cached = _cached(bundle, engine, candidate, place, machine)
@@ -90,7 +106,9 @@ def unpack(bundle: Bundle, machine: Machine) -> CachedEngine:
     if failures:
         raise InputError(
             f"no engine of {bundle.path} starts here: {'; '.join(failures)}",
-            f"`llamapack doctor {bundle.path}` says what mends it.",
+            f"`rm {' '.join(markers)}` has it tried again, as a day without a trial does."
+            if markers
+            else f"`llamapack doctor {bundle.path}` says what to do.",
         )
     there = ", ".join(engine.target for engine in bundle.engines) or "none"
     raise InputError(
@@ -106,15 +124,103 @@ class _Fails(Exception):
 def _cached(
     bundle: Bundle, engine: Engine, candidate: Candidate, place: Place, machine: Machine
 ) -> CachedEngine:
+    wanted = _wanted(engine, candidate, place, machine)
+    return replace(wanted, unpacked=_is_whole(bundle, wanted, machine))
+
+
+def _wanted(engine: Engine, candidate: Candidate, place: Place, machine: Machine) -> CachedEngine:
     folder = place.path / "engines" / f"{engine.target}-{engine.id[:32]}"
-    there = all(
-        path.is_file() and path.stat().st_size == size
-        for path, size in (
-            (folder / name, bundle.members[f"{ENGINES}{engine.target}/{name}"].size)
-            for name in _files(bundle, engine)
-        )
+    return CachedEngine(engine, candidate, folder, folder / program_name(machine), False)
+
+
+def _is_whole(bundle: Bundle, cached: CachedEngine, machine: Machine) -> bool:
+    """Whether the files are as they were installed. Their hashes are compared only if a file was
+    changed, or merely touched, since they last were."""
+    sums = _files(bundle, cached.engine)
+    state = _state(bundle, cached, sums, machine)
+    if state is None:
+        return False
+    known = ""
+    with suppress(OSError, ValueError):
+        known = _checked(cached).read_text("ascii")
+    if known == state:
+        return True
+    if not has_hashes(cached.folder, sums):
+        return False
+    _set_checked(cached, state)
+    return True
+
+
+def has_hashes(folder: Path, sums: Mapping[str, str]) -> bool:
+    """Whether the files of a folder have these SHA-256, by name."""
+    try:
+        for name, sha256 in sums.items():
+            with (folder / name).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                    return False
+    except OSError:
+        return False
+    return True
+
+
+def _state(
+    bundle: Bundle, cached: CachedEngine, sums: Mapping[str, str], machine: Machine
+) -> str | None:
+    """What another change of any file would change; None if one is not what was installed."""
+    hashed = hashlib.sha256()
+    members = f"{ENGINES}{cached.engine.target}/"
+    try:
+        if not _is_safe(cached.folder.lstat(), stat.S_IFDIR, machine, runs=True):
+            return None
+        for name in sums:
+            info = (cached.folder / name).lstat()
+            runs = name == cached.program.name
+            if (
+                not _is_safe(info, stat.S_IFREG, machine, runs=runs)
+                or info.st_size != bundle.members[members + name].size
+            ):
+                return None
+            hashed.update(b"%d\n" % _changed(info, machine))
+    except OSError:
+        return None
+    return hashed.hexdigest()
+
+
+def _is_safe(info: os.stat_result, kind: int, machine: Machine, *, runs: bool) -> bool:
+    if stat.S_IFMT(info.st_mode) != kind:
+        return False
+    needed = stat.S_IRUSR | (stat.S_IXUSR if runs else 0)
+    return machine.system == "windows" or (
+        info.st_uid == machine.user
+        and info.st_mode & needed == needed
+        and not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     )
-    return CachedEngine(engine, candidate, folder, folder / program_name(machine), there)
+
+
+def _changed(info: os.stat_result, machine: Machine) -> int:
+    """As native/stub/*/files.c has it."""
+    if machine.system == "windows":
+        return info.st_mtime_ns // 100 + 11644473600 * 10_000_000  # since 1601
+    return info.st_ctime_ns
+
+
+def _checked(cached: CachedEngine) -> Path:
+    """Where the state of the files is kept in which their hashes were right."""
+    return cached.folder.with_name(f"{cached.folder.name}.checked")
+
+
+def _set_checked(cached: CachedEngine, state: str) -> None:
+    # Where this fails the next start compares the hashes again.
+    with suppress(OSError):
+        _checked(cached).unlink(missing_ok=True)
+        with _checked(cached).open("x", encoding="ascii") as file:
+            file.write(state)
+
+
+def forget_check(cached: CachedEngine) -> None:
+    """Have the next start compare the hashes: the engine did not start."""
+    with suppress(OSError):
+        _checked(cached).unlink(missing_ok=True)
 
 
 def _files(bundle: Bundle, engine: Engine) -> dict[str, str]:
@@ -148,35 +254,36 @@ def _install(
     try:
         for name, sha256 in _files(bundle, engine).items():
             _write(bundle, f"{ENGINES}{engine.target}/{name}", sha256, temporary / name, machine)
-        reason = _probe(temporary / program_name(machine))
-        _record(place, engine, candidate, works=not reason)
+        sync_folder(temporary)
+        reason, lasting = _probe(temporary / program_name(machine))
+        if lasting or not reason:
+            _record(place, engine, candidate, works=not reason)
         if reason:
             raise _Fails(reason)
-
-        def there() -> CachedEngine:
-            return _cached(bundle, engine, candidate, place, machine)
-
-        return _publish(temporary, there().folder, there)
+        return _publish(bundle, temporary, _wanted(engine, candidate, place, machine), machine)
     except OSError as error:
         raise Unusable(error.strerror or str(error)) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _publish(temporary: Path, folder: Path, there: Callable[[], CachedEngine]) -> CachedEngine:
+def _publish(
+    bundle: Bundle, temporary: Path, wanted: CachedEngine, machine: Machine
+) -> CachedEngine:
     """Give the unpacked engine its name. What has it already was unpacked by another process just
     now, or is damaged and goes away."""
-    if not there().unpacked:
-        if folder.exists():
-            trash = temporary.with_name(f"{temporary.name}.old")
-            folder.rename(trash)
-            shutil.rmtree(trash, ignore_errors=True)
-        with suppress(OSError):  # another process was faster
-            temporary.rename(folder)
-    cached = there()
-    if not cached.unpacked:
-        raise Unusable(f"{folder.name} cannot be made in it")
-    return cached
+    trash = temporary.with_name(f"{temporary.name}.old")
+    for _ in range(_TRIES):
+        # Renamed first: looking first would take away what is being started since.
+        with suppress(OSError):
+            temporary.rename(wanted.folder)
+            sync_folder(wanted.folder.parent)
+        if _is_whole(bundle, wanted, machine):
+            return replace(wanted, unpacked=True)
+        with suppress(OSError):
+            wanted.folder.rename(trash)
+            removed(trash)
+    raise Unusable(f"{wanted.folder.name} cannot be made in it")
 
 
 def _write(bundle: Bundle, member: str, sha256: str, path: Path, machine: Machine) -> None:
@@ -200,12 +307,13 @@ def _write(bundle: Bundle, member: str, sha256: str, path: Path, machine: Machin
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows
 
 
-def _probe(program: Path) -> str:
-    """Why an engine does not start; empty if it does.
+def _probe(program: Path) -> tuple[str, bool]:
+    """Why an engine does not start, empty if it does; and whether a later trial would say so too.
 
     Raises:
         Unusable: programs may not run where it lies.
     """
+    restricted = any(name.startswith(_RESTRICTIONS) for name in os.environ)
     try:
         done = subprocess.run(
             [program],
@@ -217,23 +325,33 @@ def _probe(program: Path) -> str:
         )
     except PermissionError:
         raise Unusable("programs may not run in it") from None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return getattr(error, "strerror", "") or str(error)
-    return f"it ended with status {done.returncode} on a trial" if done.returncode else ""
+    except subprocess.TimeoutExpired:
+        return "it did not end on a trial", False
+    except OSError as error:
+        return error.strerror or str(error), error.errno == errno.ENOEXEC and not restricted
+    if done.returncode < 0:  # whoever sends a signal may not do so again
+        return f"signal {-done.returncode} ended it on a trial", False
+    if done.returncode:
+        return f"it ended with status {done.returncode} on a trial", not restricted
+    return "", True
 
 
-def _verdict(place: Place, engine: Engine, candidate: Candidate) -> str:
-    """`works` or `fails`, as an earlier trial with the same loader has shown; else empty."""
-    for verdict in ("works", "fails"):
-        marker = _marker(place, engine, candidate, verdict)
-        if marker and marker.exists():
-            return verdict
-    return ""
+def _failed(place: Place, engine: Engine, candidate: Candidate) -> Path | None:
+    """The marker of a trial in the last day, with the same loader, that the engine failed."""
+    works = _marker(place, engine, candidate, "works")
+    fails = _marker(place, engine, candidate, "fails")
+    if works and fails and not works.exists():
+        with suppress(FileNotFoundError):
+            if abs(time.time() - fails.stat().st_mtime) < _FAILS_SECONDS:
+                return fails
+    return None
 
 
 def _record(place: Place, engine: Engine, candidate: Candidate, *, works: bool) -> None:
-    marker = _marker(place, engine, candidate, "works" if works else "fails")
-    if marker:
+    fails = _marker(place, engine, candidate, "fails")
+    marker = _marker(place, engine, candidate, "works") if works else fails
+    if marker and fails:
+        fails.unlink(missing_ok=True)  # of an older one, the time counts
         marker.touch(mode=0o600)
 
 

@@ -49,9 +49,11 @@ def hand_over(plan: Plan) -> NoReturn:
             signal.signal(getattr(signal, name), signal.SIG_DFL)
         os.execve(program, argv, environment)
     except OSError as error:
+        engine_cache.forget_check(plan.engine)
         raise InputError(
             f"{program} does not start: {error.strerror or error}",
-            "`llamapack doctor` says what keeps engines from starting on this machine.",
+            "Start it once more, which compares its files with their hashes and replaces what is "
+            "damaged; or ask `llamapack doctor`.",
         ) from None
 
 
