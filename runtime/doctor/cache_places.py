@@ -102,7 +102,7 @@ def _existing(place: Place, machine: Machine) -> Path | Trouble:
 
 def owner_trouble(place: Place, user: int) -> Trouble | None:
     """Why what lies in a place could be somebody else's work; None if it is this user's alone."""
-    return (_home_trouble(place, user) if place.home else None) or _own_trouble(place, user)
+    return _own_trouble(place, user) or (_home_trouble(place, user) if place.home else None)
 
 
 def _home_trouble(place: Place, user: int) -> Trouble | None:

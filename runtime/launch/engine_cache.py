@@ -15,7 +15,7 @@ import shutil
 import stat
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,15 +63,23 @@ def host_engines(bundle: Bundle, machine: Machine) -> list[tuple[Engine, Candida
 
 
 def find(bundle: Bundle, machine: Machine) -> CachedEngine | None:
-    """The engine that a start would use, without unpacking anything; None if there is none."""
+    """The engine that a start would use, without unpacking anything; None if there is none.
+
+    Raises:
+        InputError: none starts here, as trials in the last day have shown.
+    """
+    failures: list[str] = []
+    markers: list[Path] = []
     for engine, candidate in host_engines(bundle, machine):
         # Where no place will do, unpacking says why.
         usable = list(usable_places(machine)) or places(machine)[:1]
-        if any(_failed(place, engine, candidate) for place in usable):
+        if _has_failed(usable, engine, candidate, failures, markers):
             continue
         found = [_cached(bundle, engine, candidate, place, machine) for place in usable]
         if found:
             return next((cached for cached in found if cached.unpacked), found[0])
+    if failures:
+        raise _nothing_starts(bundle, failures, markers)
     return None
 
 
@@ -82,12 +90,10 @@ def unpack(bundle: Bundle, machine: Machine) -> CachedEngine:
         InputError: the bundle has none that starts here, is damaged, or no directory can hold it.
     """
     failures: list[str] = []
-    markers: list[str] = []
+    markers: list[Path] = []
     for engine, candidate in host_engines(bundle, machine):
         usable = list(usable_places(machine))
-        if marker := next(filter(None, (_failed(p, engine, candidate) for p in usable)), None):
-            failures.append(f"{engine.target} failed on a trial, as {marker} says")
-            markers.append(shlex.quote(str(marker)))
+        if _has_failed(usable, engine, candidate, failures, markers):
             continue
         for place in usable:
             cached = _cached(bundle, engine, candidate, place, machine)
@@ -104,16 +110,31 @@ def unpack(bundle: Bundle, machine: Machine) -> CachedEngine:
                 break
             return cached
     if failures:
-        raise InputError(
-            f"no engine of {bundle.path} starts here: {'; '.join(failures)}",
-            f"`rm {' '.join(markers)}` has it tried again, as a day without a trial does."
-            if markers
-            else f"`llamapack doctor {bundle.path}` says what to do.",
-        )
+        raise _nothing_starts(bundle, failures, markers)
     there = ", ".join(engine.target for engine in bundle.engines) or "none"
     raise InputError(
         f"{bundle.path} has no engine for {machine.target}; it has: {there}",
         "Pack it again with an engine for this machine, or fetch one.",
+    )
+
+
+def _has_failed(
+    usable: Iterable[Place], engine: Engine, candidate: Candidate,
+    failures: list[str], markers: list[Path],
+) -> bool:  # fmt: skip
+    """Whether a trial has shown so, which is added to the lists then."""
+    found = [marker for place in usable if (marker := failed(place, engine, candidate))]
+    if found:
+        failures.append(f"{engine.target} failed on a trial, as {found[0]} says")
+        markers += found
+    return bool(found)
+
+
+def _nothing_starts(bundle: Bundle, failures: list[str], markers: list[Path]) -> InputError:
+    again = f"`rm {shlex.join(map(str, markers))}` has it tried again, as the next day does; "
+    return InputError(
+        f"no engine of {bundle.path} starts here: {'; '.join(failures)}",
+        f"{again * bool(markers)}`llamapack doctor {bundle.path}` says what is wrong.",
     )
 
 
@@ -336,7 +357,7 @@ def _probe(program: Path) -> tuple[str, bool]:
     return "", True
 
 
-def _failed(place: Place, engine: Engine, candidate: Candidate) -> Path | None:
+def failed(place: Place, engine: Engine, candidate: Candidate) -> Path | None:
     """The marker of a trial in the last day, with the same loader, that the engine failed."""
     works = _marker(place, engine, candidate, "works")
     fails = _marker(place, engine, candidate, "fails")

@@ -102,12 +102,12 @@ def test_an_unusable_cache_is_named_with_its_reason(
     refused(done, f"`{file}` (it is not a directory)")
 
 
-def test_twenty_at_once_on_a_cold_cache(place: Place, glibc: str) -> None:
+def test_many_at_once_on_a_cold_cache(place: Place, glibc: str) -> None:
     runs = [
         subprocess.Popen(
             ["sh", place.bundle, str(n)], env=place.env, stdout=subprocess.PIPE, text=True
         )
-        for n in range(20)
+        for n in range(64)
     ]
     for n, run in enumerate(runs):
         out, _ = run.communicate(timeout=120)
@@ -208,6 +208,21 @@ def test_a_planted_cache_is_not_used(place: Place, glibc: str, way: str) -> None
         place.bundle, glibc, str(place.bundle),
     )  # fmt: skip
     assert not (cache / "engines").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+@pytest.mark.usefixtures("shared_cache")
+def test_nothing_is_made_in_a_planted_directory(place: Place, glibc: str) -> None:
+    temporary = place.home / "tmp"
+    planted = temporary / f"llamapack-{os.geteuid()}"
+    planted.mkdir(parents=True)
+    planted.chmod(0o777)
+    os.chown(planted, 12345, 12345)
+    expect(
+        place.run("sh", place.bundle, HOME=None, TMPDIR=str(temporary)),
+        place.bundle, glibc, str(place.bundle),
+    )  # fmt: skip
+    assert not list(planted.iterdir())
 
 
 def test_a_cache_that_others_may_write_to_is_not_used_by_the_stub(place: Place, stub: Path) -> None:
