@@ -7,8 +7,10 @@ it was read as binary, which makes no difference.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 _LINE = re.compile(r"(?P<escaped>\\?)(?P<sha256>[0-9a-fA-F]{64}) [ *](?P<name>.+)", re.DOTALL)
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
@@ -26,6 +28,19 @@ def parse(text: str) -> dict[str, str]:
                 name = re.sub(r"\\[\\nr]", lambda match: _UNESCAPED[match[0]], name)
             sums[name.removeprefix("./")] = found["sha256"].lower()
     return sums
+
+
+def differing(folder: Path, sums: Mapping[str, str]) -> list[str]:
+    """The files of a folder, of those named, that cannot be read or have another SHA-256."""
+    return [name for name, sha256 in sums.items() if _sha256(folder / name) != sha256]
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def write(sums: Mapping[str, str]) -> str:

@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from runtime.doctor import binfmt, bundle_file, cache, file_place, gpu, host, quarantine, shells
+from runtime.doctor import (
+    binfmt,
+    bundle_file,
+    cache,
+    cache_contents,
+    file_place,
+    gpu,
+    host,
+    quarantine,
+    shells,
+)
 from runtime.doctor.finding import Finding, note
 from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
@@ -33,6 +43,7 @@ CHECKS: tuple[Check, ...] = (
     shells.old_zsh,
     shells.windows_head,
     cache.cache_directories,
+    cache_contents.contents,
     cache.old_engines,
     cache.size,
     host.processor,

@@ -97,7 +97,7 @@ def old_engines(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
                 "engines",
                 f"{place.path} holds {len(old)} unpacked engine{'s' * (len(old) > 1)} of "
                 f"{'other' if wanted else 'older'} bundles, {freed / 1e6:.0f} MB",
-                f"`{_removal(machine, old)}`; a bundle that needs one unpacks it again",
+                f"`{removal(machine, old)}`; a bundle that needs one unpacks it again",
             )
         else:
             yield ok("engines", f"{place.path} holds no old engines")
@@ -116,12 +116,12 @@ def size(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
         yield ok(
             "cache",
             f"{place.path} holds {in_words(sum(there.values()))}: {listed}",
-            f"`{_removal(machine, there)}` empties it; bundles unpack again what they need, and "
+            f"`{removal(machine, there)}` empties it; bundles unpack again what they need, and "
             "weights are fetched again",
         )
 
 
-def _removal(machine: Machine, paths: Iterable[Path]) -> str:
+def removal(machine: Machine, paths: Iterable[Path]) -> str:
     """The command that removes these, and not what may lie beside them: `LLAMAPACK_CACHE` can name
     any directory."""
     words = [shlex.quote(str(path)) for path in paths]

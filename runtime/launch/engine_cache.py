@@ -26,7 +26,7 @@ from runtime.doctor.machine import Machine
 from runtime.errors import InputError
 from runtime.launch.cache_folders import Unusable, made, removed, sync_folder, usable_places
 from runtime.launch.hosts import Candidate, candidates, program_name
-from runtime.sha256_file import parse
+from runtime.sha256_file import differing, parse
 
 _PROBE_SECONDS = 60 if os.name == "nt" else 10
 """As the stub has it: on Windows antivirus software may ask its maker first."""
@@ -166,21 +166,9 @@ def _is_whole(bundle: Bundle, cached: CachedEngine, machine: Machine) -> bool:
         known = _checked(cached).read_text("ascii")
     if known == state:
         return True
-    if not has_hashes(cached.folder, sums):
+    if differing(cached.folder, sums):
         return False
     _set_checked(cached, state)
-    return True
-
-
-def has_hashes(folder: Path, sums: Mapping[str, str]) -> bool:
-    """Whether the files of a folder have these SHA-256, by name."""
-    try:
-        for name, sha256 in sums.items():
-            with (folder / name).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                    return False
-    except OSError:
-        return False
     return True
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from made_up import bundle, commands, found, in_private_mounts, machine, only, write
 
-from runtime.doctor import cache, host
+from runtime.doctor import Check, cache, cache_contents, host
 from runtime.doctor.machine import Machine
 
 
@@ -167,6 +167,81 @@ def test_old_engines(tmp_path: Path) -> None:
     [mend] = commands(only(cache.old_engines, on, file).mend)
     assert str(new) in mend
     assert str(own) not in mend
+
+
+def engine_in(home: Path, target: str = "linux-x86_64") -> Path:
+    """What the first start of a made-up bundle unpacks."""
+    data = f"engine for {target}".encode()
+    sums = f"{hashlib.sha256(data).hexdigest()}  llamapack-engine\n"
+    folder = unpacked(home, hashlib.sha256(sums.encode()).hexdigest(), target)
+    (folder / "llamapack-engine").write_bytes(data)
+    (folder / "llamapack-engine").chmod(0o700)
+    return folder
+
+
+def mended(check: Check, on: Machine, file: Path | None, what: str) -> None:
+    """A problem is found, and the command that is named with it removes it."""
+    [finding] = [one for one in found(check, on, file) if one.state != "ok"]
+    assert what in finding.what
+    subprocess.run(["sh", "-ec", commands(finding.mend)[0]], check=True)
+    assert not [one for one in found(check, on, file) if one.state != "ok"]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "empty", "gone", "not executable", "directory"])
+def test_damaged_engines(damage: str, tmp_path: Path) -> None:
+    on, file = machine(tmp_path), bundle(tmp_path / "m.llamafile")
+    engine = engine_in(tmp_path / "home") / "llamapack-engine"
+    assert only(cache_contents.contents, on, file).state == "ok"
+    if damage == "flipped":
+        engine.write_bytes(engine.read_bytes().replace(b"engine", b"eNgine"))
+    elif damage == "empty":
+        engine.write_bytes(b"")
+    elif damage == "not executable":
+        engine.chmod(0o600)
+    else:
+        engine.unlink()
+        if damage == "directory":
+            engine.mkdir()
+    finding = only(cache_contents.contents, on, file)
+    assert finding.state == "problem"
+    assert "llamapack-engine" in finding.what
+    mended(cache_contents.contents, on, file, str(engine.parent))
+
+
+@pytest.mark.parametrize("damage", [b"", b"stuB", None])
+def test_damaged_stubs(damage: bytes | None, tmp_path: Path) -> None:
+    """Found without the bundle, since their names are their hashes."""
+    on = machine(tmp_path)
+    folder = tmp_path / "home/.cache/llamapack/stubs"
+    stub = folder / hashlib.sha256(b"stub").hexdigest()[:16]
+    write(stub, "stub", 0o700)
+    assert only(cache_contents.contents, on).state == "ok"
+    if damage is None:
+        stub.chmod(0o600)
+    else:
+        stub.write_bytes(damage)
+    mended(cache_contents.contents, on, None, str(stub))
+
+
+def test_engines_that_failed(tmp_path: Path) -> None:
+    on, both = machine(tmp_path), bundle(tmp_path / "m.llamafile")
+    one = bundle(tmp_path / "one.llamafile", targets=["linux-x86_64"])
+    engine = engine_in(tmp_path / "home")
+    marker = engine.with_name(f"{engine.name}.fails-1-2")
+    marker.touch()
+    for file, state in ((None, "note"), (both, "note"), (one, "problem")):
+        assert state in [finding.state for finding in found(cache_contents.contents, on, file)]
+    os.utime(marker, (1, 1))
+    assert only(cache_contents.contents, on, one).state == "ok", "it is tried again"
+    marker.touch()
+    mended(cache_contents.contents, on, one, "failed on a trial")
+
+
+def test_root_with_the_home_of_another(tmp_path: Path) -> None:
+    other = dataclasses.replace(machine(tmp_path), user=os.geteuid() + 1)
+    first = found(cache.cache_directories, other)[0]
+    assert first.state == "note"
+    assert f"{tmp_path / 'home'} belongs to user {os.geteuid()}" in first.what
 
 
 def test_how_large_it_is_and_how_to_empty_it(tmp_path: Path) -> None:
