@@ -16,8 +16,8 @@ from packer.card.systems import System, systems
 from packer.card.tasks import Task, conversational, task
 from packer.inspection import described
 from packer.parts.layout import Layout
+from packer.templates import limited
 from packer.templates.found import ChatTemplate
-from packer.templates.legacy_derived import legacy_templates
 from packer.templates.origin import of_member
 from runtime.bundle import BASE_CARD, LICENSES, Bundle
 from runtime.download.words import HubWord
@@ -209,7 +209,7 @@ def _fields(
 
 def _prompt_fields(template: ChatTemplate) -> dict[str, Any]:
     """What readers of old cards fill in, where it can say what the template says."""
-    found = legacy_templates(template.text, template.bos, template.eos)
+    found = limited.legacy(template.text, template.bos, template.eos)
     return {name: value for name, value in vars(found).items() if value} if found else {}
 
 

@@ -60,14 +60,14 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    from packer.templates.legacy_derived import legacy_templates
+    from packer.templates import limited
     from packer.templates.origin import chat_template
 
     found = chat_template(args.file)
     if not args.json:
         _print(found.in_one())
         return
-    legacy = legacy_templates(found.text, found.bos, found.eos)
+    legacy = limited.legacy(found.text, found.bos, found.eos)
     _print_json(
         {
             "bos_token": found.bos,
@@ -102,15 +102,14 @@ def _render(args: argparse.Namespace) -> None:
 
     conversation = _conversation(args)
     found = _with_tokens(chat_template(args.file), args)
-    try:
-        prompt, applied = found.prompt(conversation), found.applied(conversation)
-    except RenderError as problem:
+    (prompt,) = found.prompts([conversation])
+    if isinstance(prompt, RenderError):
         raise InputError(
-            f"{args.file} does not render {args.messages}: {problem}",
+            f"{args.file} does not render {args.messages}: {prompt}",
             "Change the messages, or take another template.",
-        ) from None
+        )
     if args.json:
-        _print_json({"apply_template": applied, "prompt": prompt})
+        _print_json({"apply_template": found.applied(prompt), "prompt": prompt})
     else:
         _print(prompt)
 

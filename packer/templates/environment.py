@@ -34,6 +34,8 @@ def failing() -> Iterator[None]:
         yield
     except RenderError:
         raise
+    except MemoryError:
+        raise RenderError("it takes too much memory to fill in") from None
     except TemplateError as problem:
         line = getattr(problem, "lineno", None)
         where = f"line {line}: " if line else ""
@@ -61,6 +63,7 @@ def compiled(text: str) -> Template:
     )
     environment.filters["tojson"] = _tojson
     environment.filters["safe"] = str  # nothing is escaped, so nothing is exempt
+    del environment.globals["lipsum"]  # of no use here, and its length is for templates to say
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = _strftime_now
     with failing():

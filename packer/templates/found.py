@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from packer.templates import limited
 from packer.templates.engine import engine_prompt
+from packer.templates.environment import RenderError
 from packer.templates.render import Conversation
 from packer.templates.vocabulary import Vocabulary
 
@@ -28,16 +31,18 @@ class ChatTemplate:
         Raises:
             RenderError: the template fails.
         """
-        text = self.tool_use if self.tool_use and conversation.tools else self.text
-        return engine_prompt(text, conversation, bos=self.bos, eos=self.eos)
+        return engine_prompt(self._text(conversation), conversation, bos=self.bos, eos=self.eos)
 
-    def applied(self, conversation: Conversation) -> str:
-        """The same as the engine's `/apply-template` shows it: without what its tokenizer adds.
+    def prompts(self, conversations: Sequence[Conversation]) -> list[str | RenderError]:
+        """The same of several, within limits of time and memory: for templates of strangers."""
+        jobs = [limited.Job(self._text(one), one) for one in conversations]
+        return limited.prompts(jobs, bos=self.bos, eos=self.eos)
 
-        Raises:
-            RenderError: the template fails.
-        """
-        prompt = self.prompt(conversation)
+    def _text(self, conversation: Conversation) -> str:
+        return self.tool_use if self.tool_use and conversation.tools else self.text
+
+    def applied(self, prompt: str) -> str:
+        """A prompt as the engine's `/apply-template` shows it: without what its tokenizer adds."""
         if self.vocabulary and self.vocabulary.adds_bos:
             prompt = prompt.removeprefix(self.bos)
         if self.vocabulary and self.vocabulary.adds_eos:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from packer.templates.environment import RenderError, compiled
+from packer.templates import limited
+from packer.templates.environment import RenderError
 from packer.templates.origin import chat_template
 from runtime.errors import InputError
 
@@ -23,7 +24,7 @@ def load(word: str) -> bytes:
     if len(text.encode()) > _LIMIT:
         raise InputError(f"{word} is too large for a chat template", "Give a Jinja file.")
     try:
-        compiled(text)
+        limited.check(text)
     except RenderError as problem:
         raise InputError(
             f"{word} holds no chat template: {problem}", "Mend it, or give another Jinja file."

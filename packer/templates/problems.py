@@ -30,36 +30,36 @@ def problems(template: ChatTemplate) -> list[str]:
 
 def _problems(template: ChatTemplate) -> Iterator[str]:
     question: Message = {"role": "user", "content": _QUESTION}
-    try:
-        prompt = template.prompt(Conversation([question]))
-    except RenderError as problem:
-        yield f"its chat template fails: {problem}"
+    system: Message = {"role": "system", "content": _SYSTEM}
+    turns = [question, {"role": "assistant", "content": _ANSWER}, question]
+    prompt, with_system, with_turns, with_tool, with_all = template.prompts(
+        [
+            Conversation([question]),
+            Conversation([system, question]),
+            Conversation(turns),
+            _with_tool(),
+            Conversation([system, *turns]),
+        ]
+    )
+    if isinstance(prompt, RenderError):
+        yield f"its chat template fails: {prompt}"
         return
     if _QUESTION not in prompt:
         yield "its chat template drops what the user says"
-    system = [{"role": "system", "content": _SYSTEM}, question]
-    yield from _lost(template, Conversation(system), "the system prompt", [_SYSTEM])
-    turns = [question, {"role": "assistant", "content": _ANSWER}, question]
-    yield from _lost(template, Conversation(turns), "the model's own answers", [_ANSWER])
-    yield from _lost(
-        template, _with_tool(), "tools, their calls or results", [_TOOL, _ARGUMENT, _RESULT]
-    )
-    if missing := _missing(template, Conversation([*system, *turns[1:]])):
+    yield from _lost(with_system, "the system prompt", [_SYSTEM])
+    yield from _lost(with_turns, "the model's own answers", [_ANSWER])
+    yield from _lost(with_tool, "tools, their calls or results", [_TOOL, _ARGUMENT, _RESULT])
+    if missing := _missing(template, with_all):
         yield (
             f"its chat template uses {', '.join(missing)}, which its vocabulary does not have: "
             "the model reads them as plain text"
         )
 
 
-def _lost(
-    template: ChatTemplate, conversation: Conversation, what: str, marks: list[str]
-) -> Iterator[str]:
-    try:
-        prompt = template.prompt(conversation)
-    except RenderError as problem:
-        yield f"its chat template fails on {what}: {problem}"
-        return
-    if any(mark not in prompt for mark in marks):
+def _lost(prompt: str | RenderError, what: str, marks: list[str]) -> Iterator[str]:
+    if isinstance(prompt, RenderError):
+        yield f"its chat template fails on {what}: {prompt}"
+    elif any(mark not in prompt for mark in marks):
         yield f"its chat template drops {what}"
 
 
@@ -89,12 +89,8 @@ def _with_tool() -> Conversation:
     return Conversation(messages, [tool])
 
 
-def _missing(template: ChatTemplate, conversation: Conversation) -> list[str]:
+def _missing(template: ChatTemplate, prompt: str | RenderError) -> list[str]:
     """Special tokens of the prompt that the model does not know."""
-    if template.vocabulary is None:
-        return []
-    try:
-        prompt = template.prompt(conversation)
-    except RenderError:
+    if template.vocabulary is None or isinstance(prompt, RenderError):
         return []
     return template.vocabulary.missing(list(dict.fromkeys(_SPECIAL.findall(prompt))))

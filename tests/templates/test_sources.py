@@ -101,7 +101,7 @@ def test_a_gguf(tmp_path: Path, add_bos: bool) -> None:
     found = chat_template(str(gguf_with(tmp_path / "m.gguf", add_bos=add_bos)))
     assert (found.bos, found.eos, found.tool_use) == ("<bos>", "<eos>", FOR_TOOLS)
     assert found.prompt(ASKED) == "<bos>plain Hi"
-    assert found.applied(ASKED) == ("plain Hi" if add_bos else "<bos>plain Hi")
+    assert found.applied(found.prompt(ASKED)) == ("plain Hi" if add_bos else "<bos>plain Hi")
     assert found.vocabulary
     assert found.vocabulary.missing(["<bos>", "word299", "word300"]) == ["word300"]
 

@@ -1,0 +1,92 @@
+"""Which CPU variant a start computes with, and why: the engine itself is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from runtime.doctor.cache import cached
+from runtime.doctor.cache_places import owner_trouble, places
+from runtime.doctor.finding import Finding, note, ok, problem
+from runtime.doctor.machine import Machine
+from runtime.doctor.subject import Subject
+from runtime.errors import InputError
+
+_PROBE = "LLAMAPACK_CPU_PROBE"  # native/engine/cpu_choice.cpp
+
+
+def variant(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
+    """The module that a start takes, and why it passes over those that are made for more.
+
+    Only an engine that a start has unpacked is asked: looking at a file runs nothing out of it.
+    """
+    if subject and not subject.engines:
+        return
+    program = _unpacked(machine, subject.path) if subject else _newest(machine)
+    if program is None:
+        if subject:
+            yield note(
+                "cpu",
+                "the engine says which CPU variant it takes once it was started here",
+                f"`sh {subject.shell} --version`, then `llamapack doctor {subject.shell}` again",
+            )
+        return
+    answer = _asked(machine, program)
+    if answer is None:
+        return  # an older engine, or one that does not start: other checks tell
+    if error := answer.get("error"):
+        yield problem("cpu", str(error), "`unset LLAMAPACK_CPU` lets the engine choose")
+        return
+    if not answer["modules"]:
+        yield ok("cpu", "the static engine is used, which has one CPU variant only")
+        return
+    better = "; ".join(
+        f"not {module['name']}: {module['trouble']}"
+        for module in answer["modules"]
+        if not module["score"]
+    )
+    reason = f"{answer['reason']}; {better}" if better else answer["reason"]
+    yield ok("cpu", f"a start takes the CPU variant {answer['chosen']} ({reason})")
+
+
+def _unpacked(machine: Machine, path: Path) -> Path | None:
+    # Imported late: what starts bundles builds on these checks.
+    from runtime.bundle import Bundle
+    from runtime.launch.engine_cache import find
+
+    try:
+        with Bundle.open(path) as bundle:
+            engine = find(bundle, machine)
+    except InputError:
+        return None
+    return engine.program if engine and engine.unpacked else None
+
+
+def _newest(machine: Machine) -> Path | None:
+    from runtime.launch.hosts import candidates, program_name
+
+    for candidate in candidates(machine):
+        programs = [
+            folder / program_name(machine)
+            for place in places(machine)
+            if machine.system == "windows" or not owner_trouble(place, machine.user)
+            for folder in cached(place)
+            if folder.name.startswith(f"{candidate.target}-")
+            and folder.name.count("-") == (candidate.target.count("-") + 1)
+        ]
+        there = [program for program in programs if program.is_file()]
+        if there:
+            return max(there, key=lambda program: program.stat().st_mtime)
+    return None
+
+
+def _asked(machine: Machine, program: Path) -> dict[str, Any] | None:
+    own = replace(machine, env={**machine.env, _PROBE: "1"})
+    try:
+        answer = json.loads(own.output(program) or "")
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) and "modules" in answer else None

@@ -1,0 +1,89 @@
+"""Templates of strangers that hang, fill memory or nest without end: each is said to fail, soon."""
+
+from __future__ import annotations
+
+import json
+import resource
+from pathlib import Path
+
+import pytest
+from stand_ins import CommandLine, write_gguf
+
+COSTLY = {
+    "loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "text times a number": "{{ 'a' * 300000000 }}",
+    "a number that is computed": "{% set n = 300000000 %}{{ 'a' * n }}",
+    "a power": "{{ 10 ** 100000000 }}",
+    "a power that is computed": "{% set n = 100000000 %}{{ (10 ** n) > 1 }}",
+    "a width": "{{ '{:>1000000000}'.format('x') }}",
+    "a width of the filter": "{{ '%0999999999d' | format(1) }}",
+    "a width behind %": "{{ '%0999999999d' % 1 }}",
+    "a width of center": "{{ 'x' | center(1000000000) }}",
+    "an indent": "{{ 'x\ny' | indent(1000000000) }}",
+    "lipsum": "{{ lipsum(n=1000000) }}",
+    "replace": "{% set a = 'a' * 10000 %}{{ a | replace('a', a) | replace('a', a) }}",
+    "doubled": "{% set n = namespace(s='x') %}{% for i in range(40) %}{% set n.s = n.s ~ n.s %}"
+    "{% endfor %}",
+    "printed": "{% for i in range(99999) %}{{ 'x' * 1000 }}{% endfor %}",
+    "a macro in itself": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "parentheses": "{{ " + "(" * 100000 + "1" + ")" * 100000 + " }}",
+    "lists": "{{ " + "[" * 100000 + "]" * 100000 + " }}",
+    "if": "{% if true %}" * 50000 + "{% endif %}" * 50000,
+    "not": "{{ " + "not " * 200000 + "1 }}",
+    "members": "{{ a" + ".b" * 200000 + " }}",
+    "filters": "{{ 'a'" + " | trim" * 200000 + " }}",
+    "sums": "{{ 1" + "+1" * 200000 + " }}",
+}
+SECONDS = 6  # of a processor, in all processes of one command
+MEMORY = 600 << 10  # KiB
+
+
+def used() -> tuple[float, int]:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_check_ends(name: str, tmp_path: Path, llamapack: CommandLine) -> None:
+    (tmp_path / "t.jinja").write_text(COSTLY[name])
+    before, _ = used()
+    done = llamapack("template", "check", tmp_path / "t.jinja")
+    after, memory = used()
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "t.jinja: its chat template fails: " in done.stdout
+    assert after - before < SECONDS
+    assert memory < MEMORY
+
+
+@pytest.mark.parametrize("name", ["loops", "a power", "text times a number", "parentheses"])
+def test_pack_and_render_end(name: str, tmp_path: Path, llamapack: CommandLine) -> None:
+    template = tmp_path / "t.jinja"
+    template.write_text(COSTLY[name])
+    gguf = write_gguf(tmp_path / "evil.gguf", template=COSTLY[name])
+    messages = tmp_path / "m.json"
+    messages.write_text(json.dumps([{"role": "user", "content": "Hi"}]))
+    for words, status, says in (
+        (("template", "render", template, "--messages", messages), 1, "ERROR"),
+        (("pack", gguf, "-q", "-o", tmp_path / "a.llamafile"), 0, "chat template fails"),
+        (("template", "show", gguf, "--json"), 0, ""),
+        (("card", tmp_path / "a.llamafile"), 0, ""),
+    ):
+        before, _ = used()
+        done = llamapack(*words)
+        after, memory = used()
+        assert done.returncode == status, done
+        assert says in done.stderr
+        assert after - before < SECONDS
+        assert memory < MEMORY
+
+
+def test_a_module_of_the_current_folder_is_not_loaded(
+    tmp_path: Path, llamapack: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("jinja2.py", "json.py", "packer.py", "sitecustomize.py"):
+        (tmp_path / name).write_text("open('ran', 'w')\n")
+    (tmp_path / "t.jinja").write_text("{{ messages[0].content }}")
+    monkeypatch.chdir(tmp_path)
+    done = llamapack("template", "check", "t.jinja")
+    assert "ModuleNotFound" not in done.stderr
+    assert not (tmp_path / "ran").exists()
