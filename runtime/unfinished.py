@@ -6,9 +6,12 @@ back; packer/edit/undo.py writes and uses it. `pack --consume` changes a GGUF in
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from shlex import quote
 
 from runtime.errors import InputError
+from runtime.undo_file import UndoFile, open_undo
 
 
 def undo_path(path: Path) -> Path:
@@ -18,9 +21,53 @@ def undo_path(path: Path) -> Path:
 
 
 def refuse_unfinished(path: Path) -> None:
-    """Raises `InputError` if the bundle at `path` is in the middle of a change."""
-    if undo_path(path).exists():
+    """Raises `InputError` if the bundle at `path` is in the middle of a change, or may be."""
+    place = undo_path(path)
+    if not os.path.lexists(place):
+        return
+    real = path.resolve()
+    try:
+        with open_undo(place, "rb") as undo, real.open("rb") as file:
+            claim = UndoFile.read(undo)
+            if not claim.fits(file):
+                raise other_file(path)
+            proved = claim.is_proved(file)
+    except FileNotFoundError:
+        return  # the change ended just now
+    except InputError:
+        raise
+    except ValueError:
+        raise damaged_undo(path) from None
+    if proved:
         raise InputError(
             f"a change of {path} was interrupted, or is still going on",
-            f"Run `llamapack edit {path}`: it takes an interrupted change back.",
+            f"Run `llamapack edit {quote(str(real))}`: it takes an interrupted change back.",
         )
+    raise unproved(path, "else docs/files.md says what to do")
+
+
+def unproved(path: Path, otherwise: str) -> InputError:
+    """The error for an undo file that another file's change may have left, or a stranger."""
+    place = undo_path(path)
+    return InputError(
+        f"{place} says that a change of {path} was interrupted, but was not made for this file",
+        f"If you did not change it, remove {place}; {otherwise}.",
+    )
+
+
+def other_file(path: Path) -> InputError:
+    """The error for an undo file that does not fit."""
+    place = undo_path(path)
+    return InputError(
+        f"{place} belongs to another file than the present {path}",
+        f"If {path} is whole, remove {place}; `llamapack verify` tells then.",
+    )
+
+
+def damaged_undo(path: Path) -> InputError:
+    """The error for an undo file that cannot be read."""
+    place = undo_path(path)
+    return InputError(
+        f"{place} is damaged, so whether a change of {path} was interrupted cannot be told",
+        f"If you did not change it, remove {place}; else get the bundle again.",
+    )

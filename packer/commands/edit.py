@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
     )
     if edits == Edits(add=[], remove=[], force=args.force):
         # It need not be a bundle: `pack --consume` changes a GGUF.
-        with held(args.file, alone=not args.copy) as interrupted:
+        with held(args.file, alone=not args.copy, keep=args.copy) as interrupted:
             if interrupted.recovered:
                 return
         raise InputError(

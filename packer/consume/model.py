@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,14 +12,16 @@ from packer.disk.fallocate import UNSUPPORTED, block_size, insert_range
 from packer.edit.in_use import allow_use
 from packer.edit.moves import Move, movable
 from packer.edit.opened import Held, held
-from packer.edit.undo import WITNESS, made_of
+from packer.edit.undo import made_of
 from packer.inputs.locate import Locator
 from packer.output import make_executable, sync_folder
 from packer.weights_file import FileWeights
+from packer.ownership import check_exclusive
 from runtime.download.words import parsed
 from runtime.errors import InputError
 from runtime.gguf_header import read_header_of
 from runtime.model_facts import shard
+from runtime.undo_file import WITNESS
 from runtime.unfinished import undo_path
 
 COPY = "pack without `--consume`"
@@ -80,7 +81,10 @@ def consumable(path: Path) -> Iterator[Held]:
     Raises:
         InputError: it cannot, and why.
     """
-    _check_owner(path)
+    if path.is_file():
+        check_exclusive(path, _TIP)
+        if path.stat().st_size < WITNESS:
+            raise InputError(f"{path} has less than {WITNESS} bytes", _TIP)
     with held(path, alone=True, otherwise=COPY) as model:
         allow_use(model.file)
         own = shard(read_header_of(path))
@@ -124,21 +128,3 @@ def unsupported(path: Path) -> InputError:
         f"the file system of {path} cannot insert bytes into a file, as ext4 and xfs on Linux can",
         _TIP,
     )
-
-
-def _check_owner(path: Path) -> None:
-    """Nobody else may lose a GGUF by this."""
-    if not path.is_file():
-        return  # `held` says so
-    facts = path.stat()
-    if path.is_symlink():
-        what = "is a symbolic link, and its file is somebody else's"
-    elif facts.st_nlink > 1:
-        what = "has another name, under which it would change too"
-    elif not os.access(path, os.W_OK) or getattr(os, "geteuid", int)() not in (0, facts.st_uid):
-        what = "is not yours to change"
-    elif facts.st_size < WITNESS:
-        what = f"has less than {WITNESS} bytes"
-    else:
-        return
-    raise InputError(f"{path} {what}", _TIP)

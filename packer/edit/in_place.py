@@ -111,10 +111,13 @@ def rewrite(opened: Opened, edition: Edition, stay: Stay, distance: int, advance
             (0, stay.start if edition.head else len(edition.start)),
             (stay.end, size - stay.end),
         ]
+        change = Change(size, [r for r in ranges if r[1]], move)
+        if not change.leaves_a_witness:
+            return False
         # Hashing may have taken longer than those wait who open the file meanwhile.
         refuse_used(file, opened.path, COPY)
         try:
-            undo = Undo(opened.path, file, Change(size, [r for r in ranges if r[1]], move))
+            undo = Undo(opened.path, file, change)
             if move:
                 try:
                     make_move(file, move)

@@ -14,9 +14,11 @@ from packer.edit.in_use import COPY, lock, refuse_used
 from packer.edit.new_file import remove_new_file
 from packer.edit.undo import remove_leftovers, take_back
 from packer.output import terminable
+from packer.ownership import check_exclusive
 from runtime.bundle import Bundle
 from runtime.errors import InputError
 from runtime.parts import refuse_part
+from runtime.unfinished import refuse_unfinished, undo_path
 from runtime.zip_directory import read_directory
 
 
@@ -25,9 +27,9 @@ class Held:
     """A file that nobody else changes now."""
 
     path: Path
-    """Of the file itself, where the user named a link."""
+    """Absolute; that of a link, where the user named one."""
     file: io.FileIO
-    """Unbuffered, for reading and writing; the only descriptor of it."""
+    """Unbuffered, the only descriptor of it; for writing too if it is to be changed in place."""
     recovered: bool
     """Whether an interrupted change was taken back."""
 
@@ -40,22 +42,37 @@ class Opened(Held):
 
 
 @contextmanager
-def held(path: Path, *, alone: bool, otherwise: str = COPY) -> Iterator[Held]:
+def held(path: Path, *, alone: bool, otherwise: str = COPY, keep: bool = False) -> Iterator[Held]:
     """Open the file at `path` for a change, and take an interrupted one back.
 
     Args:
-        alone: whether nobody else may have it open, as it is to be changed in place.
-        otherwise: what to do instead if somebody has.
+        alone: whether it is to be changed in place, so that nobody else may have it open, and it
+            must have no other name. If not, a link is what is replaced, and its file stays.
+        otherwise: what to do instead.
+        keep: as for `take_back`.
 
     Raises:
-        InputError: it does not exist, or is in use; or an interrupted change cannot be taken back.
+        InputError: it does not exist, or is in use, or somebody else's too; or an interrupted
+            change cannot be taken back.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist", "Check the path.")
     if not path.is_file():
         raise InputError(f"{path} is not a regular file", "Name a file.")
-    real = path.resolve()
-    with terminable(), io.FileIO(real, "r+b") as file:
+    if alone:
+        check_exclusive(path, f"{otherwise[0].upper()}{otherwise[1:]}.")
+    elif path.is_symlink():
+        refuse_unfinished(path)
+    real = path.parent.resolve() / path.name
+    undo = undo_path(real)
+    unfinished = os.path.lexists(undo)
+    if unfinished and not alone:
+        # Taking back is a change in place.
+        check_exclusive(
+            path, f"Copy it to another folder, {undo} too, and run `llamapack edit --copy` there."
+        )
+    alone = alone or unfinished
+    with terminable(), io.FileIO(real, "r+b" if alone else "rb") as file:
         lock(file, path)
         if not os.path.samestat(os.fstat(file.fileno()), real.stat()):
             raise InputError(f"another llamapack has just changed {path}", "Run the command again.")
@@ -63,7 +80,7 @@ def held(path: Path, *, alone: bool, otherwise: str = COPY) -> Iterator[Held]:
             refuse_used(file, path, otherwise)
         remove_leftovers(real)
         remove_new_file(real)
-        recovered = take_back(real, file)
+        recovered = take_back(real, file, keep=keep)
         if recovered:
             note(f"{path}: an interrupted change was taken back")
         yield Held(real, file, recovered)

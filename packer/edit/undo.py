@@ -21,6 +21,11 @@ comes first, and a byte added to the undo file says that it is done, since from 
 nor holes tell. Taking back does the same in reverse: it makes the hole again, takes that byte away,
 then moves.
 
+**Proof.** The undo file lies beside a file that may have been downloaded: it may be a stranger's.
+It must fit the present file in all that it says (runtime/undo_file.py), by at least one piece of
+its contents, and state its inode, which no stranger knows. If only that differs, as after a copy to
+another disk, the change is taken back when the user asks for it, and the present bytes are kept.
+
 Layout: a line that names the format, a line of JSON, the old bytes of all ranges, the SHA-256 of
 all that (32 bytes), and the byte that says that the move is done, if it is.
 """
@@ -31,23 +36,23 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, BinaryIO
 
+from packer.console import note
 from packer.disk.fallocate import punch_hole
 from packer.edit.moves import Move, move_back
-from packer.output import sync_folder
+from packer.output import output_file, sync_folder
+from packer.ranges import append_range
 from runtime.errors import InputError
-from runtime.unfinished import undo_path
+from runtime.undo_file import MAGIC, MOVED, UndoFile, open_undo, witness_at, witness_places
+from runtime.unfinished import damaged_undo, other_file, undo_path, unproved
 
-_MAGIC = b"llamapack undo 1\n"
-_MOVED = b"M"
 _BLOCK = 1 << 20  # bytes copied at once
-WITNESS = 4096
-"""Bytes of the pieces that a file is known by; of a shorter one it cannot be told."""
-_JSON_LIMIT = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,11 @@ class Change:
     """Offset and length of what will be overwritten or cut off, in the old file."""
     move: Move | None = None
     """What is inserted or removed, inside or at the end of a range."""
+
+    @property
+    def leaves_a_witness(self) -> bool:
+        """Whether enough stays as it is to know the file by."""
+        return bool(witness_places(self.size, self.ranges))
 
 
 class Undo:
@@ -90,7 +100,7 @@ class Undo:
     def moved(self) -> None:
         """State that the move is done; call it when that is on disk."""
         with self._path.open("ab") as undo:
-            undo.write(_MOVED)
+            undo.write(MOVED)
             undo.flush()
             os.fsync(undo.fileno())
 
@@ -100,39 +110,41 @@ class Undo:
         sync_folder(self._path.parent)
 
 
-def take_back(path: Path, file: io.FileIO) -> bool:
+def take_back(path: Path, file: io.FileIO, *, keep: bool = False) -> bool:
     """Make the old file again if a change of it was interrupted; says whether there was one.
 
     Args:
         path: of the bundle.
         file: the same, open for reading and writing.
+        keep: whether to do that also if the undo file was not made for this very file; its present
+            bytes are put aside then, as `NAME.before-undo`.
 
     Raises:
-        InputError: the undo file is damaged, or belongs to another file.
+        InputError: the undo file is damaged, belongs to another file, or may.
     """
     place = undo_path(path)
-    try:
-        undo = place.open("r+b")
-    except FileNotFoundError:
+    if not os.path.lexists(place):
         return False
-    with undo:
-        facts, data_offset, moved = _read(undo, place)
-        change = Change(facts["size"], [(o, n) for o, n in facts["ranges"]], _move(facts))
-        if not _is_witness(file, facts["witness"], change.move, moved):
-            raise InputError(
-                f"{place} belongs to another file than the present {path}",
-                f"If `{path}` is a new file, remove the other one.",
-            )
-        if change.move:
-            if moved:
-                _prepare_moving_back(file, undo, change.size, change.move)
-            move_back(file.fileno(), change.size, change.move)
+    with _claim(path, "r+b") as (undo, claim):
+        _check_sum(path, undo, claim)
+        if not claim.fits(file):
+            raise other_file(path)
+        if not claim.is_proved(file):
+            again = f"`llamapack edit --copy {quote(str(path))}` takes it back"
+            if not keep:
+                raise unproved(path, f"else {again}, and keeps the present bytes beside it")
+            _put_aside(path, file)
+        if claim.move:
+            move = Move(*claim.move)
+            if claim.moved:
+                _prepare_moving_back(file, undo, claim.size, move)
+            move_back(file.fileno(), claim.size, move)
             os.fsync(file.fileno())
-        undo.seek(data_offset)
-        for offset, length in change.ranges:
+        undo.seek(len(claim.head))
+        for offset, length in claim.ranges:
             file.seek(offset)
             _copy(undo, file, length)
-        file.truncate(change.size)
+        file.truncate(claim.size)
         os.fsync(file.fileno())
     place.unlink()
     sync_folder(place.parent)
@@ -145,10 +157,46 @@ def made_of(old: Path, file: io.FileIO) -> bool:
     Raises:
         InputError: the undo file of `old` is damaged.
     """
-    place = undo_path(old)
-    with place.open("rb") as undo:
-        facts, _, moved = _read(undo, place)
-        return moved and _is_witness(file, facts["witness"], _move(facts), moved)
+    with _claim(old, "rb") as (_, claim):
+        return claim.moved and claim.fits(file) and claim.is_proved(file)
+
+
+@contextmanager
+def _claim(path: Path, mode: str) -> Iterator[tuple[BinaryIO, UndoFile]]:
+    """The undo file of the bundle at `path`, open, and what it says.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        undo = open_undo(undo_path(path), mode)
+    except ValueError:
+        raise damaged_undo(path) from None
+    with undo:
+        try:
+            claim = UndoFile.read(undo)
+        except ValueError:
+            raise damaged_undo(path) from None
+        yield undo, claim
+
+
+def _check_sum(path: Path, undo: BinaryIO, claim: UndoFile) -> None:
+    total = sum(length for _, length in claim.ranges)
+    sum_ = _copy(undo, None, total, hashlib.sha256(claim.head))
+    if undo.read(sum_.digest_size) != sum_.digest():
+        raise damaged_undo(path)
+
+
+def _put_aside(path: Path, file: io.FileIO) -> None:
+    """Keep the present bytes of the file under another name."""
+    kept = path.with_name(f"{path.name}.before-undo")
+    if os.path.lexists(kept):
+        raise InputError(f"{kept} is there already", "Move it away, and run the command again.")
+    size = os.fstat(file.fileno()).st_size
+    with output_file(kept, needed=size, mode=0o600) as aside:
+        append_range(file, 0, size, aside)
+        aside.end()
+    note(f"{kept} has the bytes that {path} had before")
 
 
 def remove_leftovers(path: Path) -> None:
@@ -158,10 +206,6 @@ def remove_leftovers(path: Path) -> None:
 
 def _unfinished(place: Path) -> Path:
     return place.with_name(f"{place.name}.partial")
-
-
-def _move(facts: Any) -> Move | None:
-    return Move(**facts["move"]) if facts["move"] else None
 
 
 def _prepare_moving_back(file: io.FileIO, undo: BinaryIO, size: int, move: Move) -> None:
@@ -175,76 +219,27 @@ def _prepare_moving_back(file: io.FileIO, undo: BinaryIO, size: int, move: Move)
     if move.by > 0:
         punch_hole(file.fileno(), move.offset, move.by)
     os.fsync(file.fileno())
-    undo.seek(-len(_MOVED), os.SEEK_END)
+    undo.seek(-len(MOVED), os.SEEK_END)
     undo.truncate()
     os.fsync(undo.fileno())
 
 
 def _write(undo: BinaryIO, file: io.FileIO, change: Change) -> None:
+    places = witness_places(change.size, change.ranges)
     facts = {
-        "move": asdict(change.move) if change.move else None,
+        "inode": os.fstat(file.fileno()).st_ino,
+        "move": astuple(change.move) if change.move else None,
         "ranges": list(change.ranges),
         "size": change.size,
-        "witness": _witness(file, change),
+        "witness": [(place, witness_at(file, place)) for place in places],
     }
-    head = _MAGIC + json.dumps(facts).encode() + b"\n"
+    head = MAGIC + json.dumps(facts).encode() + b"\n"
     undo.write(head)
     sum_ = hashlib.sha256(head)
     for offset, length in change.ranges:
         file.seek(offset)
         sum_ = _copy(file, undo, length, sum_)
     undo.write(sum_.digest())
-
-
-def _read(undo: BinaryIO, place: Path) -> tuple[Any, int, bool]:
-    """What it says, where the old bytes begin, and whether the move is done."""
-    magic, line = undo.readline(len(_MAGIC)), undo.readline(_JSON_LIMIT)
-    try:
-        facts: Any = json.loads(line) if magic == _MAGIC else None
-        total = sum(length for _, length in facts["ranges"])
-    except (ValueError, KeyError, TypeError):
-        raise _damaged(place) from None
-    data_offset = undo.tell()
-    end = data_offset + total + hashlib.sha256().digest_size
-    if os.fstat(undo.fileno()).st_size not in (end, end + len(_MOVED)):
-        raise _damaged(place)
-    sum_ = _copy(undo, None, total, hashlib.sha256(magic + line))
-    if undo.read(len(sum_.digest())) != sum_.digest():
-        raise _damaged(place)
-    return facts, data_offset, undo.read() == _MOVED
-
-
-def _witness(file: io.FileIO, change: Change) -> list[tuple[int, str]]:
-    """Offsets and hashes of pieces that the change leaves as they are, to know the file by."""
-    ends = [0]
-    for offset, length in sorted(change.ranges):
-        ends += [offset, offset + length]
-    ends.append(change.size)
-    kept = [(a, b) for a, b in zip(ends[::2], ends[1::2], strict=True) if b - a >= WITNESS]
-    places = {place for a, b in kept for place in (a, b - WITNESS)}
-    return [(place, _hash(file, place)) for place in sorted(places)]
-
-
-def _is_witness(
-    file: io.FileIO, witness: Sequence[tuple[int, str]], move: Move | None, moved: bool
-) -> bool:
-    """Whether the pieces are where the change leaves them.
-
-    Args:
-        moved: whether the move is known to be done; before that, it may be.
-    """
-    for offset, expected in witness:
-        ways = [offset]
-        if move and offset >= move.offset:
-            ways = [offset + move.by] if moved else [offset, offset + move.by]
-        if all(_hash(file, way) != expected for way in ways):
-            return False
-    return True
-
-
-def _hash(file: io.FileIO, offset: int) -> str:
-    file.seek(offset)
-    return hashlib.sha256(file.read(WITNESS)).hexdigest()
 
 
 def _copy(source: BinaryIO, target: BinaryIO | None, length: int, sum_: Any = None) -> Any:
@@ -259,10 +254,3 @@ def _copy(source: BinaryIO, target: BinaryIO | None, length: int, sum_: Any = No
         while target is not None and view:
             view = view[target.write(view) :]
     return sum_
-
-
-def _damaged(place: Path) -> InputError:
-    return InputError(
-        f"{place} is damaged, so the interrupted change cannot be taken back",
-        "Download or copy the bundle again, and remove that file.",
-    )
