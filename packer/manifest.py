@@ -16,6 +16,7 @@ from packer.front import Front
 from packer.zip_writer import Record
 from runtime.bundle import Engine
 from runtime.errors import InputError
+from runtime.json_input import MALFORMED, is_count
 from runtime.model_facts import ModelFacts
 
 FORMAT = 1
@@ -119,15 +120,19 @@ def expected(manifest: Mapping[str, Any], where: str) -> dict[str, tuple[int, st
             "Upgrade llamapack.",
         )
     try:
-        return {
-            str(name): (int(facts["size"]), str(facts["sha256"]))
-            for name, facts in manifest["members"].items()
-        }
-    except (AttributeError, KeyError, TypeError, ValueError):
+        return {name: _expected(facts) for name, facts in manifest["members"].items()}
+    except MALFORMED:
         raise InputError(
             f"the manifest of {where} lists no members as it should",
             "Download or copy the file again.",
         ) from None
+
+
+def _expected(facts: Any) -> tuple[int, str]:
+    size, sha256 = facts["size"], facts["sha256"]
+    if not is_count(size) or not isinstance(sha256, str):
+        raise ValueError(facts)
+    return size, sha256
 
 
 def llama_cpp_releases(manifest: Mapping[str, Any]) -> set[str]:
@@ -147,7 +152,7 @@ def expected_front(manifest: Mapping[str, Any]) -> tuple[int, str] | None:
     if not isinstance(front, dict):
         return None
     size, sha256 = front.get("size"), front.get("sha256")
-    return (size, sha256) if isinstance(size, int) and isinstance(sha256, str) else None
+    return (size, sha256) if is_count(size) and isinstance(sha256, str) else None
 
 
 def model_entry(model: Model) -> dict[str, Any]:

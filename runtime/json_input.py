@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 """What looking into a value of another shape than was expected raises."""
@@ -44,7 +44,7 @@ def parse_json(data: str | bytes, *, limit: int = _BYTES) -> Any:
     return value
 
 
-def is_count(value: Any) -> bool:
+def is_count(value: Any) -> TypeGuard[int]:
     """Whether a value is a whole number that can be an offset or a length in a file."""
     return type(value) is int and 0 <= value < 1 << 62
 

@@ -112,7 +112,8 @@ def _front_size(anatomy: Anatomy) -> int:
         return 0
     with Bundle.open(anatomy.path) as bundle:
         stated = expected_front(bundle.manifest or {})
-    return stated[0] if stated else 0
+        room = min((one.header_offset for one in bundle.members.values()), default=0)
+    return stated[0] if stated and stated[0] <= room else 0
 
 
 def _stubs(anatomy: Anatomy, front_size: int) -> dict[str, tuple[int, int]]:

@@ -13,7 +13,7 @@ from runtime.bundle import MODELS, Bundle
 
 def several(bundle: Bundle) -> Iterator[tuple[str, Any]]:
     """Keys and values, each a table by the name that a model is served as."""
-    sections = models_preset.read(bundle.read(MODELS).decode())
+    sections = models_preset.read(bundle.read(MODELS).decode(errors="replace"))
     stated: dict[str, Any] = {
         "models": {one.name: member_source(bundle, one.model) for one in sections},
         "mmproj": {one.name: member_source(bundle, one.mmproj) for one in sections if one.mmproj},

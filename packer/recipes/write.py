@@ -30,6 +30,7 @@ from runtime.bundle import (
 )
 from runtime.errors import InputError
 from runtime.gguf_header import Header
+from runtime.json_input import MALFORMED
 from runtime.model_facts import shard
 
 _OURS = (ENGINES, GPU, GPU_SOURCES, WEB_UI, LICENSES)
@@ -52,7 +53,9 @@ def recipe(path: Path) -> str:
         expected(manifest, str(path))
         try:
             return _text(bundle, manifest)
-        except (AttributeError, KeyError, TypeError):
+        except InputError:
+            raise
+        except MALFORMED:
             raise InputError(
                 f"the manifest of {path} does not state its models as it should",
                 "Download or copy the file again.",

@@ -59,12 +59,13 @@ def credentials(url: str) -> tuple[str, tuple[str, str] | None]:
     """
     try:
         parts = urlsplit(url)
+        bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        urlsplit(bare)
     except ValueError:  # a bracket that is not closed, for example
         raise _no_address(url) from None
     if parts.username is None:
         return url, None
-    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
-    return urlunsplit(bare), (unquote(parts.username), unquote(parts.password or ""))
+    return bare, (unquote(parts.username), unquote(parts.password or ""))
 
 
 def _no_address(url: str) -> InputError:

@@ -2,25 +2,36 @@
 
 Beside the bytes (`X.incomplete`) lies `X.incomplete.json`, rewritten whole after each piece. Bytes
 that it does not name do not count, so that a crash at any moment costs work and never correctness.
+With `fetch -o` both lie in a folder of the user's, where a stranger may have put such files: where
+no checksum will tell, they count only if the inode of the bytes is the one that the other states.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 import threading
 from pathlib import Path
 
 from runtime.errors import InputError
+from runtime.json_input import MALFORMED, is_count, parse_json
 
 Span = tuple[int, int]
 """First byte, and the one after the last."""
+
+_STATE_LIMIT = 4 << 20  # bytes
 
 
 class Partial:
     """The bytes so far. Safe to use from several threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, checked: bool = False) -> None:
+        """Take what is here.
+
+        Args:
+            checked: whether a checksum will tell that the bytes are right.
+        """
         self.path = path
         self.size: int | None = None
         """Bytes of the whole, if known."""
@@ -29,22 +40,26 @@ class Partial:
         self._state = path.with_name(f"{path.name}.json")
         self._done: list[Span] = []
         self._mutex = threading.Lock()
-        self._load()
+        self._load(checked)
 
-    def _load(self) -> None:
+    def _load(self, checked: bool) -> None:
         try:
-            state = json.loads(self._state.read_text(encoding="utf-8"))
+            facts = self.path.lstat()
+            if not _plain(facts) or not _plain(self._state.lstat()):
+                return  # bytes written to a link would go elsewhere
+            with self._state.open("rb") as file:
+                state = parse_json(file.read(_STATE_LIMIT + 1), limit=_STATE_LIMIT)
             size, validator = state["size"], state["validator"]
-            done = [(int(start), int(end)) for start, end in state["done"]]
-            here = self.path.stat().st_size
-        except (OSError, ValueError, TypeError, KeyError):
+            done = [(start, end) for start, end in state["done"]]
+            own = checked or state["inode"] == facts.st_ino
+        except (OSError, *MALFORMED):
             return
-        if (size is None or isinstance(size, int)) and (
-            validator is None or isinstance(validator, str)
-        ):
+        if not own or not all(is_count(place) for span in done for place in span):
+            return
+        if (size is None or is_count(size)) and (validator is None or isinstance(validator, str)):
             self.size, self.validator = size, validator
             for start, end in done:
-                if 0 <= start < end <= here:
+                if start < end <= facts.st_size:
                     self._add(start, end)
 
     @property
@@ -73,7 +88,7 @@ class Partial:
             self._state.unlink(missing_ok=True)
             # Not the same file emptied: a thread that was given up may still write to that.
             self.path.unlink(missing_ok=True)
-            with self.path.open("wb") as file:
+            with self.path.open("xb") as file:
                 if size:
                     file.truncate(size)
 
@@ -103,9 +118,16 @@ class Partial:
         # First the bytes, then the word that they are there.
         with self.path.open("rb+") as file:
             os.fsync(file.fileno())
-        state = {"done": self._done, "size": self.size, "validator": self.validator}
+        state = {
+            "done": self._done,
+            "inode": self.path.stat().st_ino,
+            "size": self.size,
+            "validator": self.validator,
+        }
         temporary = self._state.with_name(f"{self._state.name}.new")
-        temporary.write_text(json.dumps(state), encoding="utf-8")
+        temporary.unlink(missing_ok=True)
+        with temporary.open("x", encoding="utf-8") as text:
+            text.write(json.dumps(state))
         temporary.replace(self._state)
 
     def discard(self) -> None:
@@ -136,3 +158,8 @@ class Partial:
             self.path.replace(target)
         self.path.unlink(missing_ok=True)
         self._state.unlink(missing_ok=True)
+
+
+def _plain(facts: os.stat_result) -> bool:
+    """Whether it is a file under one name."""
+    return stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1

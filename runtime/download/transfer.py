@@ -101,7 +101,7 @@ class _Fetch:
         self._check = check
         self._advance: Callable[[int], object] | None = None
         self._shown = 0
-        self._partial = Partial(job.partial)
+        self._partial = Partial(job.partial, checked=job.checksum is not None)
         self._route = Route(client, job.url)
         self._parallel = True
 

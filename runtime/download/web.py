@@ -17,7 +17,7 @@ from runtime.download.route import validator_of
 from runtime.download.transfer import Fetched, Job, fetch
 from runtime.download.words import WebWord
 from runtime.errors import InputError
-from runtime.json_input import parse_json
+from runtime.json_input import MALFORMED, parse_json
 
 
 class Web:
@@ -122,5 +122,5 @@ class Web:
         except Unreachable as problem:
             self._note(f"{problem.message}; taking {word.name} as it was fetched before")
             return True
-        except (OSError, ValueError, KeyError, TypeError, Refused):
+        except (OSError, Refused, *MALFORMED):
             return False
