@@ -36,40 +36,29 @@ class Model:
     """What the API calls it, in a bundle that serves several models."""
 
 
-def make(
-    name: str,
-    front: Front,
-    engines: Mapping[Engine, str],
-    models: Sequence[Model],
-    records: Iterable[Record],
-    *,
-    card: Mapping[str, Any],
-) -> bytes:
-    """Write a manifest.
+def facts(name: str, models: Sequence[Model], card: Mapping[str, Any]) -> dict[str, Any]:
+    """What it states of a new bundle besides head and members.
 
     Args:
         name: of the bundle.
-        front: what stands in front of the archive.
-        engines: each with its llama.cpp release.
-        records: of all members that were written before the manifest.
         card: facts for the model card; none: there is no such key.
     """
-    return encode(
-        {
-            **({"card": dict(card)} if card else {}),
-            "engines": engine_entries(engines),
-            "format": FORMAT,
-            "front": front_entry(front),
-            "members": member_entries(records),
-            "models": [model_entry(model) for model in models],
-            "name": name,
-            "tool": TOOL,
-        }
-    )
+    return {
+        **({"card": dict(card)} if card else {}),
+        "format": FORMAT,
+        "models": [model_entry(model) for model in models],
+        "name": name,
+    }
 
 
-def encode(document: Mapping[str, Any]) -> bytes:
-    """The bytes of a manifest."""
+def encode(stated: Mapping[str, Any], records: Iterable[Record]) -> bytes:
+    """The bytes of a manifest.
+
+    Args:
+        stated: all but members and tool.
+        records: of all members that were written before the manifest.
+    """
+    document = {**stated, "members": member_entries(records), "tool": TOOL}
     text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False)
     return f"{text}\n".encode()
 

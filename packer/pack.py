@@ -1,18 +1,16 @@
-"""Puts a bundle together: front, engines, GPU modules, web UI, weights, small members, directory.
-
-Reads like docs/bundle-format.md, top to bottom. Knows neither file system nor command line.
-"""
+"""What `pack` puts into one bundle. Knows neither file system nor command line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from packer import manifest
-from packer.archives.deflated import Packed, add
+from packer.archives.deflated import Packed
 from packer.archives.engine import PackedEngine
+from packer.bundle import ALIGNMENT, Contents, Head, write
 from packer.copy import Destination
 from packer.digest import Digest
 from packer.foreign.runtime import Runtime
@@ -20,12 +18,9 @@ from packer.front import Front
 from packer.gpu.archive import PackedModule
 from packer.manifest import Model
 from packer.progress import Advance
-from packer.sources import Checked, Source
-from packer.zip_writer import Record, ZipWriter
-from runtime.bundle import ARGS, MANIFEST, MODELS, TEMPLATE
-
-ALIGNMENT = 65536
-"""Bytes; weights begin on multiples of it. No system has larger pages or mapping units."""
+from packer.sources import Source
+from packer.zip_writer import Record
+from runtime.bundle import ARGS, MODELS, TEMPLATE
 
 _OVERHEAD = 1 << 20  # bytes that headers, directory, manifest and small members take at most
 _PER_MEMBER = 4096  # likewise, for each member
@@ -67,18 +62,29 @@ class Plan:
         inside = [packed.engine.target for packed in self.engines]
         return inside or [self.front.program or ""]
 
-    @property
-    def names(self) -> set[str]:
-        """Of the members that are not copied from the build cache."""
-        texts = {TEMPLATE: self.chat_template, MODELS: self.models_preset, ARGS: self.args}
-        given = [name for name, text in texts.items() if text is not None]
-        return {*self.weights, *self.files, *given}
+    def contents(self, present: Mapping[str, Digest] = MappingProxyType({})) -> Contents:
+        """All that follows the head.
+
+        Args:
+            present: digests of weights that are in their places already.
+        """
+        texts = {
+            TEMPLATE: self.chat_template,
+            MODELS: None if self.models_preset is None else self.models_preset.encode(),
+            ARGS: self.args.encode(),
+        }
+        stated = {**self.head.stated, **manifest.facts(self.name, self.models, self.card)}
+        return Contents(
+            weights={**self.weights, **present},
+            others={**self.files, **{n: text for n, text in texts.items() if text is not None}},
+            manifest=None if self.runtime else stated,
+        )
 
     @property
-    def copied(self) -> list[Packed]:
-        """What is copied from the build cache, in the order of the file."""
-        engines = [engine.packed for engine in self.engines]
-        return [*engines, *(module.packed for module in self.gpu_modules), *self.shared]
+    def head(self) -> Head:
+        """What comes before the weights, if that is not a program of others."""
+        gpu_modules = [module.packed for module in self.gpu_modules]
+        return Head(self.front, self.engines, [*gpu_modules, *self.shared])
 
     @property
     def work(self) -> int:
@@ -88,8 +94,8 @@ class Plan:
     @property
     def size_limit(self) -> int:
         """Bytes that the bundle will not exceed."""
-        packed = sum(one.compressed_size for one in self.copied)
-        members = sum(one.count for one in self.copied)
+        packed = sum(one.compressed_size for one in self.head.copied)
+        members = sum(one.count for one in self.head.copied)
         small = len(self.chat_template or b"") + len(self.models_preset or "") + len(self.args) * 4
         small += len(str(self.card)) * 8
         for source in self.files.values():
@@ -116,52 +122,10 @@ def pack(
     Returns:
         A record of every member, in the order of the file.
     """
+    contents = plan.contents(present)
     if plan.runtime:
-        archive = plan.runtime.begin(destination, plan.epoch, plan.names)
+        archive = plan.runtime.begin(destination, plan.epoch, contents.ordered.keys())
     else:
-        archive = begin(plan.front, plan.copied, destination, plan.epoch)
-    for name, source in plan.weights.items():
-        if name in present:
-            archive.add_in_place(name, present[name], alignment=ALIGNMENT)
-            continue
-        with source.open() as file:
-            record = archive.add_stored(
-                name, file, source.size, alignment=ALIGNMENT, sparse=source.sparse, advance=advance
-            )
-        _check(source, record)
-    if plan.chat_template is not None:
-        archive.add_bytes(TEMPLATE, plan.chat_template, deflate=True)
-    if plan.models_preset is not None:
-        archive.add_bytes(MODELS, plan.models_preset.encode(), deflate=True)
-    for name, source in plan.files.items():
-        with source.open() as file:
-            _check(source, archive.add_deflated(name, file, source.size))
-    archive.add_bytes(ARGS, plan.args.encode(), deflate=False)
-    if not plan.runtime:
-        archive.add_bytes(MANIFEST, _manifest(plan, archive), deflate=True)
-    archive.close()
+        archive = plan.head.write(destination, plan.epoch)
+    write(contents, archive, advance)
     return archive.records
-
-
-def _manifest(plan: Plan, archive: ZipWriter) -> bytes:
-    engines = {packed.engine: packed.release for packed in plan.engines}
-    return manifest.make(
-        plan.name, plan.front, engines, plan.models, archive.records, card=plan.card
-    )
-
-
-def _check(source: Source, record: Record) -> None:
-    if isinstance(source, Checked):
-        source.check(record.digest)
-
-
-def begin(
-    front: Front, copied: Iterable[Packed], destination: Destination, epoch: int
-) -> ZipWriter:
-    """Write what stands in front of the weights, and hand over the archive to go on with."""
-    destination.write(front.data)
-    archive = ZipWriter(destination, epoch)
-    for packed in copied:
-        for member, content in packed.members():
-            add(archive, packed, member, content)
-    return archive

@@ -42,6 +42,7 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from packer.bundle import ALIGNMENT
     from packer.edit.apply import COPIED, IN_PLACE, MOVED, SHARED, apply
     from packer.edit.opened import opened
     from packer.edit.upgrade import (
@@ -52,7 +53,6 @@ def run(args: argparse.Namespace) -> None:
         upgraded,
     )
     from packer.engines import chosen, web_ui
-    from packer.pack import ALIGNMENT
 
     with opened(args.file, alone=not args.copy) as file, ExitStack() as stack:
         bundle = file.bundle

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from packer.bundle import ALIGNMENT
 from packer.consume.model import COPY, check_file, unsupported
 from packer.copy import Nowhere, read_ahead
 from packer.digest import Digest
@@ -29,7 +30,7 @@ from packer.edit.opened import Held
 from packer.edit.undo import Change, Undo, take_back
 from packer.output import OutputFile, create, make_executable, publish, sync_folder, temporary_name
 from packer.output_checks import check_path, check_space, exists_already
-from packer.pack import ALIGNMENT, Plan, begin, pack
+from packer.pack import Plan, pack
 from packer.progress import Advance
 from runtime.errors import InputError
 from runtime.unfinished import undo_path
@@ -100,7 +101,7 @@ def consume(
 
 def _length_of_head(plan: Plan, name: str) -> int:
     """Bytes in front of the data of the first weights."""
-    archive = begin(plan.front, plan.copied, Nowhere(), plan.epoch)
+    archive = plan.head.write(Nowhere(), plan.epoch)
     content = Digest(plan.weights[name].size, 0, "")
     return archive.add_in_place(name, content, alignment=ALIGNMENT).data_offset
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from packer.disk.fallocate import block_size
 from packer.edit.edition import Edition
-from packer.edit.entries import HEAVY, is_weights
+from packer.edit.entries import is_weights
 from packer.edit.in_place import Stay, distances, rewrite, staying
 from packer.edit.opened import Opened
 from packer.edit.whole import write_whole
@@ -14,6 +14,7 @@ from packer.ranges import shares_blocks
 IN_PLACE, MOVED, SHARED, COPIED = "in place", "moved", "shared", "copied"
 
 _CHEAP = 64 << 20  # bytes; so many may be put aside whatever the rest is
+_GAP = 1 << 20  # bytes; a smaller member leaves a gap where it was
 
 
 def apply(opened: Opened, edition: Edition, *, copy: bool) -> str:
@@ -29,7 +30,7 @@ def apply(opened: Opened, edition: Edition, *, copy: bool) -> str:
     Raises:
         InputError, OSError: the change failed and the file is as it was.
     """
-    new = sum(source.size for source in edition.weights.values())
+    new = edition.contents.new_weights
     stay = staying(opened, edition)
     if not copy and _worthwhile(opened, edition, stay):
         for number, distance in enumerate(distances(opened, edition, stay)):
@@ -58,7 +59,10 @@ def _worthwhile(opened: Opened, edition: Edition, stay: Stay) -> bool:
     kept = {member.name for member in edition.kept}
     for member in opened.bundle.members.values():
         inside = stay.start <= member.header_offset < stay.end
-        if inside and member.name not in kept and member.compressed_size >= HEAVY:
+        if not inside or member.name in kept:
+            continue
+        # A small file is written anew instead, so that it is what `pack` would make.
+        if member.compressed_size >= _GAP or (is_weights(member) and opened.bundle.size <= _CHEAP):
             return False
     aside = stay.start + opened.bundle.size - stay.end
     return aside <= max(_CHEAP, stay.end - stay.start)

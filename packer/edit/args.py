@@ -33,6 +33,11 @@ class Pair(NamedTuple):
     """As it is written: perhaps with `/zip/` before the name, or with a scale after it."""
 
     @property
+    def text(self) -> str:
+        """How llamapack writes it."""
+        return f"{self.flag}\n{quote(self.value)}\n"
+
+    @property
     def member(self) -> str:
         """The name of the member."""
         return self.value.removeprefix("/zip/")
@@ -54,6 +59,9 @@ class Args:
     def parsed(cls, text: str, members: Collection[str], *, outside: bool = False) -> Args:
         """Divide the text of a bundle with these members.
 
+        Pairs in the form in which llamapack writes them end where that form ends, so that words of
+        the user's which name members, too, stay theirs, with all blanks around them.
+
         Args:
             outside: whether weights lie beside the bundle, so that any name is one of a file.
 
@@ -62,20 +70,22 @@ class Args:
         """
         words = list(words_and_ends(text, Unexpanded()))
         pairs: list[Pair] = []
-        end = 0
+        end = own = 0
         for (flag, _), (value, after) in zip(words[::2], words[1::2], strict=False):
             pair = Pair(flag, value)
             known = outside or pair.names(members) is not None or (pairs and flag == _OF_A_DRAFT)
-            if flag not in _RANKS or not known:
+            as_written = text.startswith(pair.text, own)
+            if flag not in _RANKS or not known or (own and not as_written):
                 break
             pairs.append(pair)
             end = after
-        return cls(pairs, text[end:].lstrip(" \t\r\n") if pairs else text)
+            own += len(pair.text) if as_written else 0
+        return cls(pairs, text[own:] if own or not pairs else text[end:].lstrip(" \t\r\n"))
 
     @property
     def text(self) -> str:
         """What `.args` is to hold."""
-        text = "".join(f"{pair.flag}\n{quote(pair.value)}\n" for pair in self.pairs)
+        text = "".join(pair.text for pair in self.pairs)
         return text + self.own.rstrip("\n") + "\n" if self.own.strip() else text
 
     @property
@@ -105,10 +115,14 @@ class Args:
         if drafts and not any(pair in self.pairs for pair in drafts):
             self.pairs = [pair for pair in self.pairs if pair.flag != _OF_A_DRAFT]
 
-    def ensure_model(self, models: Iterable[str]) -> None:
-        """Name the first of these models if none is named."""
+    def ensure_model(self, models: Iterable[str], *, by_pair: bool = False) -> None:
+        """Name the first of these models if none is named.
+
+        Args:
+            by_pair: whether a model that only the user's own words name does not count.
+        """
         first = next(iter(models), None)
-        if first is not None and not self.names_model:
+        if first is not None and not (self.has(MODEL) if by_pair else self.names_model):
             self.put(MODEL, first)
 
     def set_template(self, present: bool) -> None:

@@ -1,111 +1,65 @@
-"""What a bundle is to hold after a change, and the parts of it that are written anew."""
+"""What a bundle is to hold after a change, and what is known of the members that stay."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from packer.archives.deflated import Packed
-from packer.archives.engine import PackedEngine
-from packer.copy import Destination
+from packer.bundle import Contents, Head
 from packer.digest import Digest, member_digest
-from packer.edit.entries import Aside
-from packer.front import Front
-from packer.pack import ALIGNMENT, begin
+from packer.edit.entries import is_weights
 from packer.progress import Advance, progress
 from packer.sources import Source
-from packer.zip_writer import Record, ZipWriter
-from runtime.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle
+from runtime.bundle import Bundle
 from runtime.errors import InputError
 from runtime.zip_directory import Member
 
 
-@dataclass(frozen=True)
-class Head:
-    """A new front, with engines and what they use."""
+def changed(
+    kept: Iterable[Member],
+    manifest: Mapping[str, Any] | None,
+    *,
+    weights: Mapping[str, Source] | None = None,
+    others: Mapping[str, Source | bytes] | None = None,
+) -> Contents:
+    """New contents of a present file: the members that it keeps, and new ones.
 
-    front: Front
-    engines: Sequence[PackedEngine]
-    others: Sequence[Packed]
-    """GPU modules and sources, web UI, in the order of the file."""
-
-    @property
-    def copied(self) -> list[Packed]:
-        """What comes from the build cache, in the order of the file."""
-        return [*(engine.packed for engine in self.engines), *self.others]
-
-    def write(self, destination: Destination, epoch: int) -> ZipWriter:
-        return begin(self.front, self.copied, destination, epoch)
+    Args:
+        manifest: as in `Contents`.
+    """
+    members = sorted(kept, key=lambda member: member.header_offset)
+    return Contents(
+        weights={**{m.name: m for m in members if is_weights(m)}, **(weights or {})},
+        others={**{m.name: m for m in members if not is_weights(m)}, **(others or {})},
+        manifest=manifest,
+    )
 
 
 @dataclass
 class Edition:
-    """The new contents of a bundle."""
+    """A change of a bundle."""
 
-    kept: Sequence[Member]
-    """Members that stay byte for byte, in the order of the file."""
+    contents: Contents
     head: Head | None = None
     """What replaces all before the weights; None: it stays."""
     start: bytes = b""
     """What replaces the first bytes of the file where `head` is None."""
-    weights: Mapping[str, Source] = field(default_factory=dict)
-    """New GGUF files, by member name."""
-    files: Mapping[str, Source] = field(default_factory=dict)
-    """New other files."""
-    template: bytes | None = None
-    """A new chat template."""
-    models_preset: str | None = None
-    """The new text of `models.ini`; None: there is none, or it stays."""
-    args: str | None = None
-    """The new text of `.args`; None: there is none, or it stays."""
-    manifest: Callable[[Sequence[Record]], bytes] | None = None
-    """Makes the manifest from the records of all other members; None: there is none."""
     hashed: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of kept members, as far as they are known."""
     epoch: int = 0
     """Time stamp of new members, seconds since 1970 UTC."""
 
-    def write_tail(
-        self, archive: ZipWriter, aside: Aside, digests: Mapping[str, Digest], advance: Advance
-    ) -> None:
-        """Write what follows the weights that stay, up to the end of the file.
-
-        Args:
-            aside: kept members that do not stay where they are.
-            digests: of these.
-            advance: told about bytes of new weights.
-        """
-        for name, source in self.weights.items():
-            with source.open() as file:
-                archive.add_stored(
-                    name,
-                    file,
-                    source.size,
-                    alignment=ALIGNMENT,
-                    sparse=source.sparse,
-                    advance=advance,
-                )
-        for member, data_offset, place, length in aside.members:
-            archive.add_entry(
-                member, digests[member.name], aside.pieces(place, length), data_offset
-            )
-        for name, source in self.files.items():
-            with source.open() as file:
-                archive.add_deflated(name, file, source.size)
-        if self.template is not None:
-            archive.add_bytes(TEMPLATE, self.template, deflate=True)
-        if self.models_preset is not None:
-            archive.add_bytes(MODELS, self.models_preset.encode(), deflate=True)
-        if self.args is not None:
-            archive.add_bytes(ARGS, self.args.encode(), deflate=False)
-        if self.manifest is not None:
-            archive.add_bytes(MANIFEST, self.manifest(archive.records), deflate=True)
-        archive.close()
+    @property
+    def kept(self) -> list[Member]:
+        """Members that stay byte for byte, in the order of the present file."""
+        members = [one for one in self.contents.ordered.values() if isinstance(one, Member)]
+        return sorted(members, key=lambda member: member.header_offset)
 
     def known(self, member: Member) -> Digest | None:
         """The digest of a kept member, if it need not be read for that."""
         sha256 = self.hashed.get(member.name)
-        if sha256 is None and self.manifest is not None:
+        if sha256 is None and self.contents.manifest is not None:
             return None
         return Digest(member.size, member.crc32, sha256 or "")
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from packer import manifest
 from packer.edit.args import LORA, MMPROJ, Args
-from packer.edit.edition import Edition
+from packer.edit.args import MODEL as MODEL_FLAG
+from packer.edit.edition import Edition, changed
 from packer.edit.models import entries, with_shards, with_template
 from packer.edit.runtime_members import FOLDERS
 from packer.edit.served import served_models
@@ -23,7 +24,6 @@ from packer.member_names import check_bundle_name, check_member_name
 from packer.packed_args import with_own
 from packer.sources import FileSource
 from packer.weights_file import FileWeights
-from packer.zip_writer import Record
 from runtime.args_file import Unexpanded, parse
 from runtime.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle
 from runtime.errors import InputError
@@ -102,25 +102,23 @@ def edited(bundle: Bundle, edits: Edits) -> Edition:
         gone.add(MODELS)
     kept = [member for member in bundle.members.values() if member.name not in gone]
 
-    def make(records: Sequence[Record]) -> bytes:
-        return manifest.encode(
-            {
-                **(old or {}),
-                "members": manifest.member_entries(records),
-                "models": models,
-                "name": (old or {}).get("name") if edits.name is None else edits.name,
-                "tool": manifest.TOOL,
-            }
-        )
-
+    stated = {
+        **(old or {}),
+        "models": models,
+        "name": (old or {}).get("name") if edits.name is None else edits.name,
+    }
+    texts = {
+        TEMPLATE: edits.template,
+        MODELS: served.text.encode() if served.changed and served.text is not None else None,
+        ARGS: None if args is None else args.encode(),
+    }
     return Edition(
-        kept=sorted(kept, key=lambda member: member.header_offset),
-        weights=added.inputs.sources,
-        files=added.files,
-        template=edits.template,
-        models_preset=served.text if served.changed else None,
-        args=args,
-        manifest=make if old is not None else None,
+        changed(
+            kept,
+            None if old is None else stated,
+            weights=added.inputs.sources,
+            others={**added.files, **{n: text for n, text in texts.items() if text is not None}},
+        ),
         hashed=hashes(bundle, known),
         epoch=source_date_epoch(),
     )
@@ -200,7 +198,7 @@ def _args(
     bundle: Bundle, edits: Edits, added: _Added, gone: Collection[str], models: Sequence[str]
 ) -> str | None:
     """The new text of `.args`; None: as it is."""
-    args, had_model = Args([], ""), bool(models)
+    args, had_model, readable = Args([], ""), bool(models), True
     dialect = dialect_of(bundle) if bundle.manifest is None else None
     if ARGS in bundle.members:
         try:
@@ -216,7 +214,8 @@ def _args(
                 raise InputError(
                     f"the {ARGS} of {bundle.path} cannot be read", "Give new ones with `--args`."
                 ) from None
-    before = args.text
+            readable = False
+    before, had_pair = args.text, args.has(MODEL_FLAG)
     if edits.args is not None:
         # In a file of another tool everything is its user's own.
         args.own = with_own(args.own, edits.args) if bundle.manifest else edits.args
@@ -226,12 +225,11 @@ def _args(
     if edits.template is not None or edits.no_template:
         args.set_template(edits.template is not None)
     for flag, name in added.pairs:
-        if flag == LORA or not args.has(flag):
+        known = any(pair.names([name]) for pair in args.pairs)
+        if not known and (flag == LORA or not args.has(flag)):
             args.put(flag, name)
     if had_model:
-        args.ensure_model(models)
-    if not args.text and ARGS not in bundle.members:
+        args.ensure_model(models, by_pair=had_pair)
+    if readable and args.text == before:
         return None
-    if dialect is None:
-        return args.text
-    return None if args.text == before else rewritten(args.text, dialect)
+    return rewritten(args.text, dialect) if dialect else args.text

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import struct
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
+from packer.digest import Digest
+from packer.zip_writer import ZipWriter
 from runtime.bundle import ENGINES, WEB_UI, Bundle
 from runtime.errors import InputError
 from runtime.zip_directory import STORED, Member
-
-HEAVY = 1 << 20
-"""Bytes from which on a member stays where it is, if that can be."""
 
 _MEMORY = 16 << 20  # bytes kept in memory; more go to a temporary file
 _BLOCK = 1 << 20
@@ -28,9 +27,8 @@ def is_weights(member: Member) -> bool:
 
 
 def is_heavy(member: Member) -> bool:
-    """Whether it should be left where it is: large, or of the part that comes before weights."""
-    is_head = member.name.startswith((ENGINES, WEB_UI))
-    return is_head or is_weights(member) or member.compressed_size >= HEAVY
+    """Whether it is left where it is: weights, or of the part that comes before them."""
+    return member.name.startswith((ENGINES, WEB_UI)) or is_weights(member)
 
 
 def entry_end(bundle: Bundle, file: BinaryIO, member: Member) -> int:
@@ -60,12 +58,16 @@ def entry_end(bundle: Bundle, file: BinaryIO, member: Member) -> int:
 class Aside:
     """Bytes of local entries that were put aside."""
 
-    members: Sequence[tuple[Member, int, int, int]]
-    """Each with its data offset in the old file, and place and length here."""
+    entries: Mapping[str, tuple[int, int, int]]
+    """Data offset in the old file, and place and length here, by member name."""
     storage: IO[bytes]
 
-    def pieces(self, place: int, length: int) -> Iterator[bytes]:
-        """The bytes of one entry."""
+    def add_to(self, archive: ZipWriter, member: Member, digest: Digest) -> None:
+        """Bring one of them back."""
+        data_offset, place, length = self.entries[member.name]
+        archive.add_entry(member, digest, self._pieces(place, length), data_offset)
+
+    def _pieces(self, place: int, length: int) -> Iterator[bytes]:
         self.storage.seek(place)
         while length:
             piece = self.storage.read(min(_BLOCK, length))
@@ -79,7 +81,7 @@ def put_aside(bundle: Bundle, file: BinaryIO, members: Sequence[Member]) -> Iter
     # Beside the bundle: gigabytes need not fit where temporary files go, which is often memory.
     folder = str(bundle.path.resolve().parent)
     with tempfile.SpooledTemporaryFile(_MEMORY, dir=folder) as storage:
-        kept = []
+        kept = {}
         for member in members:
             place = storage.tell()
             position, end = member.header_offset, entry_end(bundle, file, member)
@@ -94,7 +96,7 @@ def put_aside(bundle: Bundle, file: BinaryIO, members: Sequence[Member]) -> Iter
                     )
                 storage.write(piece)
                 position += len(piece)
-            kept.append((member, bundle.data_offset(member), place, length))
+            kept[member.name] = (bundle.data_offset(member), place, length)
         yield Aside(kept, storage)
 
 

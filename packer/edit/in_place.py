@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from packer.bundle import ALIGNMENT, write
 from packer.copy import Nowhere
 from packer.digest import Digest
 from packer.disk.fallocate import UNSUPPORTED
@@ -21,7 +22,6 @@ from packer.edit.moves import Move, make_move, movable
 from packer.edit.opened import Opened
 from packer.edit.undo import Change, Undo, take_back
 from packer.output import OutputFile
-from packer.pack import ALIGNMENT
 from packer.progress import Advance
 from packer.zip_headers import aligned, stored_header
 from packer.zip_writer import ZipWriter
@@ -49,21 +49,29 @@ class Stay:
 
 def staying(opened: Opened, edition: Edition) -> Stay:
     """What can stay in its place: from the first weights (with a new head; else from the start of
-    the file) to the end of the last heavy member."""
-    kept = sorted(edition.kept, key=lambda member: member.header_offset)
+    the file) to the end of the last heavy member, and what follows it as it is to follow."""
+    kept = edition.kept
     start = 0
     if edition.head:
         first = next((n for n, member in enumerate(kept) if is_weights(member)), len(kept))
         kept = kept[first:]
         start = opened.bundle.data_offset(kept[0]) if kept else 0
     heavy = [n for n, member in enumerate(kept) if is_heavy(member)]
-    if heavy:
-        kept = kept[: heavy[-1] + 1]
-        return Stay(start, entry_end(opened.bundle, opened.file, kept[-1]), kept)
-    if edition.head:
+    if edition.head and not heavy:
         return Stay(0, 0, [])
     offsets = [member.header_offset for member in opened.bundle.members.values()]
-    return Stay(0, min(offsets, default=opened.bundle.directory.offset), [])
+    end = min(offsets, default=opened.bundle.directory.offset)
+    if heavy:
+        end = entry_end(opened.bundle, opened.file, kept[heavy[-1]])
+    count = heavy[-1] + 1 if heavy else 0
+    names = {member.name for member in kept[:count]}
+    order = (name for name in edition.contents.ordered if name not in names)
+    for member, name in zip(kept[count:], order, strict=False):
+        if (member.name, member.header_offset) != (name, end):
+            break
+        end = entry_end(opened.bundle, opened.file, member)
+        count += 1
+    return Stay(start, end, kept[:count])
 
 
 def distances(opened: Opened, edition: Edition, stay: Stay) -> list[int]:
@@ -133,7 +141,11 @@ def rewrite(opened: Opened, edition: Edition, stay: Stay, distance: int, advance
             )
             destination.skip(stay.end + distance - destination.position)
             destination.end()  # so that holes in new weights are holes
-            edition.write_tail(archive, aside, digests, advance)
+
+            def keep(member: Member) -> None:
+                aside.add_to(archive, member, digests[member.name])
+
+            write(edition.contents, archive, advance, keep)
             destination.end()
             check_directory(file, [record.name for record in archive.records])
             os.fsync(file.fileno())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from packer import front, manifest, windows_exe
 from packer.archives.engine import packed_engine
 from packer.archives.web_ui import packed_web_ui
+from packer.bundle import Head
 from packer.edit.args import MODEL
-from packer.edit.edition import Edition, Head
+from packer.edit.edition import Edition, changed
 from packer.edit.edits import hashes
 from packer.edit.models import models_in
 from packer.edit.runtime_members import FOLDERS, without_runtime
@@ -21,7 +22,6 @@ from packer.front import APE
 from packer.gpu import pins, sources
 from packer.gpu.archive import packed_module
 from packer.gpu.chosen import NONE, chosen
-from packer.zip_writer import Record
 from runtime.args_file import quote
 from runtime.bundle import ARGS, GPU_SOURCES, Bundle
 from runtime.errors import InputError
@@ -116,23 +116,13 @@ def upgraded(bundle: Bundle, head: Head) -> Edition:
     if args is not None:
         kept = [member for member in kept if member.name != ARGS]
 
-    def make(records: Sequence[Record]) -> bytes:
-        engines = {packed.engine: packed.release for packed in head.engines}
-        return manifest.encode(
-            {
-                **base,
-                "engines": manifest.engine_entries(engines),
-                "front": manifest.front_entry(head.front),
-                "members": manifest.member_entries(records),
-                "tool": manifest.TOOL,
-            }
-        )
-
     return Edition(
-        kept=sorted(kept, key=lambda member: member.header_offset),
+        changed(
+            kept,
+            {**base, **head.stated},
+            others={} if args is None else {ARGS: args.encode()},
+        ),
         head=head,
-        args=args,
-        manifest=make,
         hashed=hashes(bundle, known),
         epoch=source_date_epoch(),
     )

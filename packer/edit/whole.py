@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 
+from packer.bundle import ALIGNMENT, write
 from packer.digest import Digest, Hasher
 from packer.edit.edition import Edition, check_crc
-from packer.edit.entries import entry_end, is_heavy, is_weights, put_aside
+from packer.edit.entries import entry_end, is_heavy, is_weights
 from packer.edit.new_file import replacement
 from packer.edit.opened import Opened
 from packer.output import OutputFile
-from packer.pack import ALIGNMENT
 from packer.progress import Advance
 from packer.ranges import append_range, shares_blocks
 from packer.zip_writer import ZipWriter
@@ -28,17 +28,13 @@ def write_whole(opened: Opened, edition: Edition, advance: Advance) -> None:
         InputError, OSError: it failed; the old file is as it was.
     """
     bundle, file = opened.bundle, opened.file
-    kept = sorted(edition.kept, key=lambda member: member.header_offset)
+    kept = edition.kept
     heavy = [n for n, member in enumerate(kept) if is_heavy(member)]
-    # Without a new head the engines come before the weights; all behind the last weights comes
-    # later, in the order of the format.
-    count = heavy[-1] + 1 if heavy else 0
-    first, later = kept[:count], kept[count:]
-    if edition.head:
-        later = [member for member in kept if not is_weights(member)]
-        first = [member for member in kept if is_weights(member)]
-    _check_space(opened, sum(member.compressed_size for member in first))
-    with put_aside(bundle, file, later) as aside, replacement(opened.path, file) as output:
+    # Without a new head the engines come before the weights.
+    first = [] if edition.head or not heavy else kept[: heavy[-1] + 1]
+    digests = edition.digests(bundle, [member for member in kept if not is_weights(member)])
+    _check_space(opened, sum(member.compressed_size for member in kept))
+    with replacement(opened.path, file) as output:
         if edition.head:
             archive = edition.head.write(output, edition.epoch)
         else:
@@ -47,12 +43,16 @@ def write_whole(opened: Opened, edition: Edition, advance: Advance) -> None:
             append_range(file, 0, front, output)
             output.patch(0, edition.start)
             archive = ZipWriter(output, edition.epoch)
-        for member in first:
+
+        def keep(member: Member) -> None:
             if is_weights(member):
                 _weights(opened, edition, member, archive=archive, output=output, advance=advance)
             else:
-                _entry(opened, edition, member, archive, output)
-        edition.write_tail(archive, aside, edition.digests(bundle, later), advance)
+                _entry(opened, member, digests[member.name], archive, output)
+
+        for member in first:
+            keep(member)
+        write(edition.contents, archive, advance, keep)
 
 
 def _weights(
@@ -82,11 +82,10 @@ def _weights(
 
 
 def _entry(
-    opened: Opened, edition: Edition, member: Member, archive: ZipWriter, output: OutputFile
+    opened: Opened, member: Member, digest: Digest, archive: ZipWriter, output: OutputFile
 ) -> None:
     header, shift = output.position, output.position - member.header_offset
     end = entry_end(opened.bundle, opened.file, member)
-    digest = edition.digests(opened.bundle, [member])[member.name]
     append_range(opened.file, member.header_offset, end - member.header_offset, output)
     archive.add_present(member, digest, header, opened.bundle.data_offset(member) + shift)
 
