@@ -8,9 +8,10 @@ from typing import Any
 
 from packer.foreign.args import dialect_of, ours
 from packer.foreign.inspected import runtime_facts
-from packer.models_preset import served_as
+from packer.models_preset import keys, served_as
 from runtime.args_file import Unexpanded, parse
 from runtime.bundle import MODELS, TEMPLATE, Bundle
+from runtime.data_args import is_refused, refused
 from runtime.errors import InputError
 from runtime.gguf_header import MAGIC, Header, read_header_of
 from runtime.model_facts import ModelFacts, model_facts, shard
@@ -53,7 +54,7 @@ def described(bundle: Bundle) -> dict[str, Any]:
     stated = manifest or {}
     releases = stated.get("engines", {})
     return {
-        "args": {"text": bundle.args, "words": _words(bundle)},
+        "args": _args(bundle),
         "engines": [
             {**asdict(engine), "llama.cpp": _release(releases, engine.target)}
             for engine in bundle.engines
@@ -79,6 +80,28 @@ def described(bundle: Bundle) -> dict[str, Any]:
         "size": bundle.size,
         "tool": stated.get("tool"),
     }
+
+
+def _args(bundle: Bundle) -> dict[str, Any]:
+    """The text of `.args`, its words, and what another file's engine would refuse."""
+    facts = {"text": bundle.args, "words": _words(bundle)}
+    found = [*_refused(bundle), *_refused_of_models(bundle)]
+    return {**facts, "refused": found} if found else facts
+
+
+def _refused(bundle: Bundle) -> list[str]:
+    """By our engine, which reads `.args` in its own way whatever program is in front."""
+    try:
+        return refused(parse(bundle.args, Unexpanded()), bundle.members)
+    except InputError:
+        return []
+
+
+def _refused_of_models(bundle: Bundle) -> list[str]:
+    if MODELS not in bundle.members:
+        return []
+    text = bundle.read(MODELS).decode(errors="replace")
+    return [f"{MODELS}: {key}" for key in keys(text) if is_refused(key)]
 
 
 def _words(bundle: Bundle) -> list[str] | None:

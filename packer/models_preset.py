@@ -25,6 +25,7 @@ _KEY = re.compile(r"--?([A-Za-z_][A-Za-z0-9_.-]*)")
 _MEMBERS = "/zip/"
 _MODEL, _MMPROJ, _DRAFT, _SPEC_TYPE = "model", "mmproj", "model-draft", "spec-type"
 _LORA, _LORA_SCALED = "lora", "lora-scaled"
+_VERSION = "version"  # the one key that is no option
 _SHORT = 3
 """Letters of llama.cpp's short options, such as `-ngl`."""
 _FOR_ALL = ("", "*")  # what stands before the first section, and the section for all models
@@ -75,6 +76,12 @@ def served_as(text: str) -> dict[str, str]:
             if model := _names_model(line):
                 found.setdefault(model, name)
     return found
+
+
+def keys(text: str) -> list[str]:
+    """The options that all its sections have, without dashes, each once."""
+    pairs = (_PAIR.fullmatch(line) for _, lines in _sections(text) for line in lines)
+    return list(dict.fromkeys(pair[1] for pair in pairs if pair and pair[1] != _VERSION))
 
 
 def without(text: str, members: Collection[str]) -> str:

@@ -44,6 +44,10 @@ bool bundle::has(const std::string & name) const {
     return file.find(name) != nullptr;
 }
 
+bool bundle::is_trusted(const std::string & name) const {
+    return !brought || (brought->is_open() && brought->has(name) && has(name) && brought->read(name) == read(name));
+}
+
 uint64_t bundle::size(const std::string & name) const {
     const zip_member * member = file.find(name);
     return member ? member->size : 0;

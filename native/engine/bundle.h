@@ -22,6 +22,14 @@ class bundle {
 
     bool has(const std::string & name) const;
 
+    // States that another bundle brought this engine, so that the text of this one is data.
+    // `engine` has to outlive it.
+    void set_engine(const bundle & engine) { brought = &engine; }
+
+    // Whether a member with arguments speaks for this start: in the bundle that brought this engine, or
+    // with the same text there, as in the NAME.exe and NAME.llamafile of one packing.
+    bool is_trusted(const std::string & name) const;
+
     // The contents of a member of at most 64 MiB. Throws user_error if there is none or it is damaged.
     std::string read(const std::string & name) const;
 
@@ -52,6 +60,8 @@ class bundle {
     archive     file;
     std::string container;
     int         aliases = 0;
+
+    const bundle * brought = nullptr;
 
     const zip_member & member(const std::string & name) const;
 

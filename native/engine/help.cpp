@@ -42,9 +42,12 @@ OPTIONS
     --host HOST      address to serve at (default: 127.0.0.1)
     --port PORT      port to serve at (default: 8080, or the next free one)
     --nobrowser      do not open a browser
+    --config FILE    more options, as lines `KEY = VALUE`; no other config file is read
+    --trust-args     obey all arguments of the file that -m names, not only those about the model
     --log-disable    no log, only the answer
     --licenses       print the licences of the software in this file
     --version        print versions
+    --print-options  print all options as JSON
     -h, --help       print this manual
 
     /zip/NAME in place of a file's name is a member of this file.

@@ -3,11 +3,13 @@
 #include "bundle.h"
 #include "commands.h"
 #include "cpu_choice.h"
+#include "config.h"
 #include "dynamic_library.h"
 #include "gpu_choice.h"
 #include "gpu_probe.h"
 #include "gpu_report.h"
 #include "help.h"
+#include "members.h"
 #include "model.h"
 #include "models.h"
 #include "modes.h"
@@ -22,6 +24,7 @@
 
 #include "llama.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -70,29 +73,59 @@ static std::string bundle_path(const std::string & program) {
     return !named.empty() ? named : bundle::is_archive(program) ? program : "";
 }
 
-static int run(const std::string & program, const std::string & own, const router_child & child, std::vector<std::string> user) {
+static std::string args_of(const bundle & from) {
+    return from.has(".args") ? from.read(".args") : "";
+}
+
+// What the words of a start mean. The weights, and arguments with them, may be in another file than
+// the bundle that brought this engine: then it is opened as `from`, and its arguments are data.
+static options options_read(const bundle & self, bundle & from, std::vector<std::string> user) {
+    options opts = options_parse(words_merge(words_parse(args_of(self)), user));
+    if (!opts.config.empty()) {
+        const std::vector<std::string> words = config_words(opts.config);
+        user.insert(user.begin(), words.begin(), words.end());
+        opts = options_parse(words_merge(words_parse(args_of(self)), user));
+    }
+    const given_option * model = model_open_bundle(opts, from);
+    if (!model && from.path() == self.path()) {
+        return opts;
+    }
+    if (model) {
+        user = words_without(words_merge(words_parse(args_of(self)), user), model->at, 2);
+    }
+    if (!opts.trust_args) {
+        from.set_engine(self);
+    }
+    const bool is_data = !from.is_trusted(".args");
+    auto       words   = words_parse(args_of(from), !is_data);
+    if (is_data) { // whose words the user's always win over
+        words.erase(std::remove(words.begin(), words.end(), "..."), words.end());
+    }
+    return options_parse(words_merge(words, user), is_data ? from.path() : "");
+}
+
+static int run(const std::string & program, const std::string & own, const router_child & child, const std::vector<std::string> & user) {
     bundle self; // the engine's own: modules, web UI
     bundle from; // the one with the weights, which -m or a NAME.exe may take elsewhere
     if (!own.empty()) {
         self.open(own);
         from.open(own);
     }
-    if (!child.is_child) {
-        model_open_bundle(user, from);
-    } else if (!child.weights.empty()) {
+    if (child.is_child && !child.weights.empty()) {
         from.open(child.weights);
     }
-    if (own.empty()) {
+    options opts = child.is_child ? options_parse(words_merge(words_parse(child.args), user)) : options_read(self, from, user);
+    if (own.empty() && opts.trust_args) { // pages are programs, too
         web_ui_set_bundle(from.path());
     }
-
-    const std::string args     = child.is_child ? child.args : from.has(".args") ? from.read(".args") : "";
-    const auto        defaults = words_parse(args);
-    options opts = options_parse(words_merge(defaults, user));
 
     if (opts.help) {
         const std::string & path = from.path();
         help_print(path.empty() ? "llamapack-engine" : "./" + path.substr(path.find_last_of("/\\") + 1));
+        return 0;
+    }
+    if (opts.print_all) {
+        options_print();
         return 0;
     }
     if (opts.version) {
@@ -113,13 +146,15 @@ static int run(const std::string & program, const std::string & own, const route
     }
     models_choose(opts, models, from);
     if (!opts.find("--server-base")) {
-        gpu_choose(opts, self.is_open() ? self : from, program);
+        gpu_choose(opts, self, program);
     }
     if (opts.log_disable) {
         gpu_report_mute();
     }
     if (!opts.find("--server-base")) {
         model_choose(opts, from);
+    } else {
+        members_resolve(opts, from);
     }
     if (child.is_child) {
         return mode_router_child(opts);

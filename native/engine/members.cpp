@@ -1,5 +1,6 @@
 #include "members.h"
 
+#include "judged_options.h"
 #include "sidecar.h"
 #include "user_error.h"
 
@@ -10,46 +11,6 @@ namespace fs = std::filesystem;
 
 static const std::string ZIP_ROOT = "/zip/";
 
-// How upstream opens the file that an option names.
-enum class opened_by {
-    ggml_fopen,  // our ggml_fopen finds the member
-    own_reader,  // its own reader, from the start of a real file
-    text_reader, // its own reader, the whole of a small file
-};
-
-struct file_option {
-    const char * name;
-    opened_by    how;
-};
-
-static const file_option FILE_OPTIONS[] = {
-    { "--model",                  opened_by::ggml_fopen  },
-    { "--model-draft",            opened_by::ggml_fopen  },
-    { "--lora",                   opened_by::ggml_fopen  },
-    { "--lora-scaled",            opened_by::ggml_fopen  },
-    { "--control-vector",         opened_by::ggml_fopen  },
-    { "--control-vector-scaled",  opened_by::ggml_fopen  },
-    { "--mmproj",                 opened_by::own_reader  },
-    { "--chat-template-file",     opened_by::text_reader },
-    { "--grammar-file",           opened_by::text_reader },
-    { "--json-schema-file",       opened_by::text_reader },
-    { "--file",                   opened_by::text_reader },
-    { "--binary-file",            opened_by::text_reader },
-    { "--in-file",                opened_by::text_reader },
-    { "--system-prompt-file",     opened_by::text_reader },
-    { "--api-key-file",           opened_by::text_reader },
-    { "--ui-config-file",         opened_by::text_reader },
-    { "--models-preset",          opened_by::text_reader },
-    { "--image",                  opened_by::text_reader },
-    { "--lookup-cache-static",    opened_by::text_reader },
-};
-
-static const file_option * file_option_find(const std::string & name) {
-    const auto it = std::find_if(std::begin(FILE_OPTIONS), std::end(FILE_OPTIONS),
-                                 [&](const file_option & one) { return options_same(name, one.name); });
-    return it == std::end(FILE_OPTIONS) ? nullptr : it;
-}
-
 std::string member_named(const std::string & text, bool is_default, const bundle & from) {
     if (text.rfind(ZIP_ROOT, 0) == 0) {
         const std::string name = text.substr(ZIP_ROOT.size());
@@ -59,8 +20,9 @@ std::string member_named(const std::string & text, bool is_default, const bundle
     return from.has(text) && (is_default || !fs::exists(fs::u8path(text), error)) ? text : "";
 }
 
-static std::string resolve_one(const std::string & text, bool is_default, opened_by how, bundle & from) {
-    std::string name = member_named(text, is_default, from);
+static std::string resolve_one(const std::string & text, const given_option & option, opened_by how, bundle & from) {
+    const bool  is_default = option.is_default;
+    std::string name       = member_named(text, is_default, from);
     std::string scale;
     const size_t colon = text.rfind(':');
     if (name.empty() && colon != std::string::npos) { // NAME:SCALE
@@ -68,6 +30,10 @@ static std::string resolve_one(const std::string & text, bool is_default, opened
         scale = text.substr(colon);
     }
     if (name.empty()) {
+        if (option.is_data) {
+            throw user_error(from.path() + ": its arguments have " + option.name + " " + text + ", which is not in it",
+                             "a file of weights names its own members only; --trust-args obeys all of its arguments");
+        }
         if (text.rfind(ZIP_ROOT, 0) == 0) {
             throw user_error(text + ": the bundle has no such member", "`llamapack inspect` lists the members");
         }
@@ -81,16 +47,17 @@ static std::string resolve_one(const std::string & text, bool is_default, opened
         case opened_by::ggml_fopen:  return ZIP_ROOT + name + scale;
         case opened_by::own_reader:  return from.alias(name);
         case opened_by::text_reader: return from.materialize(name);
+        case opened_by::nothing:     return text;
     }
     return text;
 }
 
-static std::string resolve_value(const std::string & value, bool is_default, opened_by how, bundle & from) {
+static std::string resolve_value(const std::string & value, const given_option & option, opened_by how, bundle & from) {
     std::string resolved;
     size_t      start = 0;
     while (start <= value.size()) { // upstream takes comma-separated lists of files
         const size_t comma = std::min(value.find(',', start), value.size());
-        resolved += (start > 0 ? "," : "") + resolve_one(value.substr(start, comma - start), is_default, how, from);
+        resolved += (start > 0 ? "," : "") + resolve_one(value.substr(start, comma - start), option, how, from);
         start = comma + 1;
     }
     return resolved;
@@ -101,17 +68,17 @@ void members_resolve(options & opts, bundle & from) {
         return;
     }
     for (auto & option : opts.given) {
-        const file_option * file = file_option_find(option.name);
-        if (!file) {
+        const opened_by how = option_opened_by(option.name);
+        if (how == opened_by::nothing) {
             continue;
         }
         for (auto & value : option.values) {
-            value = resolve_value(value, option.is_default, file->how, from);
+            value = resolve_value(value, option, how, from);
         }
     }
 }
 
-std::string members_name(const std::string & option, const std::string & value, bool is_default, bundle & from) {
-    const bool is_file = from.is_open() && file_option_find(option);
-    return is_file ? resolve_value(value, is_default, opened_by::ggml_fopen, from) : value;
+std::string members_name(const given_option & option, const std::string & value, bundle & from) {
+    const bool is_file = from.is_open() && option_opened_by(option.name) != opened_by::nothing;
+    return is_file ? resolve_value(value, option, opened_by::ggml_fopen, from) : value;
 }

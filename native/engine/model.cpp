@@ -37,17 +37,15 @@ static bool is_file(const std::string & path) {
     return file != nullptr;
 }
 
-void model_open_bundle(std::vector<std::string> & user, bundle & from) {
-    for (size_t i = user.size(); i-- > 1;) {
-        if (user[i - 1] != "-m" && user[i - 1] != "--model") {
-            continue;
+const given_option * model_open_bundle(const options & opts, bundle & from) {
+    const given_option * model = opts.find("--model");
+    if (model && !model->is_default) {
+        const std::string & path = model->values.back();
+        if (from.has(path) || !is_file(path) || is_gguf(path) || !bundle::is_archive(path)) {
+            return nullptr;
         }
-        const std::string path = user[i];
-        if (!from.has(path) && is_file(path) && !is_gguf(path) && bundle::is_archive(path)) {
-            from.open(path);
-            user.erase(user.begin() + (i - 1), user.begin() + (i + 1));
-        }
-        return;
+        from.open(path);
+        return model;
     }
     if (from.is_open() && from.weights().empty()) {
         const std::string path = sidecar_bundle(from.path());
@@ -55,12 +53,13 @@ void model_open_bundle(std::vector<std::string> & user, bundle & from) {
             from.open(path);
         }
     }
+    return nullptr;
 }
 
 // Whether the bundle's own arguments name weights that neither it nor its folder has.
 static bool is_missing(const given_option & model, const bundle & from) {
     const std::string & name = model.values.back();
-    return model.is_default && !from.has(name) && name.rfind("/zip/", 0) != 0 && sidecar_file(from.path(), name).empty();
+    return model.is_default && !model.is_data && !from.has(name) && name.rfind("/zip/", 0) != 0 && sidecar_file(from.path(), name).empty();
 }
 
 static void model_choose_sidecar(options & opts, const bundle & from) {

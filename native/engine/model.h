@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-// Opens the bundle that the user's `-m` names in place of `from`, and takes that `-m` out of `user`.
-// Does nothing where `-m` names a GGUF or a member.
-void model_open_bundle(std::vector<std::string> & user, bundle & from);
+// Opens the bundle that the user's `-m` names in place of `from`, and returns that `-m`; or the one
+// beside a `from` without weights. Returns null where `-m` names a GGUF or a member, or is missing.
+const given_option * model_open_bundle(const options & opts, bundle & from);
 
 // Completes the options: weights out of the bundle when none are named, nothing of the bundle's
 // model with weights of the user's, names of members made into paths, context size, a readable name

@@ -1,5 +1,6 @@
 #include "models.h"
 
+#include "judged_options.h"
 #include "members.h"
 #include "user_error.h"
 
@@ -30,6 +31,9 @@ bundle_models models_read(const options & opts, bundle & from) {
     }
     const std::string & name   = given->values.back();
     const std::string   member = member_named(name, given->is_default, from);
+    if (given->is_data) {
+        members_name(*given, name, from); // refuses what is not inside
+    }
     try {
         common_preset_context context(LLAMA_EXAMPLE_SERVER);
         common_preset         shared;
@@ -41,10 +45,19 @@ bundle_models models_read(const options & opts, bundle & from) {
         throw user_error(name + ": " + error.what(), "see the chapter on presets in the README of llama.cpp's server");
     }
     const given_option * model = opts.find("--model");
-    const std::string    first = model ? members_name("--model", model->values.back(), model->is_default, from) : "";
+    const std::string    first = model ? members_name(*model, model->values.back(), from) : "";
+    const bool           is_data = !member.empty() && !from.is_trusted(member);
     for (auto & [served_as, preset] : models.presets) {
         for (auto & [option, value] : preset.options) {
-            value = members_name(option.args.back(), value, given->is_default || !member.empty(), from);
+            given_option said;
+            said.name       = option.args.back();
+            said.is_default = given->is_default || !member.empty();
+            said.is_data    = is_data;
+            if (is_data && !option_is_of_model(said.name)) {
+                throw user_error(from.path() + ": its " + member + " has " + said.name + ", which a file of weights may not decide",
+                                 "if you trust its author as you trust a program's: --trust-args obeys all of them");
+            }
+            value = members_name(said, value, from);
         }
         if (models.first.empty() || (!first.empty() && model_of(preset) == first)) {
             models.first = served_as;

@@ -1,8 +1,10 @@
 #include "options.h"
 
+#include "judged_options.h"
 #include "user_error.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <map>
 
 // Upstream's programs whose options a bundle takes, in the order in which a name is looked up.
@@ -135,21 +137,41 @@ static bool take_own(options & opts, const std::string & name) {
         opts.recompile = true;
     } else if (name == "--nocompile") {
         opts.no_compile = true;
+    } else if (name == "--print-options") {
+        opts.print_all = true;
+    } else if (name == "--trust-args") {
+        opts.trust_args = true;
     } else {
         return is_any_of(name, std::begin(FORGOTTEN), std::end(FORGOTTEN));
     }
     return true;
 }
 
-options options_parse(const std::vector<word> & words) {
-    options opts;
+static user_error refusal(const std::string & data, const std::vector<std::string> & names) {
+    std::string listed;
+    for (const std::string & name : names) {
+        listed += (listed.empty() ? "" : ", ") + name;
+    }
+    return user_error(data + ": its arguments have " + listed + ", which a file of weights may not decide",
+                      "if you trust its author as you trust a program's: --trust-args obeys all of them");
+}
+
+options options_parse(const std::vector<word> & words, const std::string & data) {
+    options                  opts;
+    std::vector<std::string> refused;
     for (size_t i = 0; i < words.size(); i++) {
-        const std::string name = spelling(words[i].text);
+        const size_t      at      = i;
+        const std::string name    = spelling(words[i].text);
+        const bool        is_data = words[i].is_default && !data.empty();
+        if (is_data && !option_is_of_model(name)) {
+            refused.push_back(name);
+        }
         if (take_own(opts, name)) {
             continue;
         }
         const auto next_value = [&]() {
-            if (i + 1 >= words.size()) {
+            // No value of the user's for an option of a stranger's, nor the other way round.
+            if (i + 1 >= words.size() || (!data.empty() && words[i + 1].is_default != words[at].is_default)) {
                 throw user_error(name + " needs a value", "see --help");
             }
             return words[++i].text;
@@ -158,13 +180,22 @@ options options_parse(const std::vector<word> & words) {
             (name == "--gpu" ? opts.gpu : opts.cpu) = next_value();
             continue;
         }
+        if (name == "--config") {
+            opts.config = next_value();
+            continue;
+        }
         const common_arg * arg = find_anywhere(name);
+        if (!arg && is_data) {
+            throw refusal(data, refused);
+        }
         if (!arg) {
             throw user_error("unknown argument: " + words[i].text, "--help lists all of them");
         }
         given_option option;
         option.name       = name;
         option.is_default = words[i].is_default;
+        option.is_data    = is_data;
+        option.at         = at;
         for (const char * hint : { arg->value_hint, arg->value_hint_2 }) {
             if (hint) {
                 option.values.push_back(next_value());
@@ -175,7 +206,40 @@ options options_parse(const std::vector<word> & words) {
         }
         opts.given.push_back(option);
     }
+    if (!refused.empty()) {
+        throw refusal(data, refused);
+    }
     return opts;
+}
+
+static void print_names(const char * key, const std::vector<const char *> & names) {
+    printf("\"%s\": [", key);
+    for (size_t i = 0; i < names.size(); i++) {
+        printf("%s\"%s\"", i > 0 ? ", " : "", names[i]);
+    }
+    printf("]");
+}
+
+static void print_list(const std::vector<common_arg> & list, const char * & separator) {
+    for (const common_arg & arg : list) {
+        printf("%s{", separator);
+        print_names("names", arg.args);
+        printf(", ");
+        print_names("off", arg.args_neg);
+        printf(", \"values\": %d, \"environment\": \"%s\"}", (arg.value_hint != nullptr) + (arg.value_hint_2 != nullptr), arg.env ? arg.env : "");
+        separator = ",\n";
+    }
+}
+
+void options_print() {
+    const char * separator = "[";
+    for (const llama_example example : EXAMPLES) {
+        print_list(table(example).list, separator);
+    }
+    std::vector<common_arg> of_presets;
+    common_params_add_preset_options(of_presets);
+    print_list(of_presets, separator);
+    printf("]\n");
 }
 
 std::vector<std::string> options_argv(const options & opts, llama_example example) {

@@ -21,6 +21,8 @@ struct given_option {
     std::string              name;   // as typed, such as "-c"
     std::vector<std::string> values; // none, one or two
     bool                     is_default = false;
+    bool                     is_data    = false; // said by a file that did not bring this engine
+    size_t                   at         = 0;     // its place among the words
 };
 
 struct options {
@@ -34,9 +36,12 @@ struct options {
     bool log_disable = false;
     bool recompile   = false;
     bool no_compile  = false;
+    bool print_all   = false;
+    bool trust_args  = false;
 
-    std::string gpu; // --gpu, empty if not given
-    std::string cpu; // --cpu, likewise
+    std::string gpu;    // --gpu, empty if not given
+    std::string cpu;    // --cpu, likewise
+    std::string config; // --config, likewise
 
     // The last option of this name (any of its spellings, such as "-m" for "--model"), or null.
     const given_option * find(const std::string & name) const;
@@ -50,7 +55,12 @@ struct options {
 
 // Sorts words into our flags and upstream's options. Throws user_error for a word that none of
 // upstream's programs knows and for a missing value.
-options options_parse(const std::vector<word> & words);
+// `data` is the path of the file that the defaults are from if it did not bring this engine, else "":
+// of its options those that native/options.toml does not judge to be about the model are refused.
+options options_parse(const std::vector<word> & words, const std::string & data = "");
+
+// Prints every option of upstream's programs as JSON: its spellings, how many values it takes.
+void options_print();
 
 // The command line for one of upstream's programs: of the options given, those that it knows.
 std::vector<std::string> options_argv(const options & opts, llama_example example);

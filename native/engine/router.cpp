@@ -62,7 +62,7 @@ static void presets_complete(common_presets & presets, const std::string & first
         }
         const bool        is_off = std::find(arg.args_neg.begin(), arg.args_neg.end(), option.name) != arg.args_neg.end();
         const std::string value  = option.values.empty() ? (is_off ? "false" : "true")
-                                                         : members_name(option.name, option.values.back(), option.is_default, from);
+                                                         : members_name(option, option.values.back(), from);
         for (auto & [name, preset] : presets) {
             const std::pair<std::string, std::string> what(name, arg.args.back());
             if (done.count(what)) { // of options that add up there may be several

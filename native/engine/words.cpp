@@ -35,7 +35,7 @@ static std::string variable_read(const std::string & text, size_t & pos) {
     return value ? value : "";
 }
 
-std::vector<std::string> words_parse(const std::string & text) {
+std::vector<std::string> words_parse(const std::string & text, bool expand) {
     std::vector<std::string> words;
 
     size_t pos = 0;
@@ -68,7 +68,7 @@ std::vector<std::string> words_parse(const std::string & text) {
                 }
             } else if (d == '\\' && pos < text.size()) {
                 current += text[pos++];
-            } else if (d == '$') {
+            } else if (d == '$' && expand) {
                 current += variable_read(text, pos);
             } else if (d == quote) {
                 quote = 0;
@@ -109,4 +109,14 @@ std::vector<word> words_merge(const std::vector<std::string> & defaults, const s
         add_user();
     }
     return merged;
+}
+
+std::vector<std::string> words_without(const std::vector<word> & words, size_t at, size_t count) {
+    std::vector<std::string> user;
+    for (size_t i = 0; i < words.size(); i++) {
+        if (!words[i].is_default && (i < at || i >= at + count)) {
+            user.push_back(words[i].text);
+        }
+    }
+    return user;
 }

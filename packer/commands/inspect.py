@@ -82,6 +82,8 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     yield "arguments"
     words = facts["args"]["words"]
     yield f"  {' '.join(words)}" if words else "  none" if words == [] else "  unreadable"
+    if refused := facts["args"].get("refused"):
+        yield f"  refused if another file's engine opens this one: {', '.join(refused)}"
     yield ""
     yield "members"
     for member in facts["members"]:

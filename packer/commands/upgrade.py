@@ -37,6 +37,12 @@ def register(verbs: Subparsers) -> None:
     parser.add_argument(
         "--copy", action="store_true", help="write a new file, not in place; it may be in use then"
     )
+    parser.add_argument(
+        "--trust-args",
+        action="store_true",
+        help="keep all arguments of another tool's llamafile, also those that are not about the "
+        "model",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing")
     parser.set_defaults(run=run)
 
@@ -70,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
             if not args.quiet:
                 note(f"{args.file} has these engines already")
             return
-        edition = upgraded(bundle, head)
+        edition = upgraded(bundle, head, trust_args=args.trust_args)
         odd = any(bundle.data_offset(member) % ALIGNMENT for member in bundle.weights)
         how = apply(file, edition, copy=args.copy)
     if args.quiet:

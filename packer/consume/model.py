@@ -15,8 +15,8 @@ from packer.edit.opened import Held, held
 from packer.edit.undo import made_of
 from packer.inputs.locate import Locator
 from packer.output import make_executable, sync_folder
-from packer.weights_file import FileWeights
 from packer.ownership import check_exclusive
+from packer.weights_file import FileWeights
 from runtime.download.words import parsed
 from runtime.errors import InputError
 from runtime.gguf_header import read_header_of

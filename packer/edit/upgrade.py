@@ -22,8 +22,9 @@ from packer.front import APE
 from packer.gpu import pins, sources
 from packer.gpu.archive import packed_module
 from packer.gpu.chosen import NONE, chosen
-from runtime.args_file import quote
+from runtime.args_file import Unexpanded, parse, quote
 from runtime.bundle import ARGS, GPU_SOURCES, Bundle
+from runtime.data_args import refused
 from runtime.errors import InputError
 
 
@@ -100,11 +101,15 @@ def is_up_to_date(bundle: Bundle, head: Head) -> bool:
     return stated.get("front") == manifest.front_entry(head.front) and has == new
 
 
-def upgraded(bundle: Bundle, head: Head) -> Edition:
+def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition:
     """The new contents of `bundle`: all that it has, with a new runtime.
 
+    Args:
+        trust_args: take the arguments of another tool's file for our engine, whatever they say.
+
     Raises:
-        InputError: it holds no weights that an engine could map, or is of a later format.
+        InputError: it holds no weights that an engine could map, is of a later format, or has
+            arguments that a file of weights may not decide.
     """
     old = bundle.manifest
     known = manifest.expected(old, str(bundle.path)) if old is not None else {}
@@ -113,6 +118,8 @@ def upgraded(bundle: Bundle, head: Head) -> Edition:
     args = None
     if old is None:
         args = _first_args(bundle, base)
+        if not trust_args:
+            _check_args(bundle, args)
     if args is not None:
         kept = [member for member in kept if member.name != ARGS]
 
@@ -134,6 +141,21 @@ def _first_args(bundle: Bundle, base: Mapping[str, Any]) -> str | None:
         return f"{MODEL}\n{quote(str(base['models'][0]['file']))}\n"
     text = ours(bundle.args, dialect_of(bundle))
     return None if text == bundle.args else text
+
+
+def _check_args(bundle: Bundle, args: str | None) -> None:
+    """Refuse what would become trusted only by the new engine in front of it.
+
+    Raises:
+        InputError: there is such an argument.
+    """
+    words = parse(bundle.args if args is None else args, Unexpanded())
+    if found := refused(words, bundle.members):
+        raise InputError(
+            f"{bundle.path}: its arguments have {', '.join(found)}, which a file of weights may "
+            "not decide",
+            f"`--trust-args` keeps them; `llamapack edit {bundle.path} --args …` gives others.",
+        )
 
 
 def _program(bundle: Bundle) -> str | None:

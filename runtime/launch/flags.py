@@ -47,6 +47,7 @@ _SWITCHES = {
     "full_windows": (("--swa-full",), ()),
     "cache_on_gpu": (("-kvo", "--kv-offload"), ("-nkvo", "--no-kv-offload")),
     "quiet": (("--log-disable",), ()),
+    "trust_args": (("--trust-args",), ()),
     # Layers in parts: what lies where cannot be told from `-ngl`.
     "split_layers": (
         ("-cmoe", "--cpu-moe", "-ncmoe", "--n-cpu-moe", "-ot", "--override-tensor"),

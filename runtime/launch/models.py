@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.args_file import merge, parse
-from runtime.bundle import Bundle
+from runtime import data_args
+from runtime.args_file import USER_WORDS, Unexpanded, merge, parse
+from runtime.bundle import ARGS, Bundle
 from runtime.errors import InputError
 from runtime.launch.flags import Flags, read_flags
 from runtime.launch.parts import opened
@@ -31,11 +32,15 @@ class Loaded:
     draft: Weights | None
 
 
-def loaded(target: Target, words: Sequence[str]) -> Loaded:
+def loaded(target: Target, words: Sequence[str], engine: Path | None = None) -> Loaded:
     """What a start with these words of the user's loads.
 
+    Args:
+        engine: the bundle or archive that brings the engine; of another file's arguments only those
+            about the model count. None: nothing is started.
+
     Raises:
-        InputError: it cannot be found or read.
+        InputError: it cannot be found or read, or has arguments that it may not decide.
     """
     own = read_flags(words)
     named = Path(own.values["model"]) if "model" in own.values else None
@@ -52,10 +57,22 @@ def loaded(target: Target, words: Sequence[str]) -> Loaded:
         # The arguments are those of the bundle even where the weights lie beside it.
         of_args = target.path if is_gguf(container) else container
         bundle = stack.enter_context(opened(of_args))
-        flags = read_flags(merge(parse(bundle.args, os.environ), words))
+        trusts = own.switches.get("trust_args", False)
+        if engine is None or trusts or _brings_engine(bundle, engine):
+            flags = read_flags(merge(parse(bundle.args, os.environ), words))
+        else:
+            said = parse(bundle.args, Unexpanded())
+            data_args.check(of_args, said, bundle.members)
+            flags = read_flags([*(word for word in said if word != USER_WORDS), *words])
         if is_gguf(container):
             return _of(flags, bundle, in_files(container))
         return _of(flags, bundle, _chosen(bundle, flags))
+
+
+def _brings_engine(bundle: Bundle, engine: Path) -> bool:
+    """Whether the engine's bundle has these arguments: NAME.exe has those of NAME.llamafile."""
+    with opened(engine) as own:
+        return ARGS in own.members and own.args == bundle.args
 
 
 def _chosen(bundle: Bundle, flags: Flags) -> Weights | None:

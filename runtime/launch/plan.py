@@ -90,7 +90,7 @@ def planned(target: Target, words: Sequence[str], machine: Machine, tools: Tools
         modules = [m for m in bundle.gpu_modules if engine and m.target == engine.engine.target]
     if engine is None:
         raise _no_engine(f"no engine of {container} starts on this {machine.target}")
-    what = loaded(target, words)
+    what = loaded(target, words, container)
     use = None
     if what.weights and not what.flags.only_asks:
         use = memory(str(target.path), what.weights, what, machine, modules)
