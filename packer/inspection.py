@@ -11,7 +11,7 @@ from packer.foreign.inspected import runtime_facts
 from packer.models_preset import keys, served_as
 from runtime.args_file import Unexpanded, parse
 from runtime.bundle import MODELS, TEMPLATE, Bundle
-from runtime.data_args import is_refused, refused
+from runtime.data_args import is_refused, refused_of
 from runtime.errors import InputError
 from runtime.gguf_header import MAGIC, Header, read_header_of
 from runtime.model_facts import ModelFacts, model_facts, shard
@@ -85,16 +85,8 @@ def described(bundle: Bundle) -> dict[str, Any]:
 def _args(bundle: Bundle) -> dict[str, Any]:
     """The text of `.args`, its words, and what another file's engine would refuse."""
     facts = {"text": bundle.args, "words": _words(bundle)}
-    found = [*_refused(bundle), *_refused_of_models(bundle)]
+    found = [*refused_of(bundle), *_refused_of_models(bundle)]
     return {**facts, "refused": found} if found else facts
-
-
-def _refused(bundle: Bundle) -> list[str]:
-    """By our engine, which reads `.args` in its own way whatever program is in front."""
-    try:
-        return refused(parse(bundle.args, Unexpanded()), bundle.members)
-    except InputError:
-        return []
 
 
 def _refused_of_models(bundle: Bundle) -> list[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from runtime.args_file import USER_WORDS
+from runtime.args_file import USER_WORDS, Unexpanded, parse
+from runtime.bundle import Bundle
 from runtime.errors import InputError
 from runtime.judged_options import JUDGED_OPTIONS
 from runtime.weights import ZIP
@@ -23,6 +24,14 @@ def refused(words: Sequence[str], members: Collection[str]) -> list[str]:
         members: names of the members of the file that has them.
     """
     return list(_refused([word for word in words if word != USER_WORDS], members))
+
+
+def refused_of(bundle: Bundle) -> list[str]:
+    """The same of a bundle's `.args`, as our engine reads it whatever program is in front."""
+    try:
+        return refused(parse(bundle.args, Unexpanded()), bundle.members)
+    except InputError:
+        return []  # as no engine can read it
 
 
 def check(path: Path, words: Sequence[str], members: Collection[str]) -> None:

@@ -43,6 +43,12 @@ def test_words(words: list[str], expected: list[str]) -> None:
     assert refused(words, {"a.gguf", "b.gguf"}) == expected
 
 
+def test_a_stop_word_is_not_the_place_of_the_users_words() -> None:
+    found = sampling.recommended({"stop_strings": ["...", "x"]}, {})
+    assert "stop" not in found
+    assert sampling.recommended({"stop_strings": ["....", "x"]}, {})["stop"] == ["....", "x"]
+
+
 @pytest.mark.parametrize("key", ["host", "mcp-servers-json", "LLAMA_ARG_TOOLS", "stop-timeout"])
 def test_keys_of_a_preset(key: str) -> None:
     assert is_refused(key)

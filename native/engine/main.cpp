@@ -19,6 +19,7 @@
 #include "router.h"
 #include "unsupported.h"
 #include "user_error.h"
+#include "utf8.h"
 #include "web_ui.h"
 #include "words.h"
 
@@ -195,7 +196,9 @@ int main(int argc, char ** argv) {
     try {
         return command_is(words) ? command_run(program, own, words) : run(program, own, child, words);
     } catch (const user_error & error) {
-        fprintf(stderr, "ERROR %s\n", error.what());
+        std::string text = utf8_printable(error.what()); // it may quote what others wrote
+        std::replace(text.begin(), text.end(), '\n', ' ');
+        fprintf(stderr, "ERROR %s\n", text.c_str());
         if (!error.tip.empty()) {
             fprintf(stderr, "TIP %s\n", error.tip.c_str());
         }

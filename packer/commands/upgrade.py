@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
         upgraded,
     )
     from packer.engines import chosen, web_ui
+    from runtime.data_args import refused_of
 
     with opened(args.file, alone=not args.copy) as file, ExitStack() as stack:
         bundle = file.bundle
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> None:
                 note(f"{args.file} has these engines already")
             return
         edition = upgraded(bundle, head, trust_args=args.trust_args)
+        obeyed = refused_of(bundle)
         odd = any(bundle.data_offset(member) % ALIGNMENT for member in bundle.weights)
         how = apply(file, edition, copy=args.copy)
     if args.quiet:
@@ -89,6 +91,8 @@ def run(args: argparse.Namespace) -> None:
     }[how]
     weights = f"; weights {became}" if bundle.weights else ""
     note(f"{args.file}: engines for {', '.join(folders)}{weights}")
+    if obeyed:
+        note(f"its start obeys {', '.join(obeyed)}, which are not about the model")
     if odd:
         note(f"weights now begin on multiples of {ALIGNMENT:,} bytes, so that all systems map them")
     if useless:

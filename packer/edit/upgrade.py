@@ -109,7 +109,7 @@ def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition
 
     Raises:
         InputError: it holds no weights that an engine could map, is of a later format, or has
-            arguments that a file of weights may not decide.
+            arguments that a file of weights may not decide, and no engine of ours that obeys them.
     """
     old = bundle.manifest
     known = manifest.expected(old, str(bundle.path)) if old is not None else {}
@@ -118,8 +118,8 @@ def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition
     args = None
     if old is None:
         args = _first_args(bundle, base)
-        if not trust_args:
-            _check_args(bundle, args)
+    if not targets_of(bundle) and not trust_args:
+        _check_args(bundle, args)
     if args is not None:
         kept = [member for member in kept if member.name != ARGS]
 
@@ -144,7 +144,7 @@ def _first_args(bundle: Bundle, base: Mapping[str, Any]) -> str | None:
 
 
 def _check_args(bundle: Bundle, args: str | None) -> None:
-    """Refuse what would become trusted only by the new engine in front of it.
+    """Refuse what only the new engine would obey.
 
     Raises:
         InputError: there is such an argument.

@@ -32,7 +32,8 @@ OPTIONS = {
     "stop": "--reverse-prompt",
 }
 """In the order in which `.args` states them."""
-_STOP = re.compile(r"[^\0\ud800-\udfff]+")  # what has a form in UTF-8, and in an argument
+_STOP = re.compile(r"(?!\.\.\.\Z)[^\0\ud800-\udfff]+")
+"""What has a form in UTF-8, and in an argument: `...` would stand for the user's words."""
 _LARGE = 1 << 31  # llama.cpp's integers
 _INTEGERS = ("top_k", "max_new_tokens")
 _STOPS = ("stop", "stop_strings", "stop_sequences")

@@ -15,6 +15,7 @@ from packer.packed_args import PackedArgs, divided
 from packer.papers.facts import NAMES
 from packer.papers.gathered import stated_by
 from packer.recipes.several import member_source, several
+from runtime.args_file import Unexpanded, parse
 from runtime.bundle import (
     ARGS,
     BASE_CARD,
@@ -28,6 +29,8 @@ from runtime.bundle import (
     WEB_UI,
     Bundle,
 )
+from runtime.console import printable
+from runtime.data_args import refused
 from runtime.errors import InputError
 from runtime.gguf_header import Header
 from runtime.json_input import MALFORMED
@@ -71,7 +74,9 @@ def _text(bundle: Bundle, manifest: Mapping[str, Any]) -> str:
     plain = tomli_w.dumps(document)
     # In its multi-line texts the library makes one newline of `\r\n`.
     toml = plain if "\\r" in plain else tomli_w.dumps(document, multiline_strings=True)
-    return "".join(f"# not in this recipe: {name}\n" for name in _left_out(bundle, stated)) + toml
+    left_out = "".join(f"# not in this recipe: {name}\n" for name in _left_out(bundle, stated))
+    own = refused(parse(args.own, Unexpanded()), bundle.members)
+    return left_out + "".join(f"# not about the model: {printable(one)}\n" for one in own) + toml
 
 
 def _of_the_model(

@@ -88,6 +88,23 @@ def test_without_args_the_model_is_named(
         assert bundle.args == "-m\nweights.gguf\n"
 
 
+def test_arguments_that_only_the_new_engine_would_obey(
+    theirs: dict[str, bytes], tmp_path: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    theirs[".args"] = b"-m\nweights.gguf\n--host\n0.0.0.0\n--tools\nall\n"
+    path = write_foreign(tmp_path / "x.llamafile", theirs)
+    before = path.read_bytes()
+    said = refused(llamapack("upgrade", path))
+    assert "its arguments have --host, --tools" in said
+    assert path.read_bytes() == before
+    done = llamapack("upgrade", path, "--trust-args")
+    assert done.returncode == 0, done.stderr
+    assert "its start obeys --host, --tools, which are not about the model" in done.stderr
+    with Bundle.open(path) as bundle:
+        assert parse(bundle.args, {})[2:] == ["--host", "0.0.0.0", "--tools", "all"]
+    assert "# not about the model: --host" in llamapack("inspect", path, "--recipe").stdout
+
+
 def test_damaged_weights_are_not_signed(
     theirs: dict[str, bytes], tmp_path: Path, llamapack: CommandLine, refused: Refused
 ) -> None:
