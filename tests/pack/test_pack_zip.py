@@ -202,8 +202,11 @@ def test_a_claimed_petabyte(
     """What an archive claims is checked against the disk before anything is written."""
     archive = tmp_path / "x.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        file.write(large, large.name)
+        with file.open(large.name, "w", force_zip64=True) as member:
+            member.write(large.read_bytes())
         file.infolist()[0].file_size = 1 << 50
+    stated, claimed = (size.to_bytes(8, "little") for size in (large.stat().st_size, 1 << 50))
+    archive.write_bytes(archive.read_bytes().replace(stated, claimed, 1))  # in the local header
     (tmp_path / "out").mkdir()
     assert "no space" in refused(llamapack("pack", archive, "--no-split", cwd=tmp_path / "out"))
     assert os.listdir(tmp_path / "out") == []  # noqa: PTH208
