@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,16 @@ def note(message: str) -> None:
 def printable(text: str) -> str:
     """Text of others, without what would steer a terminal."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def show(text: str) -> None:
+    """Print what others wrote as it is; on a terminal without what would steer it."""
+    if sys.stdout.isatty():
+        pieces = re.split(r"([\n\t])", text)
+        shown = "".join(one if one in "\n\t" else printable(one) for one in pieces)
+        print(shown, end="" if shown.endswith("\n") else "\n")
+    else:
+        sys.stdout.buffer.write(text.encode())
 
 
 def _line(text: str) -> str:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import note
+from packer.console import note, show
 from packer.sizes import PART_SIZE, parse_size
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         with files.bundle() as bundle:
             text = made(files, bundle, hashed(files.all), repo=repo, folder=args.template)
         if output is None:
-            print(text, end="")
+            show(text)
             return
         with output_file(output, force=args.force, inputs=inputs, mode=0o644) as file:
             file.write(text.encode())

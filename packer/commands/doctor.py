@@ -35,8 +35,10 @@ def register(verbs: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     from runtime.doctor import CHECKS, GPU_CHECKS, examine
     from runtime.doctor.machine import Machine
+    from runtime.launch.cpu_finding import variant
 
-    findings = list(examine(Machine.this(), args.file, GPU_CHECKS if args.gpu else CHECKS))
+    checks = GPU_CHECKS if args.gpu else (*CHECKS, variant)
+    findings = list(examine(Machine.this(), args.file, checks))
     if args.json:
         facts = [asdict(finding) for finding in findings]
         print(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))

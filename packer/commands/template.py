@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packer.console import Exit, printable
+from packer.console import Exit, printable, show
 from runtime.errors import InputError
 from runtime.json_input import parse_json
 
@@ -65,7 +65,7 @@ def _show(args: argparse.Namespace) -> None:
 
     found = chat_template(args.file)
     if not args.json:
-        _print(found.in_one())
+        show(found.in_one())
         return
     legacy = limited.legacy(found.text, found.bos, found.eos)
     _print_json(
@@ -111,7 +111,7 @@ def _render(args: argparse.Namespace) -> None:
     if args.json:
         _print_json({"apply_template": found.applied(prompt), "prompt": prompt})
     else:
-        _print(prompt)
+        show(prompt)
 
 
 def _with_tokens(found: ChatTemplate, args: argparse.Namespace) -> ChatTemplate:
@@ -169,11 +169,3 @@ def _json(word: str) -> Any:
 
 def _print_json(value: dict[str, Any]) -> None:
     print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
-
-
-def _print(text: str) -> None:
-    """Print a text as it is; on a terminal without what would steer it."""
-    if sys.stdout.isatty():
-        print("\n".join(map(printable, text.split("\n"))))
-    else:
-        sys.stdout.buffer.write(text.encode())

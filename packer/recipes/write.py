@@ -153,7 +153,8 @@ def _left_out(bundle: Bundle, stated: Mapping[str, Any]) -> list[str]:
         if not any(word.startswith(member_source(bundle, member.name)) for word in named)
         and not _is_later_shard(bundle.header(member))
     ]
-    return [name for name in _extra(bundle) if "/" in name] + weights
+    left_out = [name for name in _extra(bundle) if "/" in name] + weights
+    return [printable(name) for name in left_out]  # a comment ends with its line
 
 
 def _texts(value: Any) -> Iterator[str]:

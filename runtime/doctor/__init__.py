@@ -15,7 +15,6 @@ from runtime.doctor import (
     bundle_file,
     cache,
     cache_contents,
-    cpu,
     file_place,
     gpu,
     host,
@@ -48,7 +47,6 @@ CHECKS: tuple[Check, ...] = (
     cache.old_engines,
     cache.size,
     host.processor,
-    cpu.variant,
     host.c_library,
     host.start_from_memory,
 )

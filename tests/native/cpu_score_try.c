@@ -12,8 +12,9 @@
 static FARPROC address_of(HMODULE library, const char * name);
 #    define GetProcAddress address_of
 #else
+#    include <sys/syscall.h>
 #    include <unistd.h>
-static long answer(long number, long request, long feature);
+long answer(long number, long request, long feature);
 #    define syscall answer
 #endif
 
@@ -40,7 +41,7 @@ static FARPROC address_of(HMODULE library, const char * name) {
     return known && strcmp(system_answers, "absent") != 0 ? (FARPROC) (void *) enable : NULL;
 }
 #else
-static long answer(long number, long request, long feature) {
+long answer(long number, long request, long feature) {
     const bool is_right = number == SYS_arch_prctl && request == 0x1023 && feature == 18;
     return is_right && strcmp(system_answers, "grant") == 0 ? 0 : -1;
 }

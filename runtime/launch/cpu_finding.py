@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from runtime.bundle import Bundle
 from runtime.doctor.cache import cached
 from runtime.doctor.cache_places import owner_trouble, places
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
 from runtime.errors import InputError
+from runtime.launch.engine_cache import find
+from runtime.launch.hosts import candidates, program_name
 
 _PROBE = "LLAMAPACK_CPU_PROBE"  # native/engine/cpu_choice.cpp
 
@@ -53,10 +56,6 @@ def variant(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
 
 
 def _unpacked(machine: Machine, path: Path) -> Path | None:
-    # Imported late: what starts bundles builds on these checks.
-    from runtime.bundle import Bundle
-    from runtime.launch.engine_cache import find
-
     try:
         with Bundle.open(path) as bundle:
             engine = find(bundle, machine)
@@ -66,8 +65,6 @@ def _unpacked(machine: Machine, path: Path) -> Path | None:
 
 
 def _newest(machine: Machine) -> Path | None:
-    from runtime.launch.hosts import candidates, program_name
-
     for candidate in candidates(machine):
         programs = [
             folder / program_name(machine)
