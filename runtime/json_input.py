@@ -69,12 +69,12 @@ def _int(digits: str) -> int:
 def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(_DEPTH + 1):
+        level = [one for one in level if isinstance(one, (dict, list))]
+        if not level:
+            return
         level = [
             inner
             for outer in level
-            if isinstance(outer, (dict, list))
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
-        if not level:
-            return
     raise ValueError("too deep")

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+import requests
+
 from runtime.download.checksum import Checksum
 from runtime.download.client import BROKEN, Client, Refused
 from runtime.download.words import HubWord
 from runtime.errors import InputError
+from runtime.json_input import MALFORMED, parse_json
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A full commit of git."""
 _ETAG = re.compile(r"[0-9A-Za-z._-]{1,200}")
+_LISTING_LIMIT = 64 << 20  # bytes; repositories of 100,000 files have 30 MB
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,10 @@ class HubApi:
             raise self._explained(word, refusal) from None
         found: Any = None
         with closing(response), suppress(*BROKEN, ValueError):
-            found = response.json()
+            found = parse_json(_body(response), limit=_LISTING_LIMIT)
         try:
             return _listing(found)
-        except (KeyError, TypeError, ValueError):
+        except MALFORMED:
             raise InputError(
                 f"{self._endpoint} does not answer as the Hub does about {word.repo}",
                 "Check HF_ENDPOINT.",
@@ -151,6 +155,16 @@ class HubApi:
 def _unknown_token(refusal: Refused) -> bool:
     message = refusal.headers.get("X-Error-Message", "")
     return refusal.status == 401 and "credentials in authorization" in message.lower()
+
+
+def _body(response: requests.Response) -> bytes:
+    """The body, or as much of it as shows that it is too long."""
+    body = bytearray()
+    for piece in response.iter_content(1 << 20):
+        body += piece
+        if len(body) > _LISTING_LIMIT:
+            break
+    return bytes(body)
 
 
 def _listing(found: Any) -> Listing:
