@@ -150,6 +150,7 @@ def _removed(bundle: Bundle, edits: Edits) -> set[str]:
 
 def _added(bundle: Bundle, edits: Edits, own_template: bool) -> _Added:
     added = _Added()
+    weights: list[tuple[str, FileWeights]] = []
     for path in edits.add:
         source = FileSource.of(path)
         if path.samefile(bundle.path):
@@ -157,22 +158,24 @@ def _added(bundle: Bundle, edits: Edits, own_template: bool) -> _Added:
         with source.open() as file:
             is_gguf = file.read(len(MAGIC)) == MAGIC
         if is_gguf or path.suffix.lower() == ".gguf":
-            kind = kind_of(read_header_of(path))
-            if kind == MODEL:
-                added.inputs.add_model(FileWeights(path), own_template=own_template)
-            else:
-                name = added.inputs.add_file(FileWeights(path), kind)
-                if kind in _FLAGS:
-                    added.pairs.append((_FLAGS[kind], name))
+            weights.append((kind_of(read_header_of(path)), FileWeights(path)))
         else:
             name = check_member_name(path.name)
             if name in added.files:
                 raise InputError(f"two files would be member {name}", "Rename one of them.")
             added.files[name] = source
+    for kind, one in sorted(weights, key=lambda item: _AS_PACKED.get(item[0], len(_AS_PACKED))):
+        if kind == MODEL:
+            added.inputs.add_model(one, own_template=own_template)
+            continue
+        name = added.inputs.add_file(one, kind)
+        if kind in _FLAGS:
+            added.pairs.append((_FLAGS[kind], name))
     return added
 
 
 _FLAGS = {PROJECTOR: MMPROJ, ADAPTER: LORA}
+_AS_PACKED = {MODEL: 0, PROJECTOR: 1, ADAPTER: 2}
 
 
 def _refuse_replacing(bundle: Bundle, added: _Added, removed: Collection[str], force: bool) -> None:
