@@ -74,6 +74,8 @@ static std::string bundle_path(const std::string & program) {
     return !named.empty() ? named : bundle::is_archive(program) ? program : "";
 }
 
+static constexpr size_t DATA_WORDS = 1024; // the most that a file of weights may have; others have a few
+
 static std::string args_of(const bundle & from) {
     return from.has(".args") ? from.read(".args") : "";
 }
@@ -99,6 +101,10 @@ static options options_read(const bundle & self, bundle & from, std::vector<std:
     }
     const bool is_data = !from.is_trusted(".args");
     auto       words   = words_parse(args_of(from), !is_data);
+    if (is_data && words.size() > DATA_WORDS) {
+        throw user_error(from.path() + ": its arguments are " + std::to_string(words.size()) + " words, and " + std::to_string(DATA_WORDS) + " are the limit in a file of weights",
+                         "--trust-args obeys all of them");
+    }
     if (is_data) { // whose words the user's always win over
         words.erase(std::remove(words.begin(), words.end(), "..."), words.end());
     }
@@ -142,7 +148,7 @@ static int run(const std::string & program, const std::string & own, const route
     }
     const bundle_models models = child.is_child ? bundle_models() : models_read(opts, from);
     if (models_are_routed(opts, models)) {
-        router_prepare(opts, models, program, own, from);
+        router_prepare(opts, models, program, self, from);
         return opts.mode == run_mode::server ? mode_router(opts) : mode_chat(opts, models.first);
     }
     models_choose(opts, models, from);

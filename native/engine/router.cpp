@@ -90,13 +90,13 @@ static std::string presets_text(const common_presets & presets) {
 }
 
 // The router leaves the GPU to its children, but a wrong word is to be known now.
-static void gpu_word_check(options opts, const std::string & program, const bundle & from) {
+static void gpu_word_check(options opts, const std::string & program, const bundle & self) {
     opts.add("--n-gpu-layers", "0");
-    gpu_choose(opts, from, program);
+    gpu_choose(opts, self, program);
 }
 
-void router_prepare(options & opts, const bundle_models & models, const std::string & program, const std::string & self, bundle & from) {
-    gpu_word_check(opts, program, from);
+void router_prepare(options & opts, const bundle_models & models, const std::string & program, const bundle & self, bundle & from) {
+    gpu_word_check(opts, program, self);
     program_path() = program;
 
     common_preset_context context(LLAMA_EXAMPLE_SERVER);
@@ -120,7 +120,7 @@ void router_prepare(options & opts, const bundle_models & models, const std::str
             words.push_back(word);
         }
     }
-    environment_set(BUNDLE, self);
+    environment_set(BUNDLE, self.path());
     environment_set(WEIGHTS, from.path());
     environment_set(ROUTER, process_number());
     router_add_child_words(words);

@@ -13,7 +13,7 @@
 // preset. Prepares the environment of the processes that it will start.
 // `program` is this engine, `self` the bundle that it was started from, `from` the one with the weights.
 // Throws user_error for a value that a preset cannot hold.
-void router_prepare(options & opts, const bundle_models & models, const std::string & program, const std::string & self, bundle & from);
+void router_prepare(options & opts, const bundle_models & models, const std::string & program, const bundle & self, bundle & from);
 
 // More words for the processes that the router starts.
 void router_add_child_words(const std::vector<std::string> & words);

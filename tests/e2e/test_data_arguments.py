@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from data_files import write_data
-from running import CLI, QUESTION, answer, run
+from running import CLI, QUESTION, answer, run, serving
 
 from runtime.errors import InputError
 from runtime.judged_options import JUDGED_OPTIONS
@@ -121,6 +121,11 @@ def test_the_users_words_win(demo_bundle: Path, tmp_path: Path) -> None:
     assert answer(demo_bundle, "-m", data) == answer(demo_bundle)
 
 
+def test_a_million_words_are_not_read(demo_bundle: Path, tmp_path: Path) -> None:
+    data = write_data(tmp_path / "that.llamafile", MODEL + "-l 1+1 -c 1 " * 250_000)
+    assert "1000002 words" in refusal(run(["sh", demo_bundle, "-m", data, *CLI]))
+
+
 @pytest.mark.parametrize("args", ["--alias", "--alias ..."])
 def test_no_word_of_the_users_is_swallowed(demo_bundle: Path, tmp_path: Path, args: str) -> None:
     data = write_data(tmp_path / "that.llamafile", MODEL + args)
@@ -145,6 +150,18 @@ def test_presets_of_a_data_file(
     done = run(["sh", demo_bundle, "-m", data, mode, "-p", "x", "-n", "1"], cwd=tmp_path)
     assert str(data) in refusal(done)
     assert not (tmp_path / "PROOF").exists()
+
+
+def test_models_of_a_data_file_are_served(demo_bundle: Path, tmp_path: Path) -> None:
+    """Each in a process of its own, with what their sections say about them."""
+    preset = "version = 1\n[one]\nmodel = /zip/demo.gguf\nc = 256\n[two]\nmodel = demo.gguf\n"
+    args = f"{MODEL}--models-preset models.ini --temp 0"
+    data = write_data(tmp_path / "that.llamafile", args, models__ini=preset)
+    with serving(demo_bundle, "-m", str(data)) as server:
+        for name in ("one", "two"):
+            body = json.dumps({"model": name, "prompt": QUESTION, "max_tokens": 2})
+            done = run(["curl", "-s", f"{server.url}/v1/completions", "-d", body])
+            assert json.loads(done.stdout)["usage"]["completion_tokens"] == 2
 
 
 def test_a_preset_outside_is_refused(demo_bundle: Path, tmp_path: Path) -> None:
