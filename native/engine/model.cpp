@@ -119,7 +119,9 @@ void model_choose(options & opts, bundle & from) {
         throw user_error(path + ": no such file", "-m takes the path of a .gguf or of another bundle");
     }
     if (!is_gguf(path)) {
-        throw user_error(path + ": is not a GGUF", "-m takes a .gguf or another bundle");
+        const char * why = archive().open(path);
+        throw user_error(path + ": is not a GGUF" + (why ? std::string(", nor a bundle: ") + why : ""),
+                         "-m takes a .gguf or another bundle");
     }
     if (!opts.find("--ctx-size") && !std::getenv("LLAMA_ARG_CTX_SIZE")) {
         const uint32_t trained = context_trained(path);
