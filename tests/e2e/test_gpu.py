@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from damage import DAMAGES, damaged
 from repository import DEMO
 from running import CLI, answer, pack, run
 
@@ -266,6 +267,51 @@ def test_a_damaged_module_is_not_run(bundle: Path, tmp_path: Path) -> None:
         archive.writestr(f"{FOLDER}libggml-vulkan.so", b"not what the list says")
     assert "is damaged" in refusal(copy, *ASKED)
     assert "is damaged" in said(copy)
+
+
+IDLE = Path(__file__).with_name("idle_device.c")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("LLAMAPACK_CACHE", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_damaged_in_the_cache_is_unpacked_anew(
+    with_module: Callable[..., Path], tmp_path: Path, cache: Path, damage: str
+) -> None:
+    file = with_module(library(tmp_path, IDLE.read_text()))
+    assert said(file, "-ngl", "999").startswith("GPU: Idle Card")
+    [module] = cache.rglob("libggml-vulkan.so")
+    before = module.lstat().st_mode, module.lstat().st_uid, module.read_bytes()
+    damaged(damage, module, tmp_path)
+    assert said(file, "-ngl", "999").startswith("GPU: Idle Card")
+    assert (module.lstat().st_mode, module.lstat().st_uid, module.read_bytes()) == before
+    assert [p.suffix for p in (cache / "gpu").iterdir() if p.is_file()] == [".checked"]
+    assert len(list((cache / "gpu").iterdir())) == 2, "nothing is left behind"
+    written = {p: p.lstat().st_ctime_ns for p in (cache / "gpu").rglob("*")}
+    assert said(file, "-ngl", "999").startswith("GPU: Idle Card")
+    assert {p: p.lstat().st_ctime_ns for p in (cache / "gpu").rglob("*")} == written
+
+
+def test_a_module_that_a_disk_has_damaged_is_unpacked_anew(
+    with_module: Callable[..., Path], tmp_path: Path, cache: Path
+) -> None:
+    """No time shows it, only that it cannot be loaded."""
+    file = with_module(library(tmp_path, IDLE.read_text()))
+    said(file, "-ngl", "999")
+    [module] = cache.rglob("libggml-vulkan.so")
+    [checked] = cache.glob("gpu/*.checked")
+    before = module.read_bytes()
+    module.write_bytes(bytes(len(before)))
+    seconds, nanoseconds = divmod(module.stat().st_ctime_ns, 1_000_000_000)
+    checked.write_text(f"{seconds}.{nanoseconds} \n")
+    assert said(file, "-ngl", "999").startswith("GPU: Idle Card")
+    assert module.read_bytes() == before
 
 
 def test_upstreams_own_programs_use_it_too(bundle: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from damage import DAMAGES, damaged
 from small_bundle import INTERPRETER, Place, expect, write_bundle
 
 pytestmark = pytest.mark.skipif(
@@ -24,68 +25,6 @@ DEMO = Path(__file__).parents[2] / "packer" / "demo_model" / "demo.gguf"
 Start = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def flipped(path: Path) -> None:
-    """One byte is another, and the time of the last write is what it was."""
-    info, data = path.stat(), bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
-
-
-def a_directory(path: Path) -> None:
-    path.unlink()
-    (path / "deep").mkdir(parents=True)
-    (path / "deep" / "file").touch()
-
-
-def home_of(path: Path) -> Path:
-    return next(parent for parent in path.parents if parent.name == "home")
-
-
-def a_link(path: Path) -> None:
-    """To a copy that has been damaged."""
-    copy = home_of(path) / "copy"
-    path.rename(copy)
-    flipped(copy)
-    path.symlink_to(copy)
-
-
-def a_link_to_a_directory(path: Path) -> None:
-    folder = home_of(path) / "theirs"
-    folder.mkdir()
-    (folder / "file").touch()
-    path.unlink()
-    path.symlink_to(folder)
-
-
-DAMAGES: dict[str, Callable[[Path], None]] = {
-    "gone": Path.unlink,
-    "empty": lambda path: os.truncate(path, 0),
-    "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
-    "zeros": lambda path: _overwritten(path, bytes(path.stat().st_size)),
-    "flipped": flipped,
-    "longer": lambda path: _overwritten(path, path.read_bytes() + b"\0"),
-    "directory": a_directory,
-    "link": a_link,
-    "link to a directory": a_link_to_a_directory,
-    "dangling link": lambda path: (path.unlink(), path.symlink_to("nowhere"))[0],
-    "not executable": lambda path: path.chmod(0o600),
-    "no rights": lambda path: path.chmod(0),
-    "others may write": lambda path: path.chmod(0o777),
-    "another's": lambda path: os.chown(path, 12345, 12345),
-}
-
-
-def _overwritten(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-
-
-def damaged(damage: str, path: Path) -> None:
-    if damage == "another's" and os.geteuid() != 0:
-        pytest.skip("only root can give files to others")
-    DAMAGES[damage](path)
-
-
 def state(path: Path) -> tuple[int, int, bytes]:
     info = path.lstat()
     return info.st_mode, info.st_uid, path.read_bytes()
@@ -94,7 +33,7 @@ def state(path: Path) -> tuple[int, int, bytes]:
 def healed(start: Start, place: Place, path: Path, damage: str) -> None:
     """The start works before, directly after the damage, and then again without writing."""
     before = state(path)
-    damaged(damage, path)
+    damaged(damage, path, place.home)
     assert start().returncode == 7
     assert state(path) == before
     assert not list(place.cache.rglob(".*")), "nothing is left behind"
@@ -187,7 +126,7 @@ def test_every_shell_puts_the_stub_right(place: Place, shell: str, damage: str, 
     place.run(*words, place.bundle)
     [stub] = (place.cache / "stubs").iterdir()
     before = state(stub)
-    damaged(damage, stub)
+    damaged(damage, stub, place.home)
     expect(place.run(*words, place.bundle), place.bundle, glibc, str(place.bundle))
     assert state(stub) == before
 
