@@ -56,3 +56,18 @@ llamapack_compile_together(mtmd tools/mtmd 4)
 target_compile_options(cpp-httplib PRIVATE -Os)
 set_property(SOURCE "${LLAMA_SOURCE}/common/arg.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
     APPEND PROPERTY COMPILE_OPTIONS -Os)
+
+# Chat templates are programs of strangers: what they cost is bounded, see template_budget.h.
+set_property(SOURCE "${LLAMA_SOURCE}/common/chat.cpp" "${LLAMA_SOURCE}/common/jinja/caps.cpp"
+    DIRECTORY "${LLAMA_SOURCE}/common"
+    APPEND PROPERTY COMPILE_OPTIONS "-include;${hooks}/template_budget.h")
+set_property(SOURCE "${LLAMA_SOURCE}/common/chat.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+    APPEND PROPERTY COMPILE_DEFINITIONS common_chat_templates_init=common_chat_templates_init_unbounded)
+set_property(SOURCE "${LLAMA_SOURCE}/common/jinja/parser.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+    APPEND PROPERTY COMPILE_DEFINITIONS parse_from_tokens=parse_from_tokens_unbounded)
+target_sources(llama-common PRIVATE "${hooks}/template_budget.cpp" "${hooks}/template_check.cpp")
+target_include_directories(llama-common PRIVATE "${hooks}")
+
+# The log writes what strangers wrote.
+set_property(SOURCE "${LLAMA_SOURCE}/common/log.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+    APPEND PROPERTY COMPILE_OPTIONS "-include;${hooks}/log_print.h")

@@ -17,6 +17,7 @@
 #include "options.h"
 #include "program_path.h"
 #include "router.h"
+#include "terminal.h"
 #include "unsupported.h"
 #include "user_error.h"
 #include "utf8.h"
@@ -54,7 +55,8 @@ static int licenses_print(const bundle & from) {
     const std::string folder = "licenses/model/";
     for (const std::string & name : from.names(folder)) {
         const std::string title = "License for the weights: " + name.substr(folder.size());
-        printf("%s\n%s\n\n%s\n", title.c_str(), std::string(title.size(), '=').c_str(), from.read(name).c_str());
+        const std::string text  = title + "\n" + std::string(title.size(), '=') + "\n\n" + from.read(name) + "\n";
+        fputs((terminal_output_is_tty() ? utf8_printable(text) : text).c_str(), stdout);
     }
     return 0;
 }

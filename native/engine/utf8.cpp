@@ -67,13 +67,21 @@ bool utf8_is_text(const std::string & text) {
     return true;
 }
 
+// Writing from right to left and its kin: what follows would be shown in another order than it has.
+static bool utf8_is_bidi(uint32_t code_point) {
+    return code_point == 0x061C || code_point == 0x200E || code_point == 0x200F || (code_point >= 0x202A && code_point <= 0x202E) ||
+           (code_point >= 0x2066 && code_point <= 0x2069);
+}
+
 std::string utf8_printable(const std::string & text) {
     std::string result;
     for (size_t pos = 0, n; pos < text.size(); pos += n) {
         n                         = utf8_length(text, pos);
         const uint32_t code_point = utf8_decode(text, pos);
         const bool     control    = code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0);
-        if (!control || code_point == '\n' || code_point == '\t') {
+        if (code_point == 0xFFFD) { // what stays of a broken character could be half of a control
+            result += "\xEF\xBF\xBD";
+        } else if ((!control || code_point == '\n' || code_point == '\t') && !utf8_is_bidi(code_point)) {
             result.append(text, pos, n);
         }
     }

@@ -17,5 +17,6 @@ int utf8_width(uint32_t code_point);
 // Whether all of it is UTF-8 without NUL bytes.
 bool utf8_is_text(const std::string & text);
 
-// Without the control characters (but \n and \t) through which a text could steer a terminal.
+// Without the control characters (but \n and \t) through which a text could steer a terminal, and with
+// U+FFFD for what is no UTF-8.
 std::string utf8_printable(const std::string & text);
