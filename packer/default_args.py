@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from runtime.args_file import parse, quote
 from runtime.bundle import MODELS, TEMPLATE
 from runtime.errors import InputError
 from runtime.gguf_header import Header
+
+_AS_WRITTEN = re.compile(r"-\S*\n")
 
 CONTEXT = "-c"
 """The option that states the context size."""
@@ -72,7 +75,16 @@ def default_args(
     if template:
         pairs.append(("--chat-template-file", f"/zip/{TEMPLATE}"))
     text = written([*pairs, *defaults])
-    return text + own.rstrip("\n") + "\n" if own.strip() else text
+    return text + apart(own).rstrip("\n") + "\n" if own.strip() else text
+
+
+def apart(own: str) -> str:
+    """What the packer's user adds, as it follows options of llamapack's.
+
+    Words in the form of `written` come after an empty line, so that `edit --args` knows whose they
+    are.
+    """
+    return f"\n{own}" if _AS_WRITTEN.match(own.rstrip("\n")) else own
 
 
 def written(pairs: Iterable[tuple[str, str]]) -> str:

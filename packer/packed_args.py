@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from packer.default_args import CONTEXT, written
+from packer.default_args import CONTEXT, apart, written
 from packer.papers import sampling
 from runtime.args_file import words_and_ends
 from runtime.errors import InputError
@@ -57,7 +57,7 @@ def with_own(text: str, own: str) -> str:
     options = _Options(text, ())
     options.context()
     options.sampling()
-    return text.removesuffix(options.rest) + own
+    return text.removesuffix(options.rest) + apart(own)
 
 
 class _Options:

@@ -26,7 +26,7 @@ FILES = {
 }
 ARGS = (
     "", " ", "-c 4096", "  --temp 0 # cold\n\n", "--lora tiny.gguf -c 1", "'a b'\n...\n$HOME",
-    "-m other.gguf", "\n-c\n12\n",
+    "-m other.gguf", "\n-c\n12\n", "-c\n12\n--temp\n0", "--lora\ntiny.gguf\n",
 )  # fmt: skip
 
 
@@ -126,6 +126,7 @@ WISHES = st.builds(
 @example(Wishes(), Wishes(template="chatml", files=(("NOTICE", 0),)), Wishes())
 @example(Wishes(args=ARGS[3]), Wishes(args=ARGS[3], name="other"), Wishes())
 @example(Wishes(args=ARGS[4]), Wishes(args=ARGS[4], template="chatml"), Wishes())
+@example(Wishes(args=ARGS[8]), Wishes(args=ARGS[2]), Wishes(args=ARGS[9], template="chatml"))
 @example(Wishes(MODELS[:2], args=ARGS[6]), Wishes(MODELS[1:2], args=ARGS[6]), Wishes())
 @example(
     Wishes(files=(("zeros.bin", 0), ("a.txt", 1))),
