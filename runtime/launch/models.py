@@ -53,6 +53,8 @@ def loaded(target: Target, words: Sequence[str], engine: Path | None = None) -> 
     container = target.weights or target.path
     if named is not None and named.is_file():
         container = named
+    if is_gguf(container) and engine is not None and engine != target.path:
+        return _of(own, None, in_files(container))  # all that the other's engine is told of
     with ExitStack() as stack:
         # The arguments are those of the bundle even where the weights lie beside it.
         of_args = target.path if is_gguf(container) else container

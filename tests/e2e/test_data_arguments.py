@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,7 @@ def test_nobody_has_forgotten_to_judge_an_option(demo_bundle: Path) -> None:
     help_text = run(["sh", demo_bundle, "--help"]).stdout.decode()
     old = ["--ascii", "--fast", "--nologo", "--precise", "--trap", "--unsecure", "--v1", "--v2"]
     assert all(name in help_text for name in ours if name not in (*old, "--no-browser", "--rpc"))
+    assert set(re.findall(r"^    (-[-\w]+)", help_text, re.MULTILINE)) <= judged.keys()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from stand_ins import write_gguf
 
 import runtime
 from runtime.errors import InputError
+from runtime.launch.models import loaded
 from runtime.launch.parts import Parted, parted
 from runtime.launch.target import target_of
 from runtime.weights import in_files
@@ -30,6 +32,29 @@ def test_all_shards_count(shards: list[Path]) -> None:
     assert len(weights.headers) == 3
     assert weights.size == sum(path.stat().st_size for path in shards)
     assert runtime.open(shards[0]).size == weights.size
+
+
+def test_weights_beside_a_bundle_for_another_system(tmp_path: Path) -> None:
+    """Its arguments are its own engine's matter; those of a bundle beside it are looked at."""
+    other = tmp_path / "engines.zip"
+    for path in (tmp_path / "m.exe", other):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(".args" if path != other else "x", "--host 0.0.0.0 -c 7")
+    weights = write_gguf(tmp_path / "m.gguf")
+    target = target_of(tmp_path / "m.exe")
+    assert target.weights == weights
+    assert loaded(target, ["-c", "5"], other).flags.values["context"] == "5"
+    assert loaded(target, [], target.path).flags.values["context"] == "7"
+    data = weights.read_bytes()
+    weights.unlink()
+    with zipfile.ZipFile(tmp_path / "m.llamafile", "w") as archive:
+        archive.writestr("m.gguf", data)
+        archive.writestr(".args", "--host 0.0.0.0")
+    target = target_of(tmp_path / "m.exe")
+    for engine in (other, target.path):
+        with pytest.raises(InputError, match=r"m\.llamafile: its arguments have --host"):
+            loaded(target, [], engine)
+        loaded(target, ["--trust-args"], engine)
 
 
 def test_the_first_shard_is_to_be_named(shards: list[Path]) -> None:
