@@ -87,7 +87,7 @@ BROKEN: dict[str, tuple[str, Break]] = {
     "other magic": ("magic", swapped(b"MZqFpD", b"MZqFpX", 1)),
     "text behind the quote": ("quote", byte_behind_quote),
     "no exit": ("script-exit", swapped(b"exit", b"quit")),
-    "stub behind the end": ("script-extracts", swapped(b"o=1 n=1", b"o=9 n=1")),
+    "stub behind the end": ("script-extracts", swapped(b"o=1 h=", b"o=9 h=")),
     "escape that shells alone know": (
         "elf-escapes",
         swapped(b"\\002\\001\\001", b"\\2\\x1\\001", 1),

@@ -120,10 +120,12 @@ enum verdict os_probe(const char * program, const char ** reason, bool * lasting
         return is_wrong_program(error) ? FAILS : FORBIDDEN;
     }
     // Whoever sends a signal, such as a system without memory, may not do so again.
-    *lasting = !trouble && WIFEXITED(status) && !is_restricted();
-    *reason  = trouble             ? trouble
-               : WIFSIGNALED(status) ? "the system ended it on a trial"
-                                     : "it failed on a trial";
+    bool restricted = is_restricted();
+    *lasting        = !trouble && WIFEXITED(status) && !restricted;
+    *reason         = trouble               ? trouble
+                      : WIFSIGNALED(status) ? "the system ended it on a trial"
+                      : restricted          ? "it failed on a trial, maybe for LD_* variables or a limit of memory"
+                                            : "it failed on a trial";
     return !trouble && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? WORKS : FAILS;
 }
 
