@@ -6,7 +6,6 @@ import errno
 import io
 import mmap
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -20,6 +19,7 @@ from packer.disk import kernel_copies
 from packer.disk.direct import DirectWriter
 from packer.disk.renames import rename_new
 from packer.output_checks import check_limit, check_path, check_space, exists_already
+from packer.temporary_files import temporary_files
 from runtime.errors import InputError
 from runtime.unfinished import undo_path
 
@@ -135,15 +135,12 @@ def made_file(
     """
     check_path(path, force, inputs)
     check_space(path, needed)
-    temporary = temporary_name(path)
-    with terminable():
-        try:
-            yield temporary
-            with temporary.open("r+b") as file:
-                os.fsync(file.fileno())
-            publish(temporary, path, force)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with terminable(), temporary_files(path) as new:
+        temporary = new()
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        publish(temporary, path, force)
 
 
 @contextmanager
@@ -186,11 +183,6 @@ def create(path: Path, mode: int = 0o755) -> io.FileIO:
 
 
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows
-
-
-def temporary_name(path: Path) -> Path:
-    """Where a file is written until it takes its place at `path`."""
-    return path.parent / f".llamapack-{secrets.token_hex(6)}.partial"
 
 
 def publish(temporary: Path, path: Path, force: bool) -> None:

@@ -28,10 +28,11 @@ from packer.edit.in_use import refuse_used
 from packer.edit.moves import Move, make_move
 from packer.edit.opened import Held
 from packer.edit.undo import Change, Undo, take_back
-from packer.output import OutputFile, create, make_executable, publish, sync_folder, temporary_name
+from packer.output import OutputFile, create, make_executable, publish, sync_folder
 from packer.output_checks import check_path, check_space, exists_already
 from packer.pack import Plan, pack
 from packer.progress import Advance
+from packer.temporary_files import temporary_files
 from runtime.errors import InputError
 from runtime.unfinished import undo_path
 
@@ -134,7 +135,6 @@ def _made_beside(path: Path, plan: Plan, *, force: bool) -> Iterator[Callable[[]
     A file that is there already may stay if it has the same bytes. On any exception the new one is
     removed.
     """
-    temporary = temporary_name(path)
     published = False
 
     def publication() -> None:
@@ -147,16 +147,16 @@ def _made_beside(path: Path, plan: Plan, *, force: bool) -> Iterator[Callable[[]
                 raise
 
     try:
-        with create(temporary) as file:
-            pack(plan, OutputFile(file), lambda _: None)
-            os.fsync(file.fileno())
-        yield publication
+        with temporary_files(path) as new:
+            temporary = new()
+            with create(temporary) as file:
+                pack(plan, OutputFile(file), lambda _: None)
+                os.fsync(file.fileno())
+            yield publication
     except BaseException:
         if published and not force:
             path.unlink()
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _rename(path: Path, output: Path, force: bool) -> None:

@@ -8,11 +8,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packer.output import create, publish, temporary_name, terminable
+from packer.output import create, publish, terminable
 from packer.output_checks import check_limit, check_path, check_space
 from packer.parts.output import Part, PartsOutput
 from packer.parts.sha256_lists import path_beside, published
 from packer.progress import progress
+from packer.temporary_files import temporary_files
 from runtime.errors import InputError
 from runtime.parts import of_whole, siblings
 
@@ -64,29 +65,24 @@ def part_files(
     for path in {*certain, first, path_beside(whole), *old.values()}:
         check_path(path, force, inputs)
     check_space(first, needed)
-    temporaries: list[Path] = []
+    with terminable(), temporary_files(whole) as new_name:
 
-    def new() -> tuple[Path, io.FileIO]:
-        temporaries.append(temporary_name(whole))
-        file = create(temporaries[-1])
-        if len(temporaries) == 1:
-            check_limit(file, first, min(needed, size))
-        return temporaries[-1], file
+        def new() -> tuple[Path, io.FileIO]:
+            name = new_name()
+            file = create(name)
+            if not output.parts:
+                check_limit(file, first, min(needed, size))
+            return name, file
 
-    with terminable():
-        try:
-            with PartsOutput(new, size) as output:
-                files = PartFiles(output)
-                yield files
-                output.finish()
-                if len(output.parts) == 1:
-                    publish(temporaries[0], whole, force)
-                    files.paths.append(whole)
-                else:
-                    files.paths += _publish_parts(whole, output.parts, force)
-        finally:
-            for temporary in temporaries:
-                temporary.unlink(missing_ok=True)
+        with PartsOutput(new, size) as output:
+            files = PartFiles(output)
+            yield files
+            output.finish()
+            if len(output.parts) == 1:
+                publish(output.parts[0].path, whole, force)
+                files.paths.append(whole)
+            else:
+                files.paths += _publish_parts(whole, output.parts, force)
 
 
 def _publish_parts(whole: Path, parts: list[Part], force: bool) -> list[Path]:

@@ -8,13 +8,12 @@ packer/parts/resumption.py has compared it with them.
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from packer.output import create, publish, sync_folder, temporary_name
+from packer.output import output_file
 from packer.ownership import check_exclusive, no_follow
 from runtime.errors import InputError
 from runtime.json_input import MALFORMED, is_count, parse_json
@@ -42,15 +41,8 @@ class Journal:
         Raises:
             InputError: there is one already.
         """
-        temporary = temporary_name(path)
-        try:
-            with create(temporary, 0o644) as file:
-                file.write(json.dumps({"format": _FORMAT, **asdict(self)}, indent=2).encode())
-                os.fsync(file.fileno())
-            publish(temporary, path, force=False)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        with output_file(path, mode=0o644) as file:
+            file.write(json.dumps({"format": _FORMAT, **asdict(self)}, indent=2).encode())
 
     @classmethod
     def load(cls, path: Path, name: PartName) -> Journal:
