@@ -100,7 +100,7 @@ def _remove_abandoned(folder: Path) -> None:
 def _remove(lock: Path, paths: list[Path]) -> None:
     """Remove these files, the lock at last, if nobody has it."""
     try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         descriptor = None
     try:

@@ -55,6 +55,24 @@ def test_in_place(theirs: Path, llamapack: CommandLine) -> None:
     assert [path.name for path in theirs.parent.glob(".*")] == []
 
 
+@pytest.mark.parametrize("kind", ["symlink", "hardlink"])
+def test_a_second_name(
+    kind: str, theirs: Path, tmp_path: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    """It is not changed in place; the tip's copy is made."""
+    before = theirs.read_bytes()
+    link = tmp_path / "link.com"
+    getattr(link, f"{kind}_to")(theirs)
+    words = ["assimilate", link, "--target", "linux-x86_64"]
+    done = llamapack(*words)
+    refused(done)
+    assert "-o OUT" in done.stderr
+    assert theirs.read_bytes() == before
+    output = made(llamapack, *words[1:], "-o", tmp_path / "native")
+    assert listed(output) == ["usr/share/zoneinfo/UTC", ".args"]
+    assert theirs.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("target", "machine"), [("linux-aarch64", "EM_AARCH64"), ("linux-x86_64", "EM_X86_64")]
 )
