@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import BinaryIO
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
@@ -25,8 +24,11 @@ from runtime.launch.target import FOLDER, target_of
 from runtime.launch.tools import Tools
 
 _HOST = "127.0.0.1"
-_ATTEMPTS = 3  # another program may take the port that was free
 _LOG_SHOWN = 2000  # bytes
+
+# What an engine says once its socket is its own. Older ones say it before, and port 0 where they
+# are to choose one.
+_SERVED = re.compile(rb"^server and web UI: (http://\S+:(\d+)[^\s]*)[^\n]*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -77,36 +79,30 @@ def serve(
     Raises:
         InputError: it cannot be started, does not fit into memory, or does not answer in time.
     """
-    words = [*_words(context, gpu_layers, gpu, api_key), *arguments]
+    words = [*_words(context, gpu_layers, gpu), *arguments]
     machine = Machine.this()
     plan = _planned(Path(path), words, machine)
     if plan.memory and not force:
         plan.memory.check()
-    if port and not _is_free(port):
-        # Else what listens there would be taken for the engine, and answer in its place.
-        raise InputError(
-            f"port {port} of {_HOST} is in use",
-            "Choose another, or leave `port` out: one is found.",
-        )
     plan = unpacked(plan, machine)
-    with open(log, "w+b") if log else tempfile.TemporaryFile() as said:  # noqa: PTH123
-        for left in reversed(range(_ATTEMPTS)):
-            number = port or _free_port()
-            command = [*plan.argv, "--host", _HOST, "--port", str(number)]
-            with Kept(plan.engine.program, command, plan.environment, said) as engine:
-                url = f"http://{_HOST}:{number}"
-                if _healthy(url, engine, time.monotonic() + timeout):
-                    yield Server(url, f"{url}/v1", api_key or "none", engine.pid)
-                    return
-                ended = engine.ended
-            if not ended or port or not left:
-                raise _failed(path, said, timeout, ended=ended)
+    command = [*plan.argv, "--host", _HOST, "--port", str(port or 0)]
+    # Every local user can read the words of a process.
+    environment = plan.environment | ({"LLAMA_API_KEY": api_key} if api_key else {})
+    deadline = time.monotonic() + timeout
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(log) if log else Path(folder) / "log"
+        with (
+            place.open("wb") as said,
+            Kept(plan.engine.program, command, environment, said) as engine,
+        ):
+            url = _address(path, place, engine, deadline)
+            if not url or not _healthy(url, engine, deadline):
+                raise _failed(path, place, timeout, ended=engine.ended)
+            yield Server(url, f"{url}/v1", api_key or "none", engine.pid)
 
 
-def _words(
-    context: int | None, gpu_layers: int | str | None, gpu: str | None, api_key: str | None
-) -> Iterator[str]:
-    flags = {"-c": context, "-ngl": gpu_layers, "--gpu": gpu, "--api-key": api_key}
+def _words(context: int | None, gpu_layers: int | str | None, gpu: str | None) -> Iterator[str]:
+    flags = {"-c": context, "-ngl": gpu_layers, "--gpu": gpu}
     for name, value in flags.items():
         if value is not None:
             yield from (name, str(value))
@@ -121,21 +117,21 @@ def _planned(path: Path, words: list[str], machine: Machine) -> Plan:
     return planned(target, [*mode, *words], machine, Tools())
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        if os.name == "posix":  # on Windows it would let two programs have one port
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-        return True
+def _address(
+    path: str | os.PathLike[str], place: Path, engine: Kept, deadline: float
+) -> str | None:
+    """Wait until the engine says where it serves; None if it ended or took too long."""
+    while not engine.ended and time.monotonic() < deadline:
+        served = _SERVED.search(place.read_bytes())
+        if served and served[2] == b"0":
+            raise InputError(
+                f"the engine of {os.fspath(path)} is too old to choose a port",
+                "Bring a newer one with `llamapack upgrade`, or pass `port=`.",
+            )
+        if served:
+            return served[1].decode()
+        time.sleep(0.02)
+    return None
 
 
 def _healthy(url: str, engine: Kept, deadline: float) -> bool:
@@ -152,11 +148,9 @@ def _healthy(url: str, engine: Kept, deadline: float) -> bool:
 
 
 def _failed(
-    path: str | os.PathLike[str], said: BinaryIO, timeout: float, *, ended: bool
+    path: str | os.PathLike[str], place: Path, timeout: float, *, ended: bool
 ) -> InputError:
-    said.seek(0, os.SEEK_END)
-    said.seek(max(said.tell() - _LOG_SHOWN, 0))
-    text = said.read().decode("utf-8", "replace").strip()
+    text = place.read_bytes()[-_LOG_SHOWN:].decode("utf-8", "replace").strip()
     how = "ended" if ended else f"did not answer within {timeout:g} seconds"
     return InputError(
         f"the engine for {os.fspath(path)} {how}; it said: {text or 'nothing'}",

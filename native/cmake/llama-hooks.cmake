@@ -3,7 +3,18 @@
 set_source_files_properties("${LLAMA_SOURCE}/src/llama-mmap.cpp" DIRECTORY "${LLAMA_SOURCE}/src"
     PROPERTIES COMPILE_OPTIONS "-include;${CMAKE_CURRENT_SOURCE_DIR}/engine/hooks/member_mmap.h")
 set(hooks "${CMAKE_CURRENT_SOURCE_DIR}/engine/hooks")
+# Upstream's grammars have no bounds but the stack and the patience of whoever waits.
+set_source_files_properties("${LLAMA_SOURCE}/src/llama-grammar.cpp" DIRECTORY "${LLAMA_SOURCE}/src"
+    PROPERTIES COMPILE_OPTIONS "-include;${hooks}/grammar_bounds.h"
+               COMPILE_DEFINITIONS LLAMAPACK_GRAMMAR_BOUNDS)
+set_source_files_properties("${LLAMA_SOURCE}/src/llama-sampler.cpp" DIRECTORY "${LLAMA_SOURCE}/src"
+    PROPERTIES COMPILE_DEFINITIONS llama_grammar_init_impl=llama_grammar_init_bounded)
+set_source_files_properties("${LLAMA_SOURCE}/common/json-schema-to-grammar.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+    PROPERTIES COMPILE_OPTIONS "-include;${hooks}/schema_bounds.h"
+               COMPILE_DEFINITIONS LLAMAPACK_SCHEMA_BOUNDS)
+target_sources(llama-common PRIVATE "${hooks}/schema_bounds.cpp")
 target_sources(llama PRIVATE
+    "${hooks}/grammar_bounds.cpp"
     "${hooks}/mapped_members.cpp"
     "${hooks}/member_mmap_posix.cpp"
     "${hooks}/member_mmap_windows.cpp")
@@ -28,7 +39,18 @@ if (NOT WIN32 AND NOT APPLE)
     set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-models.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
         PROPERTIES COMPILE_DEFINITIONS readlink=router_readlink)
 endif()
-target_sources(llama-server-impl PRIVATE "${hooks}/router_routes.cpp")
+
+# Upstream's server answers whoever asks, and reads whatever is sent.
+set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-http.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
+    PROPERTIES COMPILE_OPTIONS "-include;${hooks}/request_guard.h"
+               COMPILE_DEFINITIONS LLAMAPACK_REQUEST_GUARD)
+set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-context.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
+    PROPERTIES COMPILE_DEFINITIONS eval_llama_cmpl_schema=eval_llama_cmpl_schema_bounded)
+target_sources(server-context PRIVATE "${hooks}/sampling_bounds.cpp")
+target_sources(llama-server-impl PRIVATE
+    "${hooks}/json_bounds.cpp"
+    "${hooks}/request_guard.cpp"
+    "${hooks}/router_routes.cpp")
 target_include_directories(llama-server-impl PRIVATE "${hooks}")
 
 # The web UI comes out of the bundle: this folder's ui.h stands before the one for embedded pages.

@@ -20,7 +20,7 @@ void chat_interrupt() {
 }
 
 void chat_restore_terminal() {
-    terminal_close();
+    terminal_reset();
 }
 
 //
@@ -241,17 +241,18 @@ int chat_run(const chat_options & options) {
     terminal_open();
 
     chat_session session;
-    session.client.server_base = options.server_base;
-    session.client.api_key     = options.api_key;
-    session.client.model       = options.model;
-    session.history.system     = options.system_prompt;
-    session.multiline          = options.multiline;
-    session.view.tty           = terminal_output_is_tty();
-    session.view.edit          = terminal_can_edit() && !options.simple_io;
-    session.view.color         = session.view.tty && options.color && !getenv("NO_COLOR");
-    session.editor.edit        = session.view.edit;
-    session.editor.color       = session.view.color;
-    session.editor.complete    = chat_command_complete;
+    session.client.server_base  = options.server_base;
+    session.client.server_ended = options.server_ended;
+    session.client.api_key      = options.api_key;
+    session.client.model        = options.model;
+    session.history.system      = options.system_prompt;
+    session.multiline           = options.multiline;
+    session.view.tty            = terminal_output_is_tty();
+    session.view.edit           = terminal_can_edit() && !options.simple_io;
+    session.view.color          = session.view.tty && options.color && !getenv("NO_COLOR");
+    session.editor.edit         = session.view.edit;
+    session.editor.color        = session.view.color;
+    session.editor.complete     = chat_command_complete;
 
     int status = EXIT_FAILURE;
     try {

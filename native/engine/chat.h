@@ -1,11 +1,13 @@
 // The terminal chat: a small client of the server's HTTP API.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
 struct chat_options {
     std::string server_base;                // "http://127.0.0.1:8080"
+    const std::atomic<bool> * server_ended = nullptr; // of a server in this process
     std::string api_key;                    // empty if none; sent as Authorization: Bearer
     std::string system_prompt;              // empty if none
     std::string model;                      // the one of several to start with; empty: the server's own choice

@@ -63,10 +63,14 @@ static std::string chat_client_path(const common_http_url & url, const std::stri
 // GET without a body to send, else POST. With a callback, what a successful request answers goes
 // there piece by piece.
 static chat_reply chat_client_request(const chat_client & client, const std::string & path, const std::string & body, const data_callback & on_data) {
+    chat_reply reply;
+    if (client.server_ended && client.server_ended->load()) {
+        reply.failure = "the server in this program has ended";
+        return reply;
+    }
     auto [http, url] = common_http_client(client.server_base);
     http.set_read_timeout(READ_TIMEOUT_S, 0);
 
-    chat_reply       reply;
     httplib::Request request;
     request.method = body.empty() ? "GET" : "POST";
     request.path   = chat_client_path(url, path);

@@ -3,6 +3,7 @@
 
 #include "json.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -52,6 +53,7 @@ struct chat_events {
 
 struct chat_client {
     std::string server_base;
+    const std::atomic<bool> * server_ended = nullptr; // its address may be another's by now
     std::string api_key;
     std::string model; // empty: the server's own choice
 };

@@ -3,6 +3,7 @@
 #include "bundle.h"
 #include "cpu_choice.h"
 #include "gpu_choice.h"
+#include "modes.h"
 #include "user_error.h"
 #include "upstream.h"
 
@@ -11,7 +12,6 @@
 int llama_bench(int argc, char ** argv);
 int llama_completion(int argc, char ** argv);
 int llama_quantize(int argc, char ** argv);
-int llama_server(int argc, char ** argv);
 
 struct command {
     const char * name;
@@ -23,7 +23,7 @@ static const command COMMANDS[] = {
     { "bench",      llama_bench,      true  },
     { "completion", llama_completion, true  },
     { "quantize",   llama_quantize,   false },
-    { "serve",      llama_server,     true  },
+    { "serve",      nullptr,          true  }, // see mode_serve()
 };
 
 static const command * command_find(const std::vector<std::string> & words) {
@@ -82,5 +82,21 @@ int command_run(const std::string & program, const std::string & own, std::vecto
             words.insert(words.end(), { "-ngl", "0" });
         }
     }
-    return upstream_run(one->run, words);
+    if (one->run) {
+        return upstream_run(one->run, words);
+    }
+    std::vector<std::string> origins;
+    for (auto it = words.begin(); it != words.end();) {
+        if (*it != "--allow-origin") {
+            it++;
+            continue;
+        }
+        if (it + 1 == words.end()) {
+            throw user_error("--allow-origin needs a value", "see --help");
+        }
+        const std::vector<std::string> more = options_origins(it[1]);
+        origins.insert(origins.end(), more.begin(), more.end());
+        it = words.erase(it, it + 2);
+    }
+    return mode_serve(words, origins);
 }

@@ -40,7 +40,9 @@ OPTIONS
     -e               take \n and other escapes in -p
     --special        print special tokens too
     --host HOST      address to serve at (default: 127.0.0.1)
-    --port PORT      port to serve at (default: 8080, or the next free one)
+    --port PORT      port to serve at (default: 8080, or the next free one; 0 is any that is free)
+    --allow-origin SITE
+                     lets pages of another site use the server: example.com, https://example.com, or *
     --nobrowser      do not open a browser
     --config FILE    more options, as lines `KEY = VALUE`; no other config file is read
     --trust-args     obey all arguments of the file that -m names, not only those about the model

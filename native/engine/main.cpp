@@ -151,7 +151,7 @@ static int run(const std::string & program, const std::string & own, const route
     const bundle_models models = child.is_child ? bundle_models() : models_read(opts, from);
     if (models_are_routed(opts, models)) {
         router_prepare(opts, models, program, self, from);
-        return opts.mode == run_mode::server ? mode_router(opts) : mode_chat(opts, models.first);
+        return opts.mode == run_mode::server ? mode_server(opts) : mode_chat(opts, models.first);
     }
     models_choose(opts, models, from);
     if (!opts.find("--server-base")) {

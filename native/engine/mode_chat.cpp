@@ -1,6 +1,8 @@
 #include "modes.h"
 
 #include "chat.h"
+#include "crash_guard.h"
+#include "request_rules.h"
 #include "router.h"
 #include "server_address.h"
 #include "server_params.h"
@@ -54,6 +56,7 @@ static void on_terminate(int) {
 }
 
 static void signals_install() {
+    crash_guard_install(chat_restore_terminal);
 #ifdef _WIN32
     SetConsoleCtrlHandler([](DWORD type) -> BOOL {
         if (type != CTRL_C_EVENT) {
@@ -102,6 +105,7 @@ struct server_thread {
 
     explicit server_thread(common_params params) {
         thread = std::thread([this, params]() mutable {
+            crash_guard_thread();
             llama_server(params, 0, nullptr);
             ended.store(true);
         });
@@ -134,32 +138,39 @@ static chat_options chat_settings(const options & opts, const common_params & se
 int mode_chat(options & opts, const std::string & model) {
     std::setlocale(LC_NUMERIC, "C");
 
-    const bool  serves = opts.mode == run_mode::chat_and_server;
-    std::string note;
-    if (!serves) {
-        // Nobody else is meant to find this server: any free port, and a key that nobody knows.
-        opts.remove("--host");
-        opts.remove("--port");
-    }
+    const bool serves = opts.mode == run_mode::chat_and_server;
     if (opts.find("--server-base")) {
         common_params params;
         options_apply(opts, LLAMA_EXAMPLE_SERVER, params);
         signals_install();
         return chat_run(chat_settings(opts, params));
     }
-    note = server_address_choose(opts);
 
+    if (serves) {
+        server_port_check(opts);
+    }
     // The server's log has no place in a chat.
     common_params params = server_params(opts, LOG_LEVEL_ERROR);
     if (!serves) {
-        params.api_keys = { random_key() };
-        params.ui       = false;
+        // Nobody else is meant to find this server: any free port, and a key that nobody knows.
+        params.hostname   = "127.0.0.1";
+        params.port       = 0;
+        params.reuse_port = false;
+        params.api_prefix = "";
+        params.api_keys   = { random_key() };
+        params.ui         = false;
         router_add_child_words({ "--api-key", params.api_keys.front() });
     }
     if (!model.empty()) {
         // Upstream's flag alone would do until the model is loaded.
         router_add_child_words({ "--log-disable", "--verbosity", std::to_string(LOG_LEVEL_ERROR) });
     }
+    if (server_is_socket(params.hostname)) {
+        throw user_error("--host " + params.hostname + ": the chat does not talk to a socket", "--server serves at it");
+    }
+    const server_address address = server_address_bind(params, server_port_is_wish(opts));
+    server_rules_set(params, opts.allowed_origins, router_has_media());
+    request_begin_set(crash_guard_thread);
     llama_backend_init();
     llama_numa_init(params.numa);
     if (terminal_error_is_tty()) {
@@ -169,11 +180,10 @@ int mode_chat(options & opts, const std::string & model) {
     loading.store(true);
     signals_install();
 
-    const std::string url    = server_url(opts);
-    int               status = 1;
+    int status = 1;
     {
         server_thread server(params);
-        const bool    ready = server_wait(url, [&]() { return server.ended.load(); });
+        const bool    ready = server_wait(address.url, [&]() { return server.ended.load(); });
         loading.store(false);
         if (!ready) {
             throw user_error((model.empty() ? opts.value("--model") : model) + ": the model could not be loaded",
@@ -181,11 +191,12 @@ int mode_chat(options & opts, const std::string & model) {
         }
 
         chat_options settings = chat_settings(opts, params);
-        settings.server_base  = url;
+        settings.server_base  = address.url;
+        settings.server_ended = &server.ended;
         settings.model        = model;
         settings.title        = model.empty() ? opts.value("--alias") : model;
         if (serves) {
-            settings.title += "  " + url + (note.empty() ? "" : " (" + note + ")");
+            settings.title += "  " + address.url + (address.note.empty() ? "" : " (" + address.note + ")");
         }
         status = chat_run(settings);
         fflush(stdout);

@@ -1,6 +1,7 @@
 #include "modes.h"
 
 #include "browser.h"
+#include "router.h"
 #include "server_address.h"
 #include "server_params.h"
 #include "upstream.h"
@@ -12,16 +13,18 @@
 #include <cstdio>
 #include <thread>
 
-int llama_server(int argc, char ** argv);
 int llama_server(common_params & params, int argc, char ** argv);
 
-static void announce(options & opts) {
-    const std::string note = server_address_choose(opts);
-    const std::string url  = server_url(opts);
-    fprintf(stderr, "server and web UI: %s%s%s%s\n", url.c_str(), note.empty() ? "" : " (", note.c_str(), note.empty() ? "" : ")");
+static void announce(const server_address & address, const std::string & host, bool no_browser) {
+    if (address.url.empty()) {
+        fprintf(stderr, "server: unix://%s\n", host.c_str());
+        return;
+    }
+    const std::string note = address.note.empty() ? "" : " (" + address.note + ")";
+    fprintf(stderr, "server and web UI: %s%s\n", address.url.c_str(), note.c_str());
 
-    if (!opts.no_browser && browser_available()) {
-        std::thread([url]() {
+    if (!no_browser && browser_available()) {
+        std::thread([url = address.url]() {
             if (server_wait(url, []() { return false; })) {
                 browser_open(url);
             }
@@ -29,31 +32,36 @@ static void announce(options & opts) {
     }
 }
 
-int mode_server(options & opts) {
-    announce(opts);
-    return mode_router_child(opts);
-}
-
-int mode_router_child(const options & opts) {
-    std::vector<std::string> argv = options_argv(opts, LLAMA_EXAMPLE_SERVER);
-    if (opts.log_disable) {
-        argv.push_back("--log-disable");
-    }
-    return upstream_run(llama_server, argv);
-}
-
-int mode_router(options & opts) {
-    announce(opts);
+// `words` are those that upstream puts over the presets of all models.
+static int server_run(common_params & params, const std::vector<std::string> & words = { "llamapack" }) {
 #ifndef _WIN32
     signal(SIGPIPE, SIG_IGN);
 #endif
-    common_params params = server_params(opts, LOG_DEFAULT_LLAMA);
     llama_backend_init();
+    llama_numa_init(params.numa);
+    return upstream_run([&params](int argc, char ** argv) { return llama_server(params, argc, argv); }, words);
+}
 
-    // Upstream would put more words over the presets of all models.
-    char      name[] = "llamapack";
-    char *    argv[] = { name, nullptr };
-    const int status = llama_server(params, 1, argv);
-    common_log_flush(common_log_main());
-    return status;
+int mode_server(const options & opts) {
+    server_port_check(opts);
+    common_params        params  = server_params(opts, LOG_DEFAULT_LLAMA);
+    const server_address address = server_address_bind(params, server_port_is_wish(opts));
+    announce(address, params.hostname, opts.no_browser);
+    server_rules_set(params, opts.allowed_origins, router_has_media());
+    return server_run(params);
+}
+
+int mode_router_child(const options & opts) {
+    common_params params = server_params(opts, LOG_DEFAULT_LLAMA);
+    server_address_bind(params, false);
+    server_rules_set(params, opts.allowed_origins, false);
+    return server_run(params);
+}
+
+int mode_serve(const std::vector<std::string> & words, const std::vector<std::string> & allowed_origins) {
+    common_params        params  = server_params(words, LOG_DEFAULT_LLAMA);
+    const server_address address = server_address_bind(params, false);
+    announce(address, params.hostname, true);
+    server_rules_set(params, allowed_origins, true);
+    return server_run(params, words);
 }

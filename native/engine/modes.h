@@ -5,18 +5,20 @@
 #include "options.h"
 
 #include <string>
+#include <vector>
 
 // A raw completion of `-p`, upstream's `llama completion` without its conversation mode.
 int mode_cli(const options & opts);
 
-// The HTTP server alone. Opens the web UI when there is a desktop.
-int mode_server(options & opts);
-
-// The same for several models, with the options that router_prepare() has made.
-int mode_router(options & opts);
+// The HTTP server alone, also that of several models with the options that router_prepare() has made.
+// Opens the web UI when there is a desktop.
+int mode_server(const options & opts);
 
 // The process of one model behind the router.
 int mode_router_child(const options & opts);
+
+// Upstream's server with words of its own.
+int mode_serve(const std::vector<std::string> & words, const std::vector<std::string> & allowed_origins);
 
 // The terminal chat, with the HTTP server beside it in run_mode::chat_and_server.
 // `model` is the one of several to start with, "" where there is one.

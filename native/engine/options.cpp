@@ -3,6 +3,8 @@
 #include "judged_options.h"
 #include "user_error.h"
 
+#include "common.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -147,6 +149,22 @@ static bool take_own(options & opts, const std::string & name) {
     return true;
 }
 
+std::vector<std::string> options_origins(const std::string & value) {
+    std::vector<std::string> origins;
+    for (std::string one : string_split<std::string>(value, ',')) {
+        one = string_strip(one);
+        while (!one.empty() && one.back() == '/') {
+            one.pop_back();
+        }
+        if (one.empty() || (one != "*" && one.find_first_of("*/ ", one.find("://") == std::string::npos ? 0 : one.find("://") + 3) != std::string::npos)) {
+            throw user_error("--allow-origin " + value + ": " + (one.empty() ? "a host is missing" : one + " is not a host"),
+                             "write hosts (example.com) or origins (https://example.com), several with commas");
+        }
+        origins.push_back(one);
+    }
+    return origins;
+}
+
 static user_error refusal(const std::string & data, const std::vector<std::string> & names) {
     std::string listed;
     for (const std::string & name : names) {
@@ -182,6 +200,12 @@ options options_parse(const std::vector<word> & words, const std::string & data)
         }
         if (name == "--config") {
             opts.config = next_value();
+            continue;
+        }
+        if (name == "--allow-origin") {
+            for (const std::string & origin : options_origins(next_value())) {
+                opts.allowed_origins.push_back(origin);
+            }
             continue;
         }
         const common_arg * arg = find_anywhere(name);

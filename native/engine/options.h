@@ -43,6 +43,8 @@ struct options {
     std::string cpu;    // --cpu, likewise
     std::string config; // --config, likewise
 
+    std::vector<std::string> allowed_origins; // --allow-origin
+
     // The last option of this name (any of its spellings, such as "-m" for "--model"), or null.
     const given_option * find(const std::string & name) const;
 
@@ -64,6 +66,9 @@ void options_print();
 
 // The command line for one of upstream's programs: of the options given, those that it knows.
 std::vector<std::string> options_argv(const options & opts, llama_example example);
+
+// The values of `--allow-origin`, which may hold several.
+std::vector<std::string> options_origins(const std::string & value);
 
 // Lets the options that `example` knows act on `params`, for programs whose loop we replace.
 void options_apply(const options & opts, llama_example example, common_params & params);

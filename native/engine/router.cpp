@@ -38,6 +38,12 @@ static std::string & program_path() {
     return path;
 }
 
+static bool has_media = false;
+
+bool router_has_media() {
+    return has_media;
+}
+
 static bool is_router_only(const std::string & option) {
     return std::any_of(std::begin(ROUTER_ONLY), std::end(ROUTER_ONLY), [&](const char * name) { return options_same(option, name); });
 }
@@ -106,6 +112,9 @@ void router_prepare(options & opts, const bundle_models & models, const std::str
     std::string ignored;
     if (!presets[models.first].get_option(COMMON_ARG_PRESET_LOAD_ON_STARTUP, ignored) && opts.value("--models-max") != "0") {
         presets[models.first].set_option(context, COMMON_ARG_PRESET_LOAD_ON_STARTUP, "true");
+    }
+    for (const auto & [name, preset] : presets) {
+        has_media = has_media || preset.get_option("LLAMA_ARG_MMPROJ", ignored);
     }
     const std::string path = temporary_file_write(presets_text(presets));
 

@@ -18,6 +18,9 @@ void router_prepare(options & opts, const bundle_models & models, const std::str
 // More words for the processes that the router starts.
 void router_add_child_words(const std::vector<std::string> & words);
 
+// Whether one of its models takes pictures, sound or video.
+bool router_has_media();
+
 // What the router told a model's process.
 struct router_child {
     bool        is_child = false; // false in any other process

@@ -1,74 +1,169 @@
 #include "server_address.h"
 
 #include "http.h"
+#include "request_rules.h"
 #include "user_error.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstdlib>
+#include <iterator>
+#include <system_error>
 #include <thread>
 
-static constexpr int PORT_DEFAULT = 8080;
-static constexpr int PORTS_TRIED  = 100;
+static constexpr int PORTS_TRIED = 100;
+static constexpr int PORT_MAX    = 65535;
 
-static bool port_free(const std::string & host, int port) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags    = AI_PASSIVE;
-    addrinfo * found = nullptr;
-    if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) {
-        return true; // no address: the server says what is wrong with it
-    }
-    const auto sock = socket(found->ai_family, SOCK_STREAM, 0);
-    int        yes  = 1;
+static constexpr size_t BODY_MAX       =  16 * 1024 * 1024; // a prompt of some million tokens
+static constexpr size_t BODY_MAX_MEDIA = 256 * 1024 * 1024; // pictures, sound and video
+
 #ifdef _WIN32
-    setsockopt(sock, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *) &yes, sizeof(yes));
+static constexpr int ADDRESS_IN_USE = WSAEADDRINUSE, ADDRESS_REFUSED = WSAEACCES;
 #else
-    setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+static constexpr int ADDRESS_IN_USE = EADDRINUSE, ADDRESS_REFUSED = EADDRINUSE;
 #endif
-    const bool is_free = bind(sock, found->ai_addr, (socklen_t) found->ai_addrlen) == 0;
-    freeaddrinfo(found);
-#ifdef _WIN32
-    closesocket(sock);
-#else
-    close(sock);
-#endif
-    return is_free;
-}
 
-static std::string host_of(const options & opts) {
-    const std::string host = opts.value("--host");
-    return host.empty() ? "127.0.0.1" : host;
-}
-
-std::string server_address_choose(options & opts) {
+bool server_port_is_wish(const options & opts) {
     const given_option * given = opts.find("--port");
-    if (given && !given->is_default) {
-        return "";
+    return given ? given->is_default : !std::getenv("LLAMA_ARG_PORT");
+}
+
+bool server_is_socket(const std::string & host) {
+    static const std::string END = ".sock"; // as upstream's server knows one
+    return host.size() >= END.size() && host.compare(host.size() - END.size(), END.size(), END) == 0;
+}
+
+static user_error not_a_port(const std::string & text) {
+    return { "--port " + text + " is not a port", "choose one from 1 to " + std::to_string(PORT_MAX) + ", or 0 for any that is free" };
+}
+
+void server_port_check(const options & opts) {
+    const char *      named = std::getenv("LLAMA_ARG_PORT");
+    const std::string text  = opts.find("--port") ? opts.value("--port") : named ? named : "0";
+    if (text.empty() || text.size() > 5 || text.find_first_not_of("0123456789") != std::string::npos) {
+        throw not_a_port(text);
     }
-    if (!given && std::getenv("LLAMA_ARG_PORT")) {
-        return "";
-    }
-    const int first = given ? std::atoi(given->values.back().c_str()) : PORT_DEFAULT;
-    for (int port = first; port < first + PORTS_TRIED && port < 65536; port++) {
-        if (port_free(host_of(opts), port)) {
-            opts.remove("--port");
-            opts.add("--port", std::to_string(port));
-            return port == first ? "" : "port " + std::to_string(first) + " is taken";
+}
+
+// What upstream's server is made of, up to the socket.
+struct server_binding : httplib::Server {
+    int error = 0; // of the last try
+
+    explicit server_binding(const common_params & params) {
+        set_error_logger([this](const httplib::Error &, const httplib::Request *) {
+#ifdef _WIN32
+            error = WSAGetLastError();
+#else
+            error = errno;
+#endif
+        });
+        set_socket_options([reuse_port = params.reuse_port](socket_t sock) {
+#ifdef _WIN32
+            (void) reuse_port;
+            httplib::set_socket_opt(sock, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
+#else
+            httplib::set_socket_opt(sock, SOL_SOCKET, SO_REUSEADDR, 1);
+#    ifdef SO_REUSEPORT
+            if (reuse_port) {
+                httplib::set_socket_opt(sock, SOL_SOCKET, SO_REUSEPORT, 1);
+            }
+#    endif
+#endif
+        });
+        if (server_is_socket(params.hostname)) {
+            set_address_family(AF_UNIX);
         }
     }
-    throw user_error("no free port from " + std::to_string(first) + " on at " + host_of(opts),
-                     "choose address and port with --host and --port");
+
+    // The port; negative if the address cannot be had.
+    int try_port(const std::string & host, int port) {
+        error = 0;
+        return port == 0 ? bind_to_any_port(host) : bind_to_port(host, port) ? port : -1;
+    }
+
+    socket_t take() { return svr_sock_.exchange(INVALID_SOCKET); }
+};
+
+static bool host_is_known(const std::string & host) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo * found = nullptr;
+    if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) {
+        return false;
+    }
+    freeaddrinfo(found);
+    return true;
 }
 
-std::string server_url(const options & opts) {
-    std::string host = host_of(opts);
-    if (host == "0.0.0.0") {
-        host = "127.0.0.1";
-    } else if (host == "::") {
-        host = "::1";
+static user_error cannot_bind(const common_params & params, int port, int error) {
+    static const char * const TIP = "choose address and port with --host and --port";
+    const std::string         where = params.hostname + (server_is_socket(params.hostname) ? "" : " port " + std::to_string(port));
+    if (error == ADDRESS_IN_USE || error == ADDRESS_REFUSED) {
+        return { "cannot serve at " + where + ": it is in use", server_is_socket(params.hostname) ? "remove the file, or choose another" : TIP };
     }
-    const char *      env  = std::getenv("LLAMA_ARG_PORT");
-    const std::string port = opts.find("--port") ? opts.value("--port") : env ? env : std::to_string(PORT_DEFAULT);
-    return "http://" + common_http_format_host(host) + ":" + port + opts.value("--api-prefix");
+    if (!server_is_socket(params.hostname) && !host_is_known(params.hostname)) {
+        return { "--host " + params.hostname + ": there is no such address", TIP };
+    }
+    const std::string why = error != 0 ? std::system_category().message(error) : "the name is too long";
+    return { "cannot serve at " + where + ": " + why, TIP };
+}
+
+server_address server_address_bind(common_params & params, bool port_is_wish) {
+    if (params.port < 0 || params.port > PORT_MAX) {
+        throw not_a_port(std::to_string(params.port));
+    }
+    const int first = params.port;
+    const int last  = port_is_wish && first != 0 && !server_is_socket(params.hostname) ? std::min(first + PORTS_TRIED - 1, PORT_MAX) : first;
+    int       bound = -1;
+    int       error = 0;
+    for (int port = first; bound < 0 && port <= last; port++) {
+        server_binding server(params);
+        bound = server.try_port(params.hostname, server_is_socket(params.hostname) ? PORT_MAX : port);
+        error = server.error;
+        if (bound >= 0) {
+            server_socket_hand_on((intptr_t) server.take());
+        } else if (error != ADDRESS_IN_USE && error != ADDRESS_REFUSED) {
+            break;
+        }
+    }
+    if (bound < 0) {
+        throw cannot_bind(params, first, error);
+    }
+    if (server_is_socket(params.hostname)) {
+        return {};
+    }
+    params.port = bound;
+
+    const std::string host = params.hostname == "0.0.0.0" ? "127.0.0.1" : params.hostname == "::" ? "::1" : params.hostname;
+    return { "http://" + common_http_format_host(host) + ":" + std::to_string(bound) + params.api_prefix,
+             bound == first || first == 0 ? "" : "port " + std::to_string(first) + " is taken" };
+}
+
+static bool is_all_addresses(const std::string & host) {
+    unsigned char bytes[16] = {};
+    if (inet_pton(AF_INET, host.c_str(), bytes) != 1 && inet_pton(AF_INET6, host.c_str(), bytes) != 1) {
+        return false;
+    }
+    return std::all_of(std::begin(bytes), std::end(bytes), [](unsigned char byte) { return byte == 0; });
+}
+
+void server_rules_set(common_params & params, const std::vector<std::string> & origins, bool has_media) {
+    request_rules rules;
+    rules.origins       = origins;
+    rules.host          = server_is_socket(params.hostname) ? "" : params.hostname;
+    rules.all_addresses = is_all_addresses(params.hostname);
+    rules.has_key       = !params.api_keys.empty();
+    rules.body_max      = has_media || !params.mmproj.path.empty() ? BODY_MAX_MEDIA : BODY_MAX;
+    if (params.cors_origins_explicit && params.cors_origins != "localhost") {
+        for (const std::string & origin : string_split<std::string>(params.cors_origins, ',')) {
+            rules.origins.push_back(string_strip(origin));
+        }
+    }
+    if (!rules.has_key && !request_rules_are_open(rules)) {
+        params.cors_origins = "localhost"; // the guard names those that are let in
+    }
+    request_rules_set(rules);
 }
 
 bool server_wait(const std::string & url, const std::function<bool()> & stop) {
@@ -77,7 +172,7 @@ bool server_wait(const std::string & url, const std::function<bool()> & stop) {
         client.set_connection_timeout(1, 0);
         const auto answer = client.Get((parts.path == "/" ? "" : parts.path) + "/health");
         if (answer && answer->status == 200) {
-            return true;
+            return !stop();
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }

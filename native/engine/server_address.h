@@ -3,15 +3,32 @@
 
 #include "options.h"
 
+#include "common.h"
+
 #include <functional>
 #include <string>
 
-// Settles host and port in `opts`: 8080 unless given, and the next free one when nobody asked for a
-// certain port. Returns a note such as "port 8080 is taken", or "".
-std::string server_address_choose(options & opts);
+struct server_address {
+    std::string url;  // for programs on this machine, such as "http://127.0.0.1:8080"; "" for a socket
+    std::string note; // such as "port 8080 is taken", or ""
+};
 
-// The base URL for programs on this machine, such as "http://127.0.0.1:8080".
-std::string server_url(const options & opts);
+// Whether the port in `params` is a wish only: 8080 or the bundle's, which the next free one may replace.
+bool server_port_is_wish(const options & opts);
+
+// Throws user_error where the port that is asked for is not a number: upstream would print its manual.
+void server_port_check(const options & opts);
+
+// Whether this host is the path of a Unix socket.
+bool server_is_socket(const std::string & host);
+
+// Binds host and port of `params` and listens there, so that nobody else can answer in this server's
+// place; upstream's server takes the socket over. Port 0 is any that is free: `params` gets it.
+// Throws user_error where that cannot be.
+server_address server_address_bind(common_params & params, bool port_is_wish);
+
+// Settles who may ask the server of `params`: see hooks/request_rules.h.
+void server_rules_set(common_params & params, const std::vector<std::string> & origins, bool has_media);
 
 // Waits until GET /health answers 200. Returns false as soon as `stop` returns true.
 bool server_wait(const std::string & url, const std::function<bool()> & stop);

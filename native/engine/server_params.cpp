@@ -6,12 +6,16 @@
 #include <cstdlib>
 
 common_params server_params(const options & opts, int verbosity) {
-    std::setlocale(LC_NUMERIC, "C");
-
     std::vector<std::string> words = options_argv(opts, LLAMA_EXAMPLE_SERVER);
     if (opts.log_disable) {
         words.push_back("--log-disable");
     }
+    return server_params(std::move(words), verbosity);
+}
+
+common_params server_params(std::vector<std::string> words, int verbosity) {
+    std::setlocale(LC_NUMERIC, "C");
+
     std::vector<char *> argv;
     for (auto & one : words) {
         argv.push_back(&one[0]);

@@ -24,6 +24,7 @@ bool terminal_can_edit();
 void terminal_open();
 void terminal_set_mode(terminal_mode mode);
 void terminal_close(); // async-signal-safe where signals exist
+void terminal_reset(); // the same in the middle of a line: colours and marks of pasted text end, too
 
 // The next byte of input: special keys come as the escape sequences of a VT100.
 int  terminal_read();

@@ -19,6 +19,7 @@ static std::atomic<bool> interrupted{false};
 static int               wake_fds[2] = {-1, -1}; // a pipe: the handler may run in any thread
 static termios           original_state;
 static std::atomic<bool> have_original{false};
+static std::atomic<bool> has_mode{false}; // other than as it was found
 
 static unsigned char input[4096]; // read, not yet asked for
 static size_t        input_pos  = 0;
@@ -52,6 +53,7 @@ void terminal_set_mode(terminal_mode mode) {
     if (!have_original) {
         return;
     }
+    has_mode = mode != TERMINAL_MODE_ORIGINAL;
     termios state = original_state;
     if (mode != TERMINAL_MODE_ORIGINAL) {
         state.c_lflag &= ~(ICANON | ECHO);
@@ -68,6 +70,15 @@ void terminal_set_mode(terminal_mode mode) {
 void terminal_close() {
     if (have_original) {
         tcsetattr(STDIN_FILENO, TCSANOW, &original_state);
+    }
+}
+
+void terminal_reset() {
+    static const char END[] = "\x1b[0m\x1b[?2004l";
+    terminal_close();
+    if (has_mode) {
+        const ssize_t ignored = write(STDOUT_FILENO, END, sizeof(END) - 1);
+        (void) ignored;
     }
 }
 

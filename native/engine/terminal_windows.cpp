@@ -78,6 +78,15 @@ void terminal_close() {
     }
 }
 
+void terminal_reset() {
+    static const char END[] = "\x1b[0m\x1b[?2004l";
+    if (mode_now != TERMINAL_MODE_ORIGINAL && can_edit) {
+        DWORD written;
+        WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), END, sizeof(END) - 1, &written, nullptr);
+    }
+    terminal_close(); // after which the console may print escapes as they are
+}
+
 static void input_push(const char * bytes) {
     for (; *bytes; bytes++) {
         input.push_back((unsigned char) *bytes);

@@ -2,7 +2,7 @@
 
 #include "log.h"
 
-int upstream_run(int (*program)(int, char **), const std::vector<std::string> & argv) {
+int upstream_run(const std::function<int(int, char **)> & program, const std::vector<std::string> & argv) {
     std::vector<char *> pointers;
     for (const auto & one : argv) {
         pointers.push_back(const_cast<char *>(one.c_str()));

@@ -1,0 +1,377 @@
+#include "request_guard.h"
+
+#include "json_bounds.h"
+#include "request_rules.h"
+#include "schema_bounds.h"
+
+#include "json.h"
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#ifdef __GLIBC__
+#    include <malloc.h>
+#endif
+
+using httplib::Request;
+using httplib::Response;
+
+static constexpr int    ANSWER_MS  = 200;
+static constexpr size_t BODY_SMALL = 1024 * 1024;
+
+static request_rules & rules_now() {
+    static request_rules rules;
+    return rules;
+}
+
+static socket_t & socket_now() {
+    static socket_t socket = INVALID_SOCKET;
+    return socket;
+}
+
+static void (*begin_now)() = [] {};
+
+void request_begin_set(void (*begin)()) {
+    begin_now = begin;
+}
+
+void request_rules_set(const request_rules & rules) {
+    rules_now() = rules;
+}
+
+bool request_rules_are_open(const request_rules & rules) {
+    return std::find(rules.origins.begin(), rules.origins.end(), "*") != rules.origins.end();
+}
+
+void server_socket_hand_on(intptr_t socket) {
+    socket_now() = (socket_t) socket;
+}
+
+//
+// Names
+//
+
+static std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return (char) std::tolower(c); });
+    return text;
+}
+
+// The host of "host", "host:port", "[::1]:port", without brackets and a last dot.
+static std::string host_name(const std::string & authority) {
+    std::string name = lower(authority);
+    if (!name.empty() && name[0] == '[') {
+        name = name.substr(1, name.find(']') - 1);
+    } else {
+        name = name.substr(0, name.find(':'));
+    }
+    return !name.empty() && name.back() == '.' ? name.substr(0, name.size() - 1) : name;
+}
+
+// "https://example.com" in any spelling: lower case, without the port that goes without saying.
+static std::string origin_plain(const std::string & origin) {
+    const std::string plain = lower(origin);
+    for (const auto & [scheme, port] : { std::pair<std::string, std::string>("http://", ":80"), { "https://", ":443" } }) {
+        if (plain.rfind(scheme, 0) == 0 && plain.size() > port.size() && plain.compare(plain.size() - port.size(), port.size(), port) == 0) {
+            return plain.substr(0, plain.size() - port.size());
+        }
+    }
+    return plain;
+}
+
+static std::string origin_authority(const std::string & origin) {
+    const size_t scheme = origin.find("://");
+    return scheme == std::string::npos ? origin : origin.substr(scheme + 3);
+}
+
+static bool is_address(const std::string & name) {
+    unsigned char bytes[16];
+    return inet_pton(AF_INET, name.c_str(), bytes) == 1 || inet_pton(AF_INET6, name.c_str(), bytes) == 1;
+}
+
+static bool is_loopback(const std::string & name) {
+    static const std::string LOCALHOST = ".localhost";
+    unsigned char            bytes[16];
+    if (inet_pton(AF_INET, name.c_str(), bytes) == 1) {
+        return bytes[0] == 127;
+    }
+    if (inet_pton(AF_INET6, name.c_str(), bytes) == 1) {
+        static const unsigned char ONE[16]    = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 };
+        static const unsigned char MAPPED[13] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 127 };
+        return memcmp(bytes, ONE, 16) == 0 || memcmp(bytes, MAPPED, 13) == 0;
+    }
+    return "." + name == LOCALHOST ||
+           (name.size() > LOCALHOST.size() && name.compare(name.size() - LOCALHOST.size(), LOCALHOST.size(), LOCALHOST) == 0);
+}
+
+// Nobody can make an address lead elsewhere, as one can with a name.
+static bool host_is_allowed(const request_rules & rules, const std::string & name, const std::string & local) {
+    return is_loopback(name) || (!name.empty() && name == lower(rules.host)) || (is_address(name) && (rules.all_addresses || name == local)) ||
+           std::any_of(rules.origins.begin(), rules.origins.end(), [&](const std::string & one) { return host_name(origin_authority(one)) == name; });
+}
+
+static bool origin_is_allowed(const request_rules & rules, const std::string & origin, const std::string & host) {
+    if (origin.find("://") == std::string::npos) {
+        return false; // "null"
+    }
+    const std::string authority = origin_authority(origin);
+    if (is_loopback(host_name(authority)) || (!host.empty() && origin_plain(origin) == origin_plain("http://" + host))) {
+        return true;
+    }
+    return std::any_of(rules.origins.begin(), rules.origins.end(), [&](const std::string & one) {
+        return one.find("://") != std::string::npos ? origin_plain(one) == origin_plain(origin)
+             : lower(one) == lower(authority) || lower(one) == host_name(authority);
+    });
+}
+
+//
+// Requests
+//
+
+struct refused {
+    int         status = 0; // 0: it is not
+    std::string message;
+};
+
+// Only what a name may have: the message is read by people.
+static std::string printable(const std::string & text) {
+    std::string kept;
+    for (const char c : text.substr(0, 200)) {
+        kept += std::isalnum((unsigned char) c) || strchr(".:-_/[]", c) ? c : '?';
+    }
+    return kept;
+}
+
+static bool is_reading(const Request & req) {
+    return req.method == "GET" || req.method == "HEAD" || req.method == "OPTIONS";
+}
+
+static refused caller_refused(const request_rules & rules, const Request & req) {
+    static const std::string TIP = "; --allow-origin lets it in";
+
+    const std::string host = req.get_header_value("Host");
+    if (req.get_header_value_count("Host") > 1 || (!host.empty() && !host_is_allowed(rules, host_name(host), req.local_addr))) {
+        return { 403, "this server is not known as " + printable(host_name(host)) + TIP };
+    }
+    std::string origin = req.get_header_value("Origin");
+    if (!req.has_header("Origin")) {
+        // Old browsers send no origin with a form, and none sends it where a page only shows something.
+        const std::string referer = req.get_header_value("Referer");
+        const size_t      path    = referer.find('/', std::min(referer.size(), referer.find("://") + 3));
+        origin = referer.substr(0, path);
+
+        const bool foreign = req.get_header_value("Sec-Fetch-Site") == "cross-site";
+        const bool visited = is_reading(req) && req.get_header_value("Sec-Fetch-Mode") == "navigate" &&
+                             (!req.has_header("Sec-Fetch-Dest") || req.get_header_value("Sec-Fetch-Dest") == "document");
+        if (is_reading(req) ? !foreign || visited : origin.empty() && !foreign) {
+            return {};
+        }
+    }
+    if (req.get_header_value_count("Origin") > 1 || !origin_is_allowed(rules, origin, host)) {
+        return { 403, "pages of " + (origin.empty() ? "other sites" : printable(origin)) + " may not use this server" + TIP };
+    }
+    return {};
+}
+
+static bool is_browser(const Request & req) {
+    for (const char * name : { "Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest" }) {
+        if (req.has_header(name)) {
+            return true;
+        }
+    }
+    return req.get_header_value("User-Agent").find("Mozilla/") != std::string::npos;
+}
+
+// Browsers send other types to any address, without asking whether they may.
+static bool body_is_json_or_form(const Request & req) {
+    const std::string header = lower(req.get_header_value("Content-Type"));
+    std::string       type   = header.substr(0, header.find(';'));
+    type.erase(type.find_last_not_of(" \t") + 1);
+
+    const bool is_json = type == "application/json" ||
+                         (type.rfind("application/", 0) == 0 && type.size() > 5 && type.compare(type.size() - 5, 5, "+json") == 0);
+    // `curl -d` alone calls everything a form.
+    const bool is_unnamed = type.empty() || type == "application/x-www-form-urlencoded";
+    return req.get_header_value_count("Content-Type") <= 1 && (is_json || type == "multipart/form-data" || (is_unnamed && !is_browser(req)));
+}
+
+static bool has_body(const Request & req) {
+    return req.get_header_value_u64("Content-Length") > 0 || req.has_header("Transfer-Encoding");
+}
+
+static refused body_too_large(const request_rules & rules) {
+    return { 413, "the body is larger than " + std::to_string(rules.body_max) + " bytes" };
+}
+
+static refused body_refused(const request_rules & rules, const Request & req) {
+    if (has_body(req) && !body_is_json_or_form(req)) {
+        return { 415, "send JSON with the header Content-Type: application/json" };
+    }
+    return req.get_header_value_u64("Content-Length") > rules.body_max ? body_too_large(rules) : refused();
+}
+
+static refused request_refused(const Request & req) {
+    const request_rules & rules = rules_now();
+    refused               why;
+    if (!rules.has_key && !request_rules_are_open(rules)) {
+        why = caller_refused(rules, req);
+    }
+    return why.status == 0 ? body_refused(rules, req) : why;
+}
+
+static std::string error_text(const refused & why) {
+    const common_json error = {
+        { "error", {
+            { "code",    why.status },
+            { "message", why.message },
+            { "type",    why.status == 403 ? "permission_error" : "invalid_request_error" },
+        } },
+    };
+    return error.dump_safe();
+}
+
+static const char JSON[] = "application/json; charset=utf-8";
+
+static void answer_refused(const Request & req, Response & res, const refused & why) {
+    const std::string text = error_text(why);
+    res.status = why.status;
+    if (!has_body(req)) {
+        res.set_content(text, JSON);
+        return;
+    }
+    // The body stays unread, and a connection that is closed so loses the answer as well: the client gets
+    // a moment to read it.
+    res.set_content_provider(
+        text.size(), JSON, [text](size_t offset, size_t size, httplib::DataSink & sink) { return sink.write(text.data() + offset, size); },
+        [](bool) { std::this_thread::sleep_for(std::chrono::milliseconds(ANSWER_MS)); });
+}
+
+static void body_drop_server_keys(Request & req) {
+    common_json body = common_json::parse_no_throw(req.body);
+    if (body.is_discarded() || !body.is_object()) {
+        return; // upstream says what is wrong with it
+    }
+    std::vector<std::string> keys;
+    for (const auto & item : body.items()) {
+        if (json_key_is_server_s(item.key())) {
+            keys.push_back(item.key());
+        }
+    }
+    for (const std::string & key : keys) {
+        body.erase(key);
+    }
+    req.body = body.dump_safe();
+}
+
+// The C library keeps what was freed, a part for each thread that had it.
+static void memory_return() {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
+// Bounds the body before upstream's handler sees it.
+static httplib::Server::Handler guarded(httplib::Server::Handler handler) {
+    return [handler](const Request & given, Response & res) {
+        begin_now();
+        Request & req = const_cast<Request &>(given); // the caller's own, and no constant there
+        if (req.is_multipart_form_data()) {
+            auto & fields = req.form.fields;
+            for (auto it = fields.begin(); it != fields.end();) {
+                it = json_key_is_server_s(it->first) ? fields.erase(it) : std::next(it);
+            }
+        } else if (!req.body.empty()) {
+            const json_bounds bounds(req.body);
+            if (!bounds.refusal.empty()) {
+                res.status = 400;
+                res.set_content(error_text({ 400, bounds.refusal }), JSON);
+                return;
+            }
+            if (bounds.has_server_keys) {
+                body_drop_server_keys(req);
+            }
+        }
+        // The router sends the headers on to a process that knows another address.
+        for (const char * name : { "Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest" }) {
+            req.headers.erase(name);
+        }
+        schema_work_begin();
+        handler(req, res);
+        if (given.body.size() > BODY_SMALL) {
+            memory_return();
+        }
+    };
+}
+
+namespace httplib {
+
+guarded_server::guarded_server() {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024); // larger bodies go back at once
+#endif
+    set_payload_max_length(rules_now().body_max);
+    set_expect_100_continue_handler([](const Request & req, Response & res) {
+        const refused why = request_refused(req);
+        if (why.status != 0) {
+            answer_refused(req, res, why);
+        }
+        return why.status == 0 ? (int) StatusCode::Continue_100 : why.status;
+    });
+}
+
+Server & guarded_server::set_pre_routing_handler(HandlerWithResponse handler) {
+    return Server::set_pre_routing_handler([handler](const Request & req, Response & res) {
+        const refused why = request_refused(req);
+        if (why.status != 0) {
+            answer_refused(req, res, why);
+            return HandlerResponse::Handled;
+        }
+        const HandlerResponse handled = handler(req, res);
+        if (!rules_now().has_key && !request_rules_are_open(rules_now())) {
+            res.headers.erase("Access-Control-Allow-Origin");
+            if (req.has_header("Origin")) {
+                res.set_header("Vary", "Origin");
+                res.set_header("Access-Control-Allow-Origin", req.get_header_value("Origin"));
+            }
+        }
+        return handled;
+    });
+}
+
+Server & guarded_server::set_error_handler(Handler handler) {
+    return Server::set_error_handler([handler](const Request & req, Response & res) {
+        handler(req, res);
+        if (res.status == StatusCode::PayloadTooLarge_413 && res.body.empty()) {
+            answer_refused(req, res, body_too_large(rules_now()));
+        }
+    });
+}
+
+Server & guarded_server::Post(const std::string & pattern, Handler handler) {
+    return Server::Post(pattern, guarded(std::move(handler)));
+}
+
+Server & guarded_server::Get(const std::string & pattern, Handler handler) {
+    return Server::Get(pattern, guarded(std::move(handler)));
+}
+
+Server & guarded_server::Delete(const std::string & pattern, Handler handler) {
+    return Server::Delete(pattern, guarded(std::move(handler)));
+}
+
+bool guarded_server::bind_to_port(const std::string & host, int port) {
+    if (socket_now() == INVALID_SOCKET) {
+        return Server::bind_to_port(host, port);
+    }
+    svr_sock_    = socket_now();
+    socket_now() = INVALID_SOCKET;
+    return true;
+}
+
+int guarded_server::bind_to_any_port(const std::string & host) {
+    return bind_to_port(host, 0) ? 0 : -1;
+}
+
+} // namespace httplib

@@ -1,0 +1,26 @@
+// Who may ask the server, and for how much. Settled by the engine before upstream's server starts.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+struct request_rules {
+    std::vector<std::string> origins;             // --allow-origin: hosts, or origins such as "https://example.com"
+    std::string              host;                // that is served, "" for a socket
+    bool                     all_addresses = false; // it is 0.0.0.0 or ::
+    bool                     has_key       = false; // upstream asks for one, and its rules for origins hold
+    size_t                   body_max      = 0;   // bytes
+};
+
+void request_rules_set(const request_rules & rules);
+
+// Whether `--allow-origin '*'` leaves Host and Origin to upstream.
+bool request_rules_are_open(const request_rules & rules);
+
+// Calls `begin` in the thread of each request.
+void request_begin_set(void (*begin)());
+
+// The socket that upstream's server is to listen at: bound, and listening already.
+void server_socket_hand_on(intptr_t socket);

@@ -1,0 +1,30 @@
+// Included by the compiler in front of upstream's json-schema-to-grammar.cpp, which calls itself for each
+// part of a schema, and some schemas have more parts than letters.
+#pragma once
+
+// Bounds the schemas that this thread converts from now on.
+void schema_work_begin();
+
+// Throws where one of them takes too long, or goes too deep.
+void schema_work();
+
+#ifdef LLAMAPACK_SCHEMA_BOUNDS
+#    include "json-schema-to-grammar.h"
+#    include "common.h"
+
+#    include <algorithm>
+#    include <functional>
+#    include <limits>
+#    include <map>
+#    include <regex>
+#    include <set>
+#    include <sstream>
+#    include <string>
+#    include <string_view>
+#    include <unordered_map>
+#    include <unordered_set>
+#    include <vector>
+
+// Each of its functions that call themselves asks a schema for a key.
+#    define contains(key) contains((schema_work(), key))
+#endif
