@@ -280,3 +280,38 @@ def directory_of(names: list[bytes], *, extra: int = 0, wide: int = 0, **changed
         changed.get("size", size), changed.get("offset", offset), 0,
     )  # fmt: skip
     return bytes(out) + bytes(changed.get("trailing", 0))
+
+
+def zipped(members: dict[str, bytes], *, before: int = 0) -> bytes:
+    out = io.BytesIO()
+    out.write(bytes(before))
+    with zipfile.ZipFile(out, "a") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def end_record(
+    offset: int, size: int, *, count: int = 1, disk: int = 0, comment: bytes = b""
+) -> bytes:
+    fields = (b"PK\5\6", disk, disk, count, count, size, offset, len(comment))
+    return struct.pack("<4s4H2IH", *fields) + comment
+
+
+def two_directories(*, disk: int, inside: bool) -> bytes:
+    """A file in which one directory lists harmless arguments and the other one does not.
+
+    Args:
+        disk: of the second end record.
+        inside: whether it is the comment of the first one.
+    """
+    harmless = zipped({".args": b"-m demo.gguf"})[:-22]
+    data, first = harmless[: harmless.index(b"PK\1\2")], harmless[harmless.index(b"PK\1\2") :]
+    other = zipped({".args": b"--tools all"}, before=len(data))[len(data) : -22]
+    data, second = data + other[: other.index(b"PK\1\2")], other[other.index(b"PK\1\2") :]
+    body = data + first + second
+    last = end_record(len(data), len(first), disk=disk)
+    place = len(data) + len(first)
+    return (
+        body + end_record(place, len(second), comment=last if inside else b"") + last * (not inside)
+    )

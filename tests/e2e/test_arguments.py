@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from odd_archives import two_directories
 from repository import DEMO
 from running import CLI, QUESTION, answer, pack, run
 
@@ -138,3 +139,12 @@ def test_mistakes(demo_bundle: Path, words: list[str], cause: str, way_out: str)
     assert cause in lines[0]
     assert lines[1].startswith("TIP ")
     assert way_out in lines[1]
+
+
+def test_a_file_that_can_be_read_in_two_ways_is_refused(demo_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.llamafile"
+    for disk in (0, 1):
+        path.write_bytes(two_directories(disk=disk, inside=True))
+        lines = run(["sh", demo_bundle, *CLI, "-m", path]).stderr.decode().splitlines()
+        assert lines[0].startswith(f"ERROR {path}: is not a GGUF, nor a bundle: its ZIP ")
+        assert lines[1].startswith("TIP ")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import struct
 import subprocess
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from costs import COMMAND, cheap
 from hypothesis import settings
-from odd_archives import archives, directory_of
+from odd_archives import archives, directory_of, end_record, two_directories, zipped
 from stand_ins import CommandLine, Refused
 
 from runtime.errors import InputError
@@ -86,37 +85,6 @@ def read_alike(driver: Path, file: bytes) -> Listing:
     return engines
 
 
-def made(members: dict[str, bytes], *, before: int = 0) -> bytes:
-    out = io.BytesIO()
-    out.write(bytes(before))
-    with zipfile.ZipFile(out, "a") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return out.getvalue()
-
-
-def end(offset: int, size: int, *, count: int = 1, disk: int = 0, comment: bytes = b"") -> bytes:
-    fields = (b"PK\5\6", disk, disk, count, count, size, offset, len(comment))
-    return struct.pack("<4s4H2IH", *fields) + comment
-
-
-def two_directories(*, disk: int, inside: bool) -> bytes:
-    """A file in which one directory lists harmless arguments and the other one does not.
-
-    Args:
-        disk: of the second end record.
-        inside: whether it is the comment of the first one.
-    """
-    harmless = made({".args": b"-m demo.gguf"})[:-22]
-    data, first = harmless[: harmless.index(b"PK\1\2")], harmless[harmless.index(b"PK\1\2") :]
-    other = made({".args": b"--tools all"}, before=len(data))[len(data) : -22]
-    data, second = data + other[: other.index(b"PK\1\2")], other[other.index(b"PK\1\2") :]
-    body = data + first + second
-    last = end(len(data), len(first), disk=disk)
-    place = len(data) + len(first)
-    return body + end(place, len(second), comment=last if inside else b"") + last * (not inside)
-
-
 @pytest.mark.parametrize("inside", [True, False])
 @pytest.mark.parametrize("disk", [0, 1, 0xFFFF])
 def test_two_directories_are_refused_by_all(
@@ -133,25 +101,25 @@ def test_two_directories_are_refused_by_all(
 
 
 def test_a_second_archive_in_the_comment_is_refused(driver: Path) -> None:
-    first = made({"a": b"1"})
-    second = made({"b": b"2"}, before=len(first))[len(first) :]
+    first = zipped({"a": b"1"})
+    second = zipped({"b": b"2"}, before=len(first))[len(first) :]
     comment = struct.pack("<H", len(second))
     assert read_alike(driver, first[:-2] + comment + second) is None
 
 
 def test_an_archive_that_grew_has_its_last_members(driver: Path) -> None:
     """zipalign of llamafile leaves the old directory where it was, and so does `--runtime`."""
-    first = made({"a": b"1"})
+    first = zipped({"a": b"1"})
     found = read_alike(
-        driver, made({"b": b"2"}, before=len(first)).replace(bytes(len(first)), first, 1)
+        driver, zipped({"b": b"2"}, before=len(first)).replace(bytes(len(first)), first, 1)
     )
     assert found
     assert [row[0] for row in found[1:]] == [b"b".hex()]
 
 
 def test_a_zip_in_a_zip(driver: Path) -> None:
-    for inner in (made({}), made({"x": b"1"}), archives(5, 1)[0]):
-        found = read_alike(driver, made({"a.zip": inner, "b": b"2"}, before=9))
+    for inner in (zipped({}), zipped({"x": b"1"}), archives(5, 1)[0]):
+        found = read_alike(driver, zipped({"a.zip": inner, "b": b"2"}, before=9))
         assert found
         assert len(found) == 3
 
@@ -221,7 +189,7 @@ def test_archives_with_old_names_are_read_but_are_no_bundles(
     tmp_path: Path, llamapack: CommandLine, refused: Refused
 ) -> None:
     path = tmp_path / "old.zip"
-    path.write_bytes(made({"x\xc4.txt": b"hello"}).replace("xÄ".encode(), b"x_\x8e"))
+    path.write_bytes(zipped({"x\xc4.txt": b"hello"}).replace("xÄ".encode(), b"x_\x8e"))
     assert llamapack("ls", path).stdout.split()[-1] == "x_Ä.txt"
     assert llamapack("cat", path, "x_Ä.txt").stdout == "hello"
     assert "not UTF-8" in refused(llamapack("inspect", path))
@@ -240,7 +208,7 @@ def test_names_without_the_flag_are_utf_8_if_they_can_be(
 
 def _claims(file: int) -> bytes:
     """As many end records as there is room for, each with a directory as long as the file."""
-    record = end(0, file - 65536)
+    record = end_record(0, file - 65536)
     return record * (65535 // len(record))
 
 
@@ -265,7 +233,7 @@ def _smallest(count: int) -> bytes:
     place = 30 + len(entries)
     fields = (b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(entries), 30)
     wide = struct.pack("<4sQ2H2I4Q", *fields) + struct.pack("<4sIQI", b"PK\6\7", 0, place, 1)
-    return one[:30] + entries + wide + end(30, len(entries), count=0xFFFF)
+    return one[:30] + entries + wide + end_record(30, len(entries), count=0xFFFF)
 
 
 @pytest.mark.parametrize(
