@@ -38,8 +38,12 @@ class HubServer(WebServer):
         """How contents are served (`data` aside)."""
         self.failures: list[Answer] = []
         """Given first, whatever is asked."""
+        self.always: Answer | None = None
+        """Given whatever is asked."""
 
     def page(self, request: Request) -> Page | Answer:
+        if self.always:
+            return self.always
         if self.failures:
             return self.failures.pop(0)
         parts = [unquote(part) for part in urlsplit(request.path).path.strip("/").split("/")]
@@ -105,10 +109,11 @@ def _refusal(repo: Repo | None, request: Request) -> Answer | None:  # noqa: PLR
 def _listing(name: str, repo: Repo) -> Answer:
     siblings: list[dict[str, object]] = []
     for file, data in sorted(repo.files.items()):
-        entry: dict[str, object] = {"rfilename": file, "size": len(data)}
+        size = repo.sizes.get(file, len(data))
+        entry: dict[str, object] = {"rfilename": file, "size": size, "blobId": git_sha1(data)}
         if file.endswith(".gguf"):
             sha256 = repo.etags.get(file, hashlib.sha256(data).hexdigest())
-            entry["lfs"] = {"sha256": sha256, "size": len(data), "pointerSize": 130}
+            entry["lfs"] = {"sha256": sha256, "size": size, "pointerSize": 130}
         siblings.append(entry)
     found = {"id": name, "sha": repo.commit, "siblings": siblings, "gated": repo.gated}
     return Answer(200, {"Content-Type": "application/json"}, json.dumps(found).encode())

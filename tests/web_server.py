@@ -44,6 +44,8 @@ class Page:
     chunked: bool = False
     first: list[Answer] = field(default_factory=list)
     """Given to the first requests, one each."""
+    later: list[Answer] = field(default_factory=list)
+    """Given to the first requests for a range, one each."""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -123,6 +125,8 @@ class WebServer:
             page = self.page(request)
             if isinstance(page, Page) and page.first:
                 page = page.first.pop(0)
+            if isinstance(page, Page) and page.later and "range" in headers:
+                page = page.later.pop(0)
             cut = page.cut if isinstance(page, Page) else None
             if cut is not None and page.cuts is not None and request.method == "GET":
                 cut = cut if page.cuts > 0 else None

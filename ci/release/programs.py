@@ -86,6 +86,7 @@ def _frozen(name: str, module: str, packages: Sequence[str], code: Path, work: P
         *("--name", name, "--paths", code, "--specpath", work),
         *("--workpath", work / "build", "--distpath", work / "dist"),
         *(word for one in packages for word in ("--collect-submodules", one)),
+        *("--copy-metadata", "hf_xet"),  # by which huggingface_hub knows that it is installed
         *("--add-data", f"{code / 'packer'}{os.pathsep}packer"),
         *(word for one in _UNUSED for word in ("--exclude-module", one)),
         entry,

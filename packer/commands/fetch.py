@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
-        "fetch", help="download weights; a download that was cut off goes on where it ended"
+        "fetch", help="download weights; an interrupted download continues where it ended"
     )
     parser.add_argument(
         "sources",

@@ -50,9 +50,9 @@ def from_hub(word: HubWord, downloads: Downloads) -> Checkpoint:
     config = hub.path(model, ADAPTER_CONFIG if ADAPTER_CONFIG in model.files else CONFIG)
     downloads.finish()
     read_config(config, str(word))  # Its refusal must not come after gigabytes.
-    for file in model.files:
-        hub.path(model, file)
-        downloads.finish()
+    model = hub.fetched(model)
+    downloads.finish()
+    config = hub.path(model, config.name)
     return Checkpoint.open(config.parent, word.repo.partition("/")[2])
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from packer.inputs.small_files import SmallFile, from_disk
+from packer.inputs.small_files import SmallFile, check_size, from_disk
 from packer.license_files import license_files
+from runtime.errors import InputError
 from runtime.json_input import parse_json
 
 if TYPE_CHECKING:
@@ -40,7 +41,12 @@ def documents_of(hub: Hub, model: HubModel) -> Documents:
     files = model.listing.files
 
     def fetched(file: str) -> SmallFile:
-        return from_disk(hub.path(model, file), f"hf:{model.word.repo}/{file}")
+        origin = f"hf:{model.word.repo}/{file}"
+        size = files[file].size
+        if size is None and not hub.here(model, file):
+            raise InputError(f"the Hub does not state the size of {origin}", "Check HF_ENDPOINT.")
+        check_size(size or 0, origin)  # before gigabytes come
+        return from_disk(hub.path(model, file), origin)
 
     return Documents(
         repo=model.word.repo,

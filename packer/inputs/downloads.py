@@ -13,7 +13,7 @@ from runtime.download.settings import Settings, settings
 
 if TYPE_CHECKING:
     from runtime.download.hub import Hub
-    from runtime.download.progress import Begin, Sized
+    from runtime.download.progress import Report, Sized
     from runtime.download.web import Web
 
 
@@ -24,6 +24,7 @@ class Downloads:
         self.settings: Settings = settings(offline=offline)
         self._say = (lambda _: None) if quiet else note
         self._stack = ExitStack()
+        self._hub: Hub | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -40,21 +41,20 @@ class Downloads:
         # Not at the top: for a file on disk nobody waits for an HTTP library.
         from runtime.download.hub import Hub
 
-        return Hub(self.settings, begin=self._begin, note=self._say)
+        if self._hub is None:
+            self._hub = Hub(self.settings, self._report())
+        return self._hub
 
     def web(self) -> Web:
         """Other servers, likewise."""
         from runtime.download.web import Web
 
-        return Web(
-            build_cache.root() / "downloads",
-            offline=self.settings.offline,
-            begin=self._begin,
-            note=self._say,
-        )
+        folder = build_cache.root() / "downloads"
+        return Web(folder, self._report(), offline=self.settings.offline)
 
-    @property
-    def _begin(self) -> Begin:
+    def _report(self) -> Report:
+        from runtime.download.progress import Report
+
         def begin(label: str) -> Sized:
             def sized(size: int | None) -> Callable[[int], object]:
                 self.finish()
@@ -62,4 +62,4 @@ class Downloads:
 
             return sized
 
-        return begin
+        return Report(begin, self._say)

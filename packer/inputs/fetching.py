@@ -42,6 +42,8 @@ def _from_hub(
 ) -> Iterator[Path]:
     hub = locator.hub()
     model = hub.model(word)
+    if folder is None:
+        model = hub.fetched(model)
     files = list(model.files)
     if args.mmproj and model.projector and model.projector not in files:
         files.append(model.projector)

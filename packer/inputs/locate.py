@@ -108,9 +108,10 @@ class Locator(Downloads):
             from packer.inputs.checkpoints import from_hub
 
             return self._made(self._workshop, from_hub(word, self))
-        paths = [hub.path(model, file) for file in model.files]
+        model = hub.fetched(model)
+        weights = FileWeights(hub.path(model, model.files[0]))
         self.finish()
-        located = Located(FileWeights(paths[0]), documents=lambda: self._documents(hub, model))
+        located = Located(weights, documents=lambda: self._documents(hub, model))
         projector = model.projector
         if projector is None or projector in model.files:
             return located

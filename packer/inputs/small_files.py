@@ -48,8 +48,7 @@ def small_file(word: str) -> SmallFile:
     path, member = parts
     with Bundle.open(path, old_names=True) as archive:
         found = archive.members.get(member)
-        if found is not None and found.size > _LIMIT:
-            raise _too_large(word)
+        check_size(found.size if found else 0, word)
         return SmallFile(PurePosixPath(member).name, archive.read(member), word)
 
 
@@ -62,10 +61,15 @@ def from_disk(path: Path, origin: str) -> SmallFile:
     Raises:
         InputError: there is no such file, or it is larger than 1 MiB.
     """
-    if FileSource.of(path).size > _LIMIT:
-        raise _too_large(origin)
+    check_size(FileSource.of(path).size, origin)
     return SmallFile(PurePosixPath(origin).name, path.read_bytes(), origin)
 
 
-def _too_large(origin: str) -> InputError:
-    return InputError(f"{origin} has more than 1 MiB", "Give a document, not weights.")
+def check_size(size: int, origin: str) -> None:
+    """See that a document has no more than 1 MiB.
+
+    Raises:
+        InputError: it has.
+    """
+    if size > _LIMIT:
+        raise InputError(f"{origin} has more than 1 MiB", "Give a document, not weights.")

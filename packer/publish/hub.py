@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
 import warnings
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -15,6 +12,7 @@ from packer.progress import Advance
 from packer.publish.problems import explained
 from packer.publish.remote import Remote, RemoteFile
 from packer.publish.uploads import Plan, Upload
+from runtime.download.hub_api import prepare_library
 from runtime.download.settings import Settings
 from runtime.download.words import HubWord
 from runtime.errors import InputError
@@ -34,19 +32,11 @@ class Repository:
         Raises:
             InputError: `huggingface_hub` is not installed, or the network is forbidden.
         """
-        if not sys.stderr.isatty():
-            os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # read when it is imported
-        try:
-            from huggingface_hub import HfApi
-        except ImportError:
-            raise InputError(
-                "publishing takes the Python package huggingface_hub, which is not installed",
-                "Run `pip install huggingface_hub`.",
-            ) from None
+        prepare_library()
+        from huggingface_hub import HfApi
+
         if settings.offline:
             raise InputError("HF_HUB_OFFLINE forbids the network", "Unset it to publish.")
-        # It would say that parts of files do not go by Xet.
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         self._word = word
         self._settings = settings
         self._api = HfApi(

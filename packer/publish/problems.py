@@ -24,8 +24,9 @@ def explained(word: HubWord, settings: Settings) -> Iterator[None]:
     """Make an `InputError` of what `huggingface_hub` raises in the body."""
     from huggingface_hub.errors import HfHubHTTPError
 
-    # httpx's, which the library has under a name of its own.
-    unreachable = cast(type[Exception], HfHubHTTPError.__bases__[0])
+    # What the HTTP library below raises; which one that is depends on the version.
+    foreign = [kind for kind in HfHubHTTPError.__mro__ if kind.__module__ != "builtins"]
+    unreachable = cast(type[Exception], foreign[-1])
     try:
         yield
     except InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PureWindowsPath
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from runtime.errors import InputError
@@ -36,6 +37,16 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, host + port, parts.path, "", ""))
 
 
+def is_plain(path: str) -> bool:
+    """Whether a path of a repository stays in its folder when it becomes one on any system."""
+    parts = path.split("/")
+    return (
+        path.isprintable()
+        and "\\" not in path
+        and not any(part in ("", ".", "..") or PureWindowsPath(part).drive for part in parts)
+    )
+
+
 def file_name(url: str) -> str:
     """The last part of the path, decoded.
 
@@ -43,7 +54,7 @@ def file_name(url: str) -> str:
         InputError: it cannot be the name of a file.
     """
     name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
-    if name in ("", ".", "..") or not name.isprintable() or "/" in name or "\\" in name:
+    if "/" in name or not is_plain(name):
         raise InputError(
             f"{shown(url)} does not end in the name of a file",
             "Give the address of the file itself, such as `https://HOST/model.gguf`.",

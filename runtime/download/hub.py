@@ -1,7 +1,12 @@
-"""Brings weights from the Hub into the cache that `huggingface_hub` and llama.cpp share with us."""
+"""Brings weights from the Hub into the cache that `huggingface_hub` and llama.cpp share with us.
+
+The library lists repositories, and brings files that only Xet serves. Other files come by our own
+download: the library (2.4) begins again after an interruption, and does not compare hashes.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,16 +19,20 @@ from runtime.download.choice import (
     missing_shards,
     shards,
 )
-from runtime.download.client import Client, Patience, Refused, Unreachable
-from runtime.download.hub_api import COMMIT, HubApi, Listing, RemoteFile
+from runtime.download.hub_api import COMMIT, HubApi, RepoFile, RepoListing
 from runtime.download.hub_cache import RepoCache
-from runtime.download.progress import Begin
+from runtime.download.progress import Report
 from runtime.download.settings import Settings
-from runtime.download.transfer import Job, fetch
+from runtime.download.transfer import Bearer, Job, Patience, damage, fetch, publish
+from runtime.download.unserved import Unserved
 from runtime.download.words import HubWord
 from runtime.errors import InputError
+from runtime.locks import locked
 
 _XET = 50_000_000_000  # bytes; above, plain HTTP is refused
+_ASKING = Patience(tries=3, limit=30.0)
+_BRIEF = Patience(tries=2, limit=1.0)
+"""For what the cache has an older copy of."""
 
 
 class NoGguf(InputError):
@@ -35,7 +44,7 @@ class NoGguf(InputError):
         """What it has instead."""
 
 
-Choose = Callable[[HubWord, Listing], Sequence[str] | None]
+Choose = Callable[[HubWord, RepoListing], Sequence[str] | None]
 """The files that are asked for, of those that are listed; None if not all are."""
 
 
@@ -44,36 +53,31 @@ class HubModel:
     """A model in a repository: which files it is."""
 
     word: HubWord
-    listing: Listing
+    listing: RepoListing
     files: tuple[str, ...]
     """Of the model, its first shard first."""
     projector: str | None
     """The projector of a vision model that goes with it."""
+    cached: HubModel | None = None
+    """The same at the commit that the cache has, if the Hub has a newer one."""
 
 
 class Hub:
     """The Hub as the environment describes it, with its cache."""
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        begin: Begin = lambda _: lambda _: lambda _: None,
-        note: Callable[[str], object] = lambda _: None,
-        patience: Patience | None = None,
+        self, settings: Settings, report: Report | None = None, patience: Patience | None = None
     ) -> None:
         self._settings = settings
-        self._begin = begin
-        self._note = note
-        self._client = Client(
-            settings.endpoint, token=settings.token, note=note, patience=patience or Patience()
-        )
-        self._api = HubApi(self._client, settings.endpoint)
+        self._report = report or Report()
+        self._patience = patience or Patience()
+        self._api = HubApi(settings)
+        self._listings: dict[tuple[str, str], RepoListing] = {}
 
     def model(self, word: HubWord) -> HubModel:
         """Find out which GGUF files `word` means.
 
-        Without network, or where the Hub cannot be reached, the cache answers.
+        Without network, or if the Hub does not answer, the cache answers.
 
         Raises:
             NoGguf: there are none in the repository.
@@ -100,14 +104,15 @@ class Hub:
 
     def _find(self, word: HubWord, choose: Choose) -> HubModel:
         here = self._cached(word)
-        whole = choose(word, here) if here else None
-        if whole and here and word.file and COMMIT.fullmatch(word.revision):
-            return self._model(word, replace(here, asked=False), whole)
-        listing = self._listing(word, here if whole else None)
+        chosen = choose(word, here) if here else None
+        old = _model(word, here, chosen) if here and chosen else None
+        if old and word.file and COMMIT.fullmatch(word.revision):
+            return replace(old, listing=replace(old.listing, asked=False))
+        listing = self._listing(word, here if old else None)
         chosen = choose(word, listing)
         if chosen is None:
-            raise self._no_file(word, listing)
-        return self._model(word, listing, chosen)
+            raise _no_file(word, listing)
+        return replace(_model(word, listing, chosen), cached=old)
 
     def repository(self, word: HubWord) -> HubModel:
         """A repository for what lies in it besides models: `files` is empty.
@@ -121,6 +126,22 @@ class Hub:
         """Where people read about the repository."""
         return f"{self._settings.endpoint}/{word.repo}"
 
+    def fetched(self, model: HubModel) -> HubModel:
+        """The model with all its files in the cache; at an older commit if only that can be had.
+
+        Raises:
+            InputError: they cannot be had.
+        """
+        try:
+            for file in model.files:
+                self.path(model, file)
+        except Unserved as problem:
+            if model.cached is None:
+                raise
+            self._note_cached(model.word, problem)
+            return model.cached
+        return model
+
     def path(self, model: HubModel, file: str) -> Path:
         """One file of the model, fetched into the cache if it is not there yet.
 
@@ -129,26 +150,18 @@ class Hub:
         """
         cache, commit = RepoCache(self._settings.cache, model.word.repo), model.listing.commit
         path = cache.snapshot(commit, file)
-        stated = model.listing.sums.get(file)
-        if path.exists():
-            if not self._settings.offline:
-                with suppress(OSError):  # a cache may be read-only
-                    cache.set_commit(model.word.revision, commit)
-            return path
-        if self._settings.offline:
-            raise self._not_here(replace(model.word, file=file, quantization=None))
-        cache.prepare()
-        if stated and cache.blob(stated).exists():
-            cache.link(stated, commit, file)
-        else:
-            remote = self._api.file(model.word, model.listing, file)
-            blob = cache.blob(remote.etag)
+        if not path.exists():
+            if self._settings.offline:
+                raise self._not_here(replace(model.word, file=file, quantization=None))
+            cache.prepare()
+            etag, remote = self._described(model, file)
+            blob = cache.blob(etag)
             if not blob.exists():
-                job = self._job(model, file, remote, blob, cache.lock(remote.etag))
-                prefix = blob.with_name(f"{blob.name}.incomplete")
-                self._fetch(replace(job, prefix=prefix), model, file)
-            cache.link(remote.etag, commit, file)
-        cache.set_commit(model.word.revision, commit)
+                self._fetch(model, file, remote, blob, cache.lock(etag))
+            cache.link(etag, commit, file)
+        if model.word.revision != commit and not self._settings.offline:
+            with suppress(OSError):  # a cache may be read-only
+                cache.set_commit(model.word.revision, commit)
         return path
 
     def here(self, model: HubModel, file: str) -> bool:
@@ -162,59 +175,92 @@ class Hub:
         Raises:
             InputError: it cannot be had.
         """
-        remote = self._api.file(model.word, model.listing, file)
-        partial = target.with_name(f".{target.name}.llamapack.incomplete")
+        etag, remote = self._described(model, file)
         # Not beside the file: nobody would know when to remove it.
-        lock = self._settings.cache / ".locks" / "llamapack" / f"{remote.etag}.lock"
-        job = self._job(model, file, remote, target, lock)
-        self._fetch(replace(job, partial=partial, replace=force), model, file)
+        lock = self._settings.cache / ".locks" / "llamapack" / f"{etag}.lock"
+        self._fetch(model, file, remote, target, lock, force=force)
 
-    def _fetch(self, job: Job, model: HubModel, file: str) -> None:
-        try:
-            begin, check = self._begin(f"fetching {file}"), self._begin(f"checking {file}")
-            fetch(job, self._client, begin=begin, check=check)
-        except Refused as refusal:
-            if (job.size or 0) <= _XET:
-                raise
-            raise InputError(
-                refusal.message,
-                "The Hub gives files over 50 GB to Xet clients only: "
-                f"`hf download {model.word.repo} {file}`, then run this again.",
-            ) from None
+    def _described(self, model: HubModel, file: str) -> tuple[str, RepoFile]:
+        """The name of a file's blob, and what is known of the file."""
+        remote = model.listing.files[file]
+        if remote.checksum is None:
+            remote = self._api.file(model.word, model.listing.commit, file)
+            assert remote.checksum
+        return remote.checksum.value, remote
 
-    def _job(self, model: HubModel, file: str, remote: RemoteFile, target: Path, lock: Path) -> Job:
-        return Job(
+    def _fetch(
+        self,
+        model: HubModel,
+        file: str,
+        remote: RepoFile,
+        target: Path,
+        lock: Path,
+        *,
+        force: bool = False,
+    ) -> None:
+        job = Job(
             url=self._api.url(model.word, model.listing.commit, file),
             label=f"hf:{model.word.repo}/{file}",
+            name=file,
             target=target,
-            partial=target.with_name(f"{target.name}.llamapack.incomplete"),
+            partial=target.with_name(f".{target.name}.llamapack.incomplete"),
             lock=lock,
+            auth=Bearer(self._settings.token),
             size=remote.size,
             checksum=remote.checksum,
+            replace=force,
         )
+        if (remote.size or 0) <= _XET and not self._settings.xet:
+            try:
+                fetch(job, self._report, _BRIEF if model.cached else self._patience)
+                return
+            except Unserved as problem:
+                if problem.again or problem.status is None:
+                    raise
+        # Refused: the library says why, or gets it by Xet.
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            locked(job.lock),
+            tempfile.TemporaryDirectory(
+                prefix=f"{job.partial.name}.", dir=job.target.parent
+            ) as folder,
+        ):
+            if job.target.exists() and not job.replace:
+                return
+            path = self._api.download(model.word, model.listing.commit, file, Path(folder))
+            wrong = damage(job, path, self._report)
+            if wrong:
+                raise wrong
+            publish(job, path)
 
-    def _listing(self, word: HubWord, here: Listing | None) -> Listing:
-        """What the Hub lists; without network, or where it cannot be reached, what is `here`."""
+    def _listing(self, word: HubWord, here: RepoListing | None) -> RepoListing:
+        """What the Hub lists; without network, or if it does not say, what is `here`."""
         if self._settings.offline:
             if here is None:
                 raise self._not_here(word)
             return here
-        try:
-            return self._api.listing(word, tries=2 if here else None)
-        except (Unreachable, Refused) as problem:
-            away = isinstance(problem, Unreachable) or problem.status >= 500
-            if here is None or not away:
-                raise
-            self._note(f"{problem.message}; taking {word} from {self._settings.cache}")
-            return here
+        key = (word.repo, word.revision)
+        failed = 0
+        while key not in self._listings:
+            try:
+                self._listings[key] = self._api.listing(word)
+            except Unserved as problem:
+                if here:
+                    self._note_cached(word, problem)
+                    return here
+                failed += 1
+                _ASKING.wait(failed, problem, self._report.note)
+        return self._listings[key]
 
-    def _cached(self, word: HubWord) -> Listing | None:
+    def _note_cached(self, word: HubWord, problem: Unserved) -> None:
+        self._report.note(f"{problem.message}; taking {word} from {self._settings.cache}")
+
+    def _cached(self, word: HubWord) -> RepoListing | None:
         cache = RepoCache(self._settings.cache, word.repo)
         commit = cache.commit(word.revision)
-        return Listing(commit, tuple(cache.files(commit)), {}) if commit else None
-
-    def _model(self, word: HubWord, listing: Listing, files: Sequence[str]) -> HubModel:
-        return HubModel(word, listing, tuple(files), best_projector(listing.files, files[0]))
+        if not commit or not COMMIT.fullmatch(commit):
+            return None
+        return RepoListing(commit, dict.fromkeys(cache.files(commit), RepoFile(None, None)))
 
     def _not_here(self, word: HubWord) -> InputError:
         return InputError(
@@ -223,24 +269,31 @@ class Hub:
             "Fetch it once without `--offline` and HF_HUB_OFFLINE.",
         )
 
-    def _no_file(self, word: HubWord, listing: Listing) -> InputError:
-        names = [file for file in listing.files if file.endswith(".gguf")]
-        shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-        if word.file in listing.files or (
-            not word.file and best_model(listing.files, word.quantization)
-        ):
-            return InputError(f"{word}: the repository has not all shards of it", "Ask its author.")
-        message = f"{word}: there is no such GGUF in the repository"
-        if names:
-            return InputError(message, f"It has {shown}.")
-        return NoGguf(
-            message, "It has none at all; look for one with `GGUF` in its name.", listing.files
-        )
+
+def _model(word: HubWord, listing: RepoListing, files: Sequence[str]) -> HubModel:
+    return HubModel(word, listing, tuple(files), best_projector(listing.files, files[0]))
 
 
-def _wanted(word: HubWord, listing: Listing) -> list[str] | None:
+def _no_file(word: HubWord, listing: RepoListing) -> InputError:
+    names = [file for file in listing.files if file.endswith(".gguf")]
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    if word.file in listing.files or (
+        not word.file and best_model(list(listing.files), word.quantization)
+    ):
+        return InputError(f"{word}: not all shards of it are in the repository", "Ask its author.")
+    message = f"{word}: there is no such GGUF in the repository"
+    if names:
+        return InputError(message, f"It has {shown}.")
+    return NoGguf(
+        message,
+        "It has none at all; look for one with `GGUF` in its name.",
+        list(listing.files),
+    )
+
+
+def _wanted(word: HubWord, listing: RepoListing) -> list[str] | None:
     """The files of the model that is asked for; None if not all are listed."""
-    first = word.file or best_model(listing.files, word.quantization)
+    first = word.file or best_model(list(listing.files), word.quantization)
     if first is None or first not in listing.files or missing_shards(listing.files, first):
         return None
     return shards(listing.files, first)

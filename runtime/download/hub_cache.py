@@ -1,12 +1,11 @@
-"""The cache of `huggingface_hub`: the same files for it, for llama.cpp and for us.
+"""The cache of `huggingface_hub`, which it shares with llama.cpp and us.
 
     models--ORG--REPO/refs/REVISION            the commit that a branch or tag was last seen at
     models--ORG--REPO/blobs/ETAG               contents, by SHA-256 (LFS) or git object id
     models--ORG--REPO/snapshots/COMMIT/PATH    relative symlinks to the blobs
     .locks/models--ORG--REPO/ETAG.lock         held (flock) while a blob is fetched
 
-A file under another name (`….incomplete`) is being fetched. Ours is not the `ETAG.incomplete` that
-older versions of huggingface_hub continue at its end, since what is missing of it may be anywhere.
+The library itself would name a blob by whatever the answer's header says.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,14 +48,9 @@ class RepoCache:
             return revision if (self.folder / "snapshots" / revision).is_dir() else None
 
     def set_commit(self, revision: str, commit: str) -> None:
-        """Remember where a branch or tag stands."""
-        if revision == commit or self.commit(revision) == commit:
-            return
-        path = self.folder / "refs" / revision
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-        temporary.write_text(commit, encoding="utf-8")
-        temporary.replace(path)
+        """Remember where a branch or tag is."""
+        if self.commit(revision) != commit:
+            _replace(self.folder / "refs" / revision, lambda new: new.write_text(commit))
 
     def files(self, commit: str) -> list[str]:
         """Paths of the files of a commit that are here whole, sorted."""
@@ -79,18 +74,24 @@ class RepoCache:
         with suppress(OSError), (self.cache / "CACHEDIR.TAG").open("x", encoding="utf-8") as file:
             file.write(_TAG)
 
-    def link(self, etag: str, commit: str, file: str) -> Path:
+    def link(self, etag: str, commit: str, file: str) -> None:
         """Make a blob the contents of a file of a commit."""
         path, blob = self.snapshot(commit, file), self.blob(etag)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            return path
-        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-        try:
-            temporary.symlink_to(os.path.relpath(blob, path.parent))
-        except OSError:
-            # No symlinks (Windows without developer mode): then huggingface_hub keeps the file
-            # itself here. Copied, since the blob may be another snapshot's too.
-            shutil.copyfile(blob, temporary)
-        temporary.replace(path)
-        return path
+
+        def make(new: Path) -> None:
+            try:
+                new.symlink_to(os.path.relpath(blob, path.parent))
+            except OSError:
+                # No symlinks (Windows without developer mode): then huggingface_hub keeps the file
+                # itself here. Copied, since the blob may be another snapshot's too.
+                shutil.copyfile(blob, new)
+
+        if not path.exists():
+            _replace(path, make)
+
+
+def _replace(path: Path, make: Callable[[Path], object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    make(new)
+    new.replace(path)

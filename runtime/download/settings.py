@@ -23,6 +23,8 @@ class Settings:
     """The folder that `huggingface_hub` keeps models in."""
     offline: bool
     """Whether only what is on disk already may be used."""
+    xet: bool = False
+    """Whether files are fetched by Xet wherever the Hub has them there."""
 
     def __repr__(self) -> str:
         return f"Settings({self.endpoint!r}, {self.cache!r}, offline={self.offline})"
@@ -44,6 +46,7 @@ def settings(environment: Mapping[str, str] = os.environ, *, offline: bool = Fal
         token=_token(environment, home),
         cache=_path(cache) if cache else home / "hub",
         offline=offline or _true(environment, "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"),
+        xet=_true(environment, "HF_XET_HIGH_PERFORMANCE"),
     )
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from requests.auth import HTTPBasicAuth
+
 from runtime.download.address import shown
-from runtime.download.client import Client, Patience, Refused, Unreachable
-from runtime.download.progress import Begin
-from runtime.download.route import validator_of
-from runtime.download.transfer import Fetched, Job, fetch
+from runtime.download.progress import Report
+from runtime.download.transfer import Bearer, Job, Patience, fetch, head, validator_of
+from runtime.download.unserved import Unserved
 from runtime.download.words import WebWord
 from runtime.errors import InputError
 from runtime.json_input import MALFORMED, parse_json
@@ -26,10 +25,9 @@ class Web:
     def __init__(
         self,
         folder: Path,
+        report: Report | None = None,
         *,
         offline: bool = False,
-        begin: Begin = lambda _: lambda _: lambda _: None,
-        note: Callable[[str], object] = lambda _: None,
         patience: Patience | None = None,
     ) -> None:
         """Begin.
@@ -39,8 +37,7 @@ class Web:
         """
         self._folder = folder
         self._offline = offline
-        self._begin = begin
-        self._note = note
+        self._report = report or Report()
         self._patience = patience or Patience()
 
     def path(self, word: WebWord) -> Path:
@@ -56,8 +53,7 @@ class Web:
             if path.exists() and self._fresh(word, path, facts):
                 return path
             self._check_online(word)
-            job = replace(job, replace=path.exists())
-            fetched = self._fetch(job, word)
+            fetched = fetch(replace(job, replace=path.exists()), self._report, self._patience)
             if fetched:
                 temporary = facts.with_name(f"facts.{secrets.token_hex(4)}.tmp")
                 temporary.write_text(
@@ -76,25 +72,20 @@ class Web:
         self._check_online(word)
         partial = target.with_name(f".{target.name}.llamapack.incomplete")
         job = replace(self._job(word, target, partial), replace=force)
-        self._fetch(job, word)
-
-    def _fetch(self, job: Job, word: WebWord) -> Fetched | None:
-        begin, check = self._begin(f"fetching {word.name}"), self._begin(f"checking {word.name}")
-        return fetch(job, self._client(word), begin=begin, check=check)
+        fetch(job, self._report, self._patience)
 
     def _job(self, word: WebWord, target: Path, partial: Path) -> Job:
         name = hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:32]
         return Job(
             url=word.url,
             label=shown(word.url),
+            name=word.name,
             target=target,
             partial=partial,
             lock=self._folder / "locks" / f"{name}.lock",
+            auth=HTTPBasicAuth(*word.basic) if word.basic else Bearer(),
             checksum=word.checksum,
         )
-
-    def _client(self, word: WebWord) -> Client:
-        return Client(word.url, basic=word.basic, note=self._note, patience=self._patience)
 
     def _check_online(self, word: WebWord) -> None:
         if self._offline:
@@ -104,23 +95,23 @@ class Web:
             )
 
     def _fresh(self, word: WebWord, path: Path, facts: Path) -> bool:
-        """Whether the file is what the server has now; it is where that cannot be asked."""
+        """Whether the file is what the server has now; it is if the server does not say."""
         if word.checksum:
             return word.checksum.of(path) == word.checksum.value
         if self._offline:
             return True
-        client = replace(self._client(word), patience=replace(self._patience, tries=2))
+        try:
+            response = head(word.url, self._job(word, path, path).auth)
+        except Unserved as problem:
+            self._report.note(f"{problem.message}; taking {word.name} as it was fetched before")
+            return True
         try:
             known = parse_json(facts.read_text(encoding="utf-8"))
-            with closing(client.get(word.url, method="HEAD")) as response:
-                length = response.headers.get("Content-Length")
-                return bool(
-                    known["validator"]
-                    and validator_of(response) == known["validator"]
-                    and (length is None or int(length) == known["size"] == path.stat().st_size)
-                )
-        except Unreachable as problem:
-            self._note(f"{problem.message}; taking {word.name} as it was fetched before")
-            return True
-        except (OSError, Refused, *MALFORMED):
+            length = response.headers.get("Content-Length") or str(known["size"])
+            return bool(
+                known["validator"]
+                and validator_of(response) == known["validator"]
+                and length == str(known["size"]) == str(path.stat().st_size)
+            )
+        except (OSError, *MALFORMED):
             return False

@@ -11,6 +11,7 @@ from pathlib import Path
 from runtime.console import note
 from runtime.doctor.machine import Machine
 from runtime.download.hub import Hub
+from runtime.download.progress import Report
 from runtime.download.settings import settings
 from runtime.download.web import Web
 from runtime.download.words import HubWord, WebWord, parsed
@@ -29,16 +30,16 @@ def fetched(text: str, machine: Machine, *, offline: bool) -> tuple[Path, list[s
     """
     place = settings(os.environ, offline=offline)
     word = parsed(text, place.endpoint)
+    report = Report(_begin, note)
     if isinstance(word, HubWord):
-        hub = Hub(place, begin=_begin, note=note)
-        model = hub.model(word)
-        first, *_ = [hub.path(model, file) for file in model.files]
+        hub = Hub(place, report)
+        model = hub.fetched(hub.model(word))
+        first = hub.path(model, model.files[0])
         projector = hub.path(model, model.projector) if model.projector else None
         return first, ["--mmproj", str(projector)] if projector else []
     if isinstance(word, WebWord):
         folder = cache_folder(machine, "downloads")
-        web = Web(folder, offline=place.offline, begin=_begin, note=note)
-        return web.path(word), []
+        return Web(folder, report, offline=place.offline).path(word), []
     raise InputError(f"{text} is no model to fetch", "Write `hf:ORG/REPO` or `https://HOST/FILE`.")
 
 

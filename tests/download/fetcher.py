@@ -6,7 +6,8 @@ import hashlib
 import random
 from pathlib import Path
 
-from runtime.download.client import Patience
+from runtime.download.progress import Report
+from runtime.download.transfer import Patience
 from runtime.download.web import Web
 from runtime.download.words import WebWord, parsed
 
@@ -29,9 +30,8 @@ class Fetcher:
         self.progress = 0
         web = Web(
             self.folder,
+            Report(lambda _: lambda _: self._advance, self.notes.append),
             offline=offline,
-            begin=lambda _: lambda _: self._advance,
-            note=self.notes.append,
             patience=Patience(tries=4, sleep=self.waits.append),
         )
         return web.path(word)

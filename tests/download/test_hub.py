@@ -10,14 +10,9 @@ import pytest
 from hub_commands import Run, gguf, snapshot
 from hub_server import COMMIT, HubServer, Repo
 from stand_ins import Refused
-from web_server import Answer, Page
+from web_server import Page
 
 from runtime.bundle import Bundle
-from runtime.download.client import Patience
-from runtime.download.hub import Hub
-from runtime.download.settings import settings
-from runtime.download.words import HubWord
-from runtime.errors import InputError
 
 LARGE = random.Random(6).randbytes((5 << 20) + 7)
 
@@ -133,69 +128,13 @@ def test_without_the_network(model: Repo, run: Run, refused: Refused, hub: HubSe
     assert len(hub.log) == before
 
 
-def test_the_hub_is_away(model: Repo, run: Run, tmp_path: Path) -> None:
-    """What is in the cache is taken, with a word of warning; what is not is an error."""
-    run("fetch", "hf:org/see-GGUF")
-    away = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}
-    notes: list[str] = []
-    gone = Hub(settings(away), note=notes.append, patience=Patience(tries=2, first=0.01))
-    found = gone.model(HubWord("org/see-GGUF"))
-    assert gone.path(found, found.files[0]).exists()
-    assert "cannot reach 127.0.0.1" in notes[0]
-    with pytest.raises(InputError, match="cannot reach"):
-        gone.model(HubWord("org/see-GGUF", quantization="Q2_K"))
-
-
-def test_the_hub_is_ill(model: Repo, run: Run, hub: HubServer) -> None:
-    """The same where it answers with errors, and no waiting for its recovery."""
-    done = run("fetch", "hf:org/see-GGUF")
-    hub.failures = [Answer(503)] * 2
-    again = run("fetch", "hf:org/see-GGUF")
-    assert (again.stdout, again.returncode) == (done.stdout, 0)
-    assert "503 Service Unavailable; taking hf:org/see-GGUF from" in again.stderr
-
-
-def test_files_for_xet_only(model: Repo, run: Run, refused: Refused, hub: HubServer) -> None:
-    file = "see-Q4_K_M.gguf"
-    model.sizes[file] = 60_000_000_000
-    place = f"/contents/{hashlib.sha256(model.files[file]).hexdigest()}"
-    hub.contents.pages[place] = Answer(403)
-    done = run("fetch", "hf:org/see-GGUF")
-    assert "403 Forbidden" in refused(done)
-    assert f"`hf download org/see-GGUF {file}`" in done.stderr
-
-
-def test_a_busy_hub(model: Repo, run: Run, hub: HubServer) -> None:
-    hub.failures = [Answer(503), Answer(429, {"Retry-After": "1"})]
-    done = run("fetch", "hf:org/see-GGUF")
-    assert done.returncode == 0
-    assert "asks to wait 1 s" in done.stderr
-
-
 def test_breaks_and_ranges(model: Repo, run: Run, hub: HubServer, tmp_path: Path) -> None:
     model.files["big-Q6_K.gguf"] = LARGE
     hub.contents_page = Page(b"", cut=400_000)
     done = run("fetch", "hf:org/see-GGUF:Q6_K")
     assert Path(done.stdout.strip()).read_bytes() == LARGE
     assert len(hub.contents.seen("range")) > 10
-
-
-@pytest.mark.parametrize("damaged", [False, True])
-def test_goes_on_with_what_huggingface_hub_left(
-    damaged: bool, model: Repo, run: Run, hub: HubServer, tmp_path: Path
-) -> None:
-    """Versions before 2 keep the first bytes of a broken download as `ETAG.incomplete`."""
-    model.files["big-Q6_K.gguf"] = LARGE
-    blobs = snapshot(tmp_path).parent.parent / "blobs"
-    blobs.mkdir(parents=True)
-    left = bytearray(LARGE[: 4 << 20])
-    left[100] ^= damaged
-    (blobs / f"{hashlib.sha256(LARGE).hexdigest()}.incomplete").write_bytes(left)
-    done = run("fetch", "hf:org/see-GGUF:Q6_K")
-    assert Path(done.stdout.strip()).read_bytes() == LARGE
-    served = [r for r in hub.contents.seen("range") if r.startswith("bytes=0-")]
-    assert bool(served) == damaged
-    assert len(list(blobs.iterdir())) == 1
+    assert not [p for p in (tmp_path / "hf").rglob("*") if "incomplete" in p.name]
 
 
 def test_a_partial_blob_is_no_blob(model: Repo, run: Run, tmp_path: Path, refused: Refused) -> None:

@@ -55,6 +55,21 @@ def library(program: str, *words: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
+def test_nobody_else_waits_for_the_library(llamapack: CommandLine, tmp_path: Path) -> None:
+    """It takes longer to import than most commands take."""
+    gguf = write_gguf(tmp_path / "m.gguf")
+    for words in (["--version"], ["inspect", str(gguf)], ["pack", str(gguf)]):
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "packer.cli", *words],
+            env={**os.environ, **llamapack.environment},
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-300:]
+        assert "packer.console" in done.stderr
+        assert "huggingface_hub" not in done.stderr
+        assert "hf_xet" not in done.stderr
+
+
 def test_what_the_library_fetched_is_found(
     model: bytes, environment: dict[str, str], llamapack: CommandLine, tmp_path: Path
 ) -> None:

@@ -67,6 +67,18 @@ def test_the_token_goes_to_the_hub_only(
         assert "SIGNED" not in output.stdout + output.stderr
 
 
+def test_another_port_is_another_host(
+    model: Repo, run: Run, hub: HubServer, web: WebServer
+) -> None:
+    """For files as well as for lists of them."""
+    model.token = TOKEN
+    hub.contents = web
+    done = run("fetch", "hf:org/see-GGUF", "hf:org/see-GGUF/README.md", HF_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    assert web.log
+    assert not web.seen("authorization")
+
+
 def test_the_token_is_in_no_log(
     model: Repo, hub: HubServer, llamapack: CommandLine, tmp_path: Path
 ) -> None:

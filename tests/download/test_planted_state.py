@@ -10,48 +10,56 @@ from typing import Any
 
 import pytest
 from fetcher import DATA
-from hub_commands import Run
-from hub_server import COMMIT
 from hypothesis import given
 from hypothesis import strategies as st
-from stand_ins import CommandLine, Refused
 from web_server import Page, WebServer
 
-from runtime.download.partial import Partial
-from runtime.download.words import parsed
+from runtime.download.progress import Report
+from runtime.download.transfer import Bearer, Job, Patience, fetch
+from runtime.download.unserved import Unserved
+from runtime.download.web import Web
+from runtime.download.words import WebWord, parsed
 from runtime.errors import InputError
-
-ALL = {"done": [[0, len(DATA)]], "size": len(DATA), "validator": '"v1"'}
 
 
 @pytest.mark.parametrize("kind", ["file", "symlink", "hard link", "pipe"])
-def test_bytes_of_a_stranger(
-    kind: str, web: WebServer, tmp_path: Path, llamapack: CommandLine
-) -> None:
+@pytest.mark.parametrize("done", [len(DATA), 1000, 0])
+def test_bytes_of_a_stranger(kind: str, done: int, web: WebServer, tmp_path: Path) -> None:
     """With the right ETag, they would become the file, or the file go to where they are."""
     web.pages["/m.gguf"] = Page(DATA)
     folder, precious = tmp_path / "here", tmp_path / "precious"
     folder.mkdir()
-    evil = b"evil" * (len(DATA) // 4 + 1)
-    precious.write_bytes(evil[: len(DATA)])
+    evil = (b"evil" * (len(DATA) // 4 + 1))[: len(DATA)]
+    precious.write_bytes(evil)
     partial = folder / ".m.gguf.llamapack.incomplete"
     if kind == "file":
-        partial.write_bytes(precious.read_bytes())
+        partial.write_bytes(evil)
     elif kind == "symlink":
         partial.symlink_to(precious)
     elif kind == "hard link":
         partial.hardlink_to(precious)
     else:
         os.mkfifo(partial)
-    for done in ([[0, len(DATA)]], [[0, 1000]], []):
-        state = partial.with_name(f"{partial.name}.json")
-        state.write_text(json.dumps({**ALL, "done": done, "inode": 7}))
-        state.with_name(f"{state.name}.new").symlink_to(precious)
-        said = llamapack("fetch", f"{web.url}/m.gguf", "-o", f"{folder}/", "--force")
-        assert said.returncode == 0, said.stderr
-        assert (folder / "m.gguf").read_bytes() == DATA
-        assert precious.read_bytes() == evil[: len(DATA)]
-        (folder / f"{state.name}.new").unlink(missing_ok=True)
+    state = partial.with_name(f"{partial.name}.json")
+    facts = {"done": done, "inode": 7, "size": len(DATA), "validator": '"v1"'}
+    state.write_text(json.dumps(facts))
+    state.with_name(f"{state.name}.new").symlink_to(precious)
+    word = parsed(f"{web.url}/m.gguf", "https://hub.example")
+    assert isinstance(word, WebWord)
+    Web(tmp_path / "downloads").bring(word, folder / "m.gguf")
+    assert (folder / "m.gguf").read_bytes() == DATA
+    assert precious.read_bytes() == evil
+
+
+def test_a_state_that_is_a_link(web: WebServer, tmp_path: Path) -> None:
+    web.pages["/m.gguf"] = Page(DATA)
+    partial, facts = tmp_path / "p", tmp_path / "facts"
+    partial.write_bytes(bytes(len(DATA)))
+    inode = partial.stat().st_ino
+    state = {"done": 1000, "inode": inode, "size": len(DATA), "validator": '"v1"'}
+    facts.write_text(json.dumps(state))
+    (tmp_path / "p.json").symlink_to(facts)
+    assert _fetched(f"{web.url}/m.gguf", partial) == DATA
 
 
 JSON = st.recursive(
@@ -68,32 +76,21 @@ JSON = st.recursive(
 def test_any_state(
     changed: dict[str, Any], raw: bytes | None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever it says, what it leaves to be fetched is inside the file."""
-    path = tmp_path_factory.getbasetemp() / "any.incomplete"
-    path.write_bytes(bytes(1000))
-    facts = {"done": [[0, 10]], "size": 1000, "validator": "v", "inode": path.stat().st_ino}
+    """Whatever it says, a server that cannot be reached is all that goes wrong."""
+    partial = tmp_path_factory.mktemp("any") / "p"
+    partial.write_bytes(bytes(1000))
+    facts = {"done": 10, "size": 1000, "validator": "v", "inode": partial.stat().st_ino}
     text = json.dumps({**facts, **changed}).encode() if raw is None else raw
-    path.with_name(f"{path.name}.json").write_bytes(text)
-    partial = Partial(path)
-    assert 0 <= partial.done <= 1000
-    if partial.size is not None:
-        assert all(0 <= a < b <= partial.size for a, b in partial.missing(partial.size))
+    partial.with_name("p.json").write_bytes(text)
+    with pytest.raises(Unserved):
+        _fetched("http://127.0.0.1:9/m.gguf", partial)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"[" * 200_000, b'{"sha": 1e999}', b"NaN",
-        json.dumps({"sha": COMMIT, "siblings": [{"rfilename": {}}]}).encode(),
-        json.dumps({"sha": COMMIT, "siblings": [{"rfilename": "a", "lfs": "x"}]}).encode(),
-        json.dumps({"sha": COMMIT, "siblings": [5]}).encode(),
-        b" " * (65 << 20),
-    ],
-    ids=lambda text: repr(text[:40]),
-)  # fmt: skip
-def test_a_listing_of_a_stranger(text: bytes, run: Run, refused: Refused, web: WebServer) -> None:
-    web.pages["/api/models/org/see-GGUF/revision/main"] = Page(text)
-    assert "does not answer" in refused(run("fetch", "hf:org/see-GGUF", HF_ENDPOINT=web.url))
+def _fetched(url: str, partial: Path) -> bytes:
+    target = partial.with_name("target")
+    job = Job(url, "m", "m", target, partial, partial.with_name("lock"), Bearer())
+    fetch(job, Report(), Patience(tries=1))
+    return target.read_bytes()
 
 
 PIECES = (
@@ -109,8 +106,3 @@ PIECES = (
 def test_any_address(scheme: str, rest: str) -> None:
     with suppress(InputError):
         parsed(scheme + rest, "https://huggingface.co")
-
-
-def test_an_address_with_brackets(llamapack: CommandLine, refused: Refused) -> None:
-    for word in ("http://[::1]:…]", "http://u@[::1]:x]/a.gguf", "http://[::1]@[/a.gguf"):
-        assert "is no address" in refused(llamapack("fetch", word))

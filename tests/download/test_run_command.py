@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hub_server import HubServer, Repo
 from stand_ins import write_gguf
-from web_server import Page, WebServer
+from web_server import Answer, Page, WebServer
 
 from runtime.doctor.machine import Machine
 
@@ -56,6 +56,10 @@ def test_a_model_of_the_hub_with_its_projector(
     assert again.stdout.splitlines() == ["-m", path, "--no-mmproj"]
     assert len(hub.contents.seen("range")) == asked
     assert "memory: " in again.stderr
+    hub.always = Answer(429, {"Retry-After": "20"})
+    busy = started("hf:org/m", "--no-mmproj")
+    assert busy.stdout == again.stdout
+    assert busy.stderr.count("taking hf:org/m from") == 1
 
 
 def test_a_file_at_an_address(web: WebServer, tmp_path: Path) -> None:

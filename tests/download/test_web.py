@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 from fetcher import DATA, SHA256, Fetcher
 from web_server import Answer, Page, WebServer
 
 from runtime.errors import InputError
-
-
-def test_in_parallel_ranges(web: WebServer, fetch: Fetcher) -> None:
-    web.pages["/m.gguf"] = Page(DATA)
-    path = fetch(f"{web.url}/m.gguf")
-    assert (path.name, path.read_bytes()) == ("m.gguf", DATA)
-    assert fetch.progress == len(DATA)
-    spans = sorted(int(r.split("=")[1].split("-")[0]) for r in web.seen("range"))
-    assert len(spans) == 10
-    assert len(set(spans)) == 10
-    assert web.seen("if-range") == ['"v1"'] * 9
-    assert not fetch.leftovers()
-
-
-def test_several_ranges_are_under_way_at_once(web: WebServer, fetch: Fetcher) -> None:
-    web.pages["/m.gguf"] = Page(DATA)
-    handle, mutex = web.handle, threading.Lock()
-    active: list[int] = []
-    most = 0
-
-    def counted(handler: BaseHTTPRequestHandler) -> None:
-        nonlocal most
-        with mutex:
-            active.append(1)
-            most = max(most, len(active))
-        time.sleep(0.1)
-        handle(handler)
-        with mutex:
-            active.pop()
-
-    web.handle = counted  # type: ignore[method-assign]
-    assert fetch(f"{web.url}/m.gguf").read_bytes() == DATA
-    assert most == 4
 
 
 @pytest.mark.parametrize(
@@ -55,7 +20,12 @@ def test_several_ranges_are_under_way_at_once(web: WebServer, fetch: Fetcher) ->
         Page(DATA, ranges=False, cut=3_000_000, cuts=2),
         Page(DATA, ranges=False, chunked=True),
         Page(DATA, ranges=False, chunked=True, cut=1_000_000, cuts=2),
-        Page(DATA, misplaced=True),
+        Page(DATA, misplaced=True, cut=5_000_000, cuts=1),
+        Page(
+            DATA, cut=5_000_000, cuts=1,
+            later=[Answer(206, {"Content-Range": f"bytes 4999999-5000008/{'9' * 5000}"}, b"xxx")],
+        ),
+        Page(DATA, first=[Answer(503, {"Retry-After": "\xb2"})]),
         Page(DATA, etag=None),
         Page(DATA, etag='W/"weak"'),
         Page(DATA, etag=None, headers={"Last-Modified": formatdate(0, usegmt=True)}),
@@ -67,7 +37,8 @@ def test_several_ranges_are_under_way_at_once(web: WebServer, fetch: Fetcher) ->
     ],
     ids=[
         "connection breaks", "no ranges", "no ranges, breaks twice", "chunked",
-        "chunked, breaks twice", "another range than asked", "no ETag", "weak ETag", "date only",
+        "chunked, breaks twice", "another range than asked", "size of a range is not a number",
+        "time to wait is not a number", "no ETag", "weak ETag", "date only",
         "5xx at first", "one byte", "empty", "one range", "one byte more",
     ],
 )  # fmt: skip
@@ -82,14 +53,15 @@ def test_comes_whole(page: Page, web: WebServer, fetch: Fetcher) -> None:
     ("page", "message"),
     [
         (Page(DATA, cut=0), "breaks at byte"),
-        (Page(DATA, ranges=False, cut=3_000_000), "at best after"),
-        (Page(DATA, ranges=False, chunked=True, cut=1_000_000), "at best after"),
-        (Page(DATA, ranges=False, length=len(DATA) + 1), f"of {len(DATA) + 1:,} bytes"),
-        (Page(DATA, length=len(DATA) + 1), f"of {len(DATA) + 1:,} bytes"),
+        (Page(DATA, ranges=False, cut=3_000_000), "breaks at byte 3,000,000 of"),
+        (Page(DATA, ranges=False, chunked=True, cut=1_000_000), "breaks at byte"),
+        (Page(DATA, ranges=False, length=len(DATA) + 1), f"of {len(DATA) + 1:,}"),
+        (Page(DATA, length=len(DATA) + 1), f"of {len(DATA) + 1:,}"),
         (Answer(404), "404 Not Found"),
         (Answer(403), "403 Forbidden"),
         (Answer(503), "503 Service Unavailable"),
         (Page(DATA, headers={"Content-Encoding": "gzip"}), "compresses it"),
+        (Page(b"<html>", headers={"Content-Type": "text/html; charset=utf-8"}), "a page of HTML"),
     ],
 )
 def test_fails_with_a_clear_error(
@@ -110,19 +82,6 @@ def test_bytes_after_a_too_small_length_do_not_count(web: WebServer, fetch: Fetc
     with pytest.raises(InputError, match="SHA-256"):
         fetch(f"{web.url}/m.gguf#sha256={SHA256}")
     assert not list(fetch.folder.rglob("m.gguf"))
-
-
-@pytest.mark.parametrize(
-    "page",
-    [
-        Page(DATA, first=[Answer(503, {"Retry-After": "\xb2"})]),
-        Page(DATA, first=[Answer(206, {"Content-Range": f"bytes 0-9/{'9' * 5000}"}, b"x" * 10)]),
-    ],
-    ids=["time to wait", "size"],
-)
-def test_numbers_that_are_none(page: Page, web: WebServer, fetch: Fetcher) -> None:
-    web.pages["/m.gguf"] = page
-    assert fetch(f"{web.url}/m.gguf").read_bytes() == DATA
 
 
 @pytest.mark.parametrize("length", ["\xb2", "9" * 5000])
@@ -179,6 +138,32 @@ def test_the_last_copy_where_the_server_is_away(fetch: Fetcher) -> None:
         path = fetch(f"{web.url}/m.gguf")
     assert fetch(f"{web.url}/m.gguf") == path
     assert "no connection" in fetch.notes[-1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(429, {"Retry-After": "20"}),
+        Answer(503),
+        Answer(401),
+        Answer(404),
+        Answer(200, {"Content-Type": "text/html"}, b"<html>Log in</html>"),
+        Answer(302, {"Location": "/login"}),
+    ],
+)
+def test_the_last_copy_where_the_server_does_not_give_it(
+    answer: Answer, web: WebServer, fetch: Fetcher
+) -> None:
+    """At once, and with one line."""
+    web.pages["/m.gguf"] = Page(DATA)
+    path = fetch(f"{web.url}/m.gguf")
+    web.pages["/m.gguf"] = answer
+    web.pages["/login"] = Page(b"<html>", headers={"Content-Type": "text/html"})
+    assert fetch(f"{web.url}/m.gguf") == path
+    assert path.read_bytes() == DATA
+    assert len(fetch.notes) == 1
+    assert "taking m.gguf as it was fetched before" in fetch.notes[0]
+    assert not fetch.waits
 
 
 def test_a_wrong_checksum(web: WebServer, fetch: Fetcher) -> None:

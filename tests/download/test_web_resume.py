@@ -16,11 +16,8 @@ def test_goes_on_where_an_earlier_run_ended(web: WebServer, fetch: Fetcher) -> N
     before = len(web.log)
     assert fetch(f"{web.url}/m.gguf").read_bytes() == DATA
     assert fetch.progress == len(DATA)
-    again = 0
-    for request in web.log[before:]:
-        start, end = request.headers["range"].removeprefix("bytes=").split("-")
-        again += int(end) + 1 - int(start)
-    assert again <= len(DATA) - (3 << 20)
+    (request,) = web.log[before:]
+    assert int(request.headers["range"].removeprefix("bytes=").strip("-")) >= 5 << 20
 
 
 def test_a_file_that_changed_between_two_runs(web: WebServer, fetch: Fetcher) -> None:
@@ -62,11 +59,11 @@ def test_a_file_that_changes_while_it_comes(
     shorter: int, if_range: bool, etags: tuple[str, str], web: WebServer, fetch: Fetcher
 ) -> None:
     new = random.Random(5).randbytes(len(DATA) - shorter)
-    web.pages["/m.gguf"] = Page(DATA, etag=etags[0])
+    web.pages["/m.gguf"] = Page(DATA, etag=etags[0], cut=5_000_000)
     page = web.page
 
     def changing(request: object) -> Page | Answer:
-        if len(web.log) == 4:
+        if len(web.log) == 2:
             web.pages["/m.gguf"] = Page(new, etag=etags[1], if_range=if_range)
         return page(request)  # type: ignore[arg-type]
 
@@ -84,7 +81,18 @@ def test_a_damaged_leftover_does_no_harm(web: WebServer, fetch: Fetcher) -> None
 
 
 @pytest.mark.parametrize(
-    "state", ["", "{}", "[1]", '{"done":[[0,99999999]],"size":5,"validator":1}']
+    "state",
+    [
+        "",
+        "{}",
+        "[1]",
+        '{"done":[[0,99999999]],"size":5,"validator":1}',
+        '{"done":99999999,"inode":0,"size":9449529,"validator":"x"}',
+        '{"done":1e999,"size":9449529,"validator":"x"}',
+        '{"done":5,"size":-1,"validator":"x"}',
+        "[" * 100_000,
+    ],
+    ids=range(8),
 )
 def test_a_damaged_state_does_no_harm(state: str, web: WebServer, fetch: Fetcher) -> None:
     _leave_half(web, fetch)
@@ -97,15 +105,15 @@ def _leave_half(
     web: WebServer, fetch: Fetcher, *, checksum: bool = False, etag: str | None = '"v1"'
 ) -> None:
     """Half of `/m.gguf` is here, and then the server goes away."""
-    page = Page(DATA, etag=etag)
+    page = Page(DATA, etag=etag, cut=(5 << 20) + 1, cuts=1)
     web.pages["/m.gguf"] = page
     original = web.page
 
     def failing(request: object) -> Page | Answer:
-        return original(request) if len(web.log) < 6 else Answer(500)  # type: ignore[arg-type]
+        return original(request) if len(web.log) < 2 else Answer(500)  # type: ignore[arg-type]
 
     web.page = failing  # type: ignore[assignment]
     with pytest.raises(InputError):
         fetch(f"{web.url}/m.gguf" + f"#sha256={SHA256}" * checksum)
     web.page = original  # type: ignore[method-assign]
-    assert "fetching.incomplete.json" in fetch.leftovers()
+    assert ("fetching.incomplete.json" in fetch.leftovers()) == bool(etag)
