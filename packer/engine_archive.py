@@ -18,10 +18,10 @@ from packer.gpu.chosen import chosen
 from packer.gpu.sources import packed_sources, wanted
 from packer.output import output_file
 from packer.pack import Plan, pack
-from runtime.doctor.machine import Machine
 from runtime.errors import InputError
 from runtime.launch.archives import FOLDER
 from runtime.launch.cache_folders import cache_folder
+from runtime.machine.machine import Machine
 
 _KEPT = 32  # hex digits of an id in a file's name
 

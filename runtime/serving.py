@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from runtime.doctor.machine import Machine
 from runtime.errors import InputError
 from runtime.launch.keeper import Kept
 from runtime.launch.parts import Parted, parted
@@ -22,6 +21,7 @@ from runtime.launch.plan import Plan, planned
 from runtime.launch.start import unpacked
 from runtime.launch.target import FOLDER, target_of
 from runtime.launch.tools import Tools
+from runtime.machine.machine import Machine
 
 _HOST = "127.0.0.1"
 _LOG_SHOWN = 2000  # bytes

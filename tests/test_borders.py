@@ -45,7 +45,7 @@ def test_the_layers_are_kept(copy: Path) -> None:
         ("packer/inputs/documents.py", "packer.papers.licenses", "layers of packer"),
         ("packer/convert/converter.py", "packer.inputs.kinds", "layers of packer"),
         ("packer/commands/demo.py", "packer.cli", "layers of packer"),
-        ("runtime/doctor/machine.py", "runtime.launch.plan", "layers of runtime"),
+        ("runtime/machine/machine.py", "runtime.launch.plan", "layers of runtime"),
     ],
 )
 def test_an_import_against_the_layers_fails(

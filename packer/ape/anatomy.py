@@ -16,8 +16,8 @@ from packer.ape import macho
 from packer.ape.script import Extract, Script, extracts, read_script
 from packer.polyglot import ape_rules, elf, pe, pe_rules
 from packer.polyglot.rules import Broken
-from runtime.doctor.head import SIZE, Kind, kind_of, native_target
 from runtime.errors import InputError
+from runtime.machine.head import SIZE, Kind, kind_of, native_target
 from runtime.zip_directory import END, END_MAGIC, STORED, Directory, data_offset, read_directory
 
 _NT_HEADERS_MAX = 65536

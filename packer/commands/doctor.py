@@ -34,8 +34,8 @@ def register(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from runtime.doctor import CHECKS, GPU_CHECKS, examine
-    from runtime.doctor.machine import Machine
     from runtime.launch.cpu_finding import variant
+    from runtime.machine.machine import Machine
 
     checks = GPU_CHECKS if args.gpu else (*CHECKS, variant)
     findings = list(examine(Machine.this(), args.file, checks))

@@ -12,7 +12,7 @@ from runtime.launch.tools import Tools
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
-    from runtime.doctor.machine import Machine
+    from runtime.machine.machine import Machine
 
 _NO_PREFIX = "\0"  # so that argparse leaves every word alone: they are the engine's
 

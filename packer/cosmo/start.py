@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runtime.doctor.head import SIZE, kind_of
+from runtime.machine.head import SIZE, kind_of
 
 
 def start_command(tool: Path) -> list[str]:

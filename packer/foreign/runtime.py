@@ -19,8 +19,8 @@ from packer.foreign.args import Dialect, dialect
 from packer.foreign.version import program_version
 from packer.zip_writer import Record, ZipWriter
 from runtime.bundle import MANIFEST
-from runtime.doctor.head import Kind
 from runtime.errors import InputError
+from runtime.machine.head import Kind
 from runtime.zip_directory import Member, data_offset, read_directory
 
 _PROGRAMS = (Kind.APE_WINDOWS, Kind.APE_UNIX, Kind.ELF, Kind.PE, Kind.MACHO)

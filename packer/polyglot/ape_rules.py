@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from packer.polyglot import elf, pe_rules
 from packer.polyglot.rules import Broken
-from runtime.doctor.head import APE_DEBUG, APE_UNIX, APE_WINDOWS
+from runtime.machine.head import APE_DEBUG, APE_UNIX, APE_WINDOWS
 
 MAGICS = (APE_WINDOWS, APE_UNIX, APE_DEBUG)
 SCANNED = 8192

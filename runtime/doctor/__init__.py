@@ -22,8 +22,8 @@ from runtime.doctor import (
     shells,
 )
 from runtime.doctor.finding import Finding, note
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
+from runtime.machine.machine import Machine
 
 Check: TypeAlias = Callable[[Machine, Subject | None], Iterable[Finding]]
 

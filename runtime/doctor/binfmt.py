@@ -9,9 +9,9 @@ from pathlib import Path
 
 from runtime.doctor.binfmt_misc import FOLDER, Handler, handlers, is_mounted
 from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.head import APE_UNIX, APE_WINDOWS
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
+from runtime.machine.head import APE_UNIX, APE_WINDOWS
+from runtime.machine.machine import Machine
 
 _CONFIGURATIONS = ("/etc/binfmt.d", "/run/binfmt.d", "/usr/local/lib/binfmt.d", "/usr/lib/binfmt.d")
 _NAME = "m.llamafile"  # stands for a bundle where none is given

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runtime.doctor.machine import Machine
+from runtime.machine.machine import Machine
 
 FOLDER = "/proc/sys/fs/binfmt_misc"
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.head import Kind, native_target
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject, word
+from runtime.machine.head import Kind, native_target
+from runtime.machine.machine import Machine
 from runtime.parts import part_name
 from runtime.zip_directory import STORED
 

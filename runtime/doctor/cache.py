@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from runtime.doctor.cache_places import Place, Trouble, owner_trouble, places, trouble
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.from_memory import needs_no_directory
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
+from runtime.machine.cache_places import Place, Trouble, owner_trouble, places, trouble
+from runtime.machine.machine import Machine
 from runtime.sizes import in_words
 
 ENGINE_BYTES = 40_000_000

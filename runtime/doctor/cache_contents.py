@@ -11,11 +11,11 @@ from pathlib import Path
 
 from runtime.bundle import ENGINES, GPU, SUMS, Bundle
 from runtime.doctor.cache import removal
-from runtime.doctor.cache_places import Place, owner_trouble, places
 from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
 from runtime.errors import InputError
+from runtime.machine.cache_places import Place, owner_trouble, places
+from runtime.machine.machine import Machine
 from runtime.sha256_file import differing, parse
 
 _STUB_NAME = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")

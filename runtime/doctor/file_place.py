@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 
 from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.head import Kind
-from runtime.doctor.machine import Machine
-from runtime.doctor.mounts import mount_of
 from runtime.doctor.subject import Subject
+from runtime.machine.head import Kind
+from runtime.machine.machine import Machine
+from runtime.machine.mounts import mount_of
 
 FOUR_GIB = 1 << 32
 """Bytes: a program for Windows and a file on FAT32 have to be smaller."""

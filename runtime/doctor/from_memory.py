@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from runtime.doctor.head import Kind
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
+from runtime.machine.head import Kind
+from runtime.machine.machine import Machine
 
 _OLDEST = (3, 19)  # the Linux that brought execveat, later than memfd_create
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.gpu_recompiled import compiler, recompiled
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
+from runtime.machine.machine import Machine
 
 _LIBRARY_FOLDERS = (
     "/lib/{arch}-linux-gnu", "/usr/lib/{arch}-linux-gnu", "/usr/lib64", "/lib64", "/usr/lib",

@@ -9,10 +9,10 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from runtime.doctor.cache_places import places
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
 from runtime.json_input import MALFORMED, parse_json
+from runtime.machine.cache_places import places
+from runtime.machine.machine import Machine
 
 _FOLDERS = {
     "nvcc": ("/usr/local/cuda/bin", "/opt/cuda/bin", "${CUDA_PATH}/bin"),

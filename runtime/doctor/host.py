@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from runtime.doctor.cache import has_cache
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.from_memory import trouble
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
-
-_STATIC_NEEDS = ("avx2", "fma", "f16c", "bmi2")
-# By the ABIs of both architectures: whoever has glibc has this file.
-GLIBC_LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}
-"""The dynamic loader of glibc, by architecture."""
+from runtime.machine.host import GLIBC_LOADERS, missing_for_static
+from runtime.machine.machine import Machine
 
 
 def processor(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
@@ -36,14 +31,6 @@ def processor(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
         *([] if own else ["start it on a system with glibc, in a container such as `debian`"]),
         _pack_for(machine.target),
     )
-
-
-def missing_for_static(machine: Machine) -> list[str] | None:
-    """What static engines need of the processor and it lacks; None where nothing tells."""
-    flags = re.search(r"^flags\s*:(.*)$", machine.text("/proc/cpuinfo"), re.MULTILINE)
-    if machine.target != "linux-x86_64" or not flags:
-        return None
-    return [name.upper() for name in _STATIC_NEEDS if name not in flags[1].split()]
 
 
 def c_library(machine: Machine, subject: Subject | None) -> Iterator[Finding]:

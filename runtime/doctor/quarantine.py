@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
+from runtime.machine.machine import Machine
 
 ATTRIBUTE = "com.apple.quarantine"
 _STREAM = "Zone.Identifier"

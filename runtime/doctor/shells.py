@@ -9,9 +9,9 @@ from pathlib import Path
 
 from runtime.doctor.binfmt import starts_by_ape
 from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.head import Kind
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
+from runtime.machine.head import Kind
+from runtime.machine.machine import Machine
 
 _FIRST_GOOD = (5, 9)
 _STOPPED_BY_WINDOWS = ("ksh", "ksh93", "lksh", "mksh", "yash")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.bundle import GPU_SOURCES, Bundle, Engine, GpuModule
-from runtime.doctor.head import SIZE, Kind, kind_of
 from runtime.errors import InputError
+from runtime.machine.head import SIZE, Kind, kind_of
 from runtime.zip_directory import Member
 
 _RECIPE = re.compile(rf"{GPU_SOURCES}([a-z]+/[a-z]+)\.json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runtime.doctor.machine import Machine
+from runtime.machine.machine import Machine
 
 _QUERY = ("--query-gpu=name,memory.free", "--format=csv,noheader,nounits")
 

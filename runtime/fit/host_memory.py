@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from runtime.doctor.machine import Machine
+from runtime.machine.machine import Machine
 
 _CGROUPS = "/sys/fs/cgroup"
 

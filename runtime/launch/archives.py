@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runtime.bundle import Bundle
-from runtime.doctor.machine import Machine
 from runtime.errors import InputError
 from runtime.launch.cache_folders import usable_places
 from runtime.launch.engine_cache import host_engines
+from runtime.machine.machine import Machine
 
 FOLDER = "archives"
 """Name of their folder in the cache."""

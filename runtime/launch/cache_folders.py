@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from runtime.doctor.cache_places import Place, owner_trouble, places
-from runtime.doctor.machine import Machine
 from runtime.errors import InputError
+from runtime.machine.cache_places import Place, owner_trouble, places
+from runtime.machine.machine import Machine
 
 
 class Unusable(Exception):

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from runtime import streams
 from runtime.console import Exit, confirmed, error, note, reported
-from runtime.doctor.machine import Machine
 from runtime.launch.flags import positional
 from runtime.launch.parts import Parted, parted
 from runtime.launch.plan import Plan, planned
 from runtime.launch.start import hand_over, unpacked
 from runtime.launch.target import target_of
 from runtime.launch.tools import Tools
+from runtime.machine.machine import Machine
 
 _USAGE = """\
 usage: {program} TARGET [--dry-run] [--json] [--force] [--yes] [--offline] [FLAGS…]

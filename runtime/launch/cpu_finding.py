@@ -10,13 +10,13 @@ from typing import Any
 
 from runtime.bundle import Bundle
 from runtime.doctor.cache import cached
-from runtime.doctor.cache_places import owner_trouble, places
 from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
 from runtime.errors import InputError
 from runtime.launch.engine_cache import find
 from runtime.launch.hosts import candidates, program_name
+from runtime.machine.cache_places import owner_trouble, places
+from runtime.machine.machine import Machine
 
 _PROBE = "LLAMAPACK_CPU_PROBE"  # native/engine/cpu_choice.cpp
 

@@ -21,11 +21,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runtime.bundle import ENGINES, SUMS, Bundle, Engine
-from runtime.doctor.cache_places import Place, places
-from runtime.doctor.machine import Machine
 from runtime.errors import InputError
 from runtime.launch.cache_folders import Unusable, made, removed, sync_folder, usable_places
 from runtime.launch.hosts import Candidate, candidates, program_name
+from runtime.machine.cache_places import Place, places
+from runtime.machine.machine import Machine
 from runtime.sha256_file import differing, parse
 
 _PROBE_SECONDS = 60 if os.name == "nt" else 10

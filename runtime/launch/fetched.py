@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runtime.console import note
-from runtime.doctor.machine import Machine
 from runtime.download.hub import Hub
 from runtime.download.progress import Report
 from runtime.download.settings import settings
@@ -17,6 +16,7 @@ from runtime.download.web import Web
 from runtime.download.words import HubWord, WebWord, parsed
 from runtime.errors import InputError
 from runtime.launch.cache_folders import cache_folder
+from runtime.machine.machine import Machine
 from runtime.sizes import in_words
 
 _SECONDS = 0.2  # between two lines of progress

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.doctor.host import GLIBC_LOADERS, missing_for_static
-from runtime.doctor.machine import Machine
+from runtime.machine.host import GLIBC_LOADERS, missing_for_static
+from runtime.machine.machine import Machine
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.bundle import GpuModule
-from runtime.doctor.machine import Machine
 from runtime.errors import InputError
 from runtime.fit.estimate import Load, Room, Start
 from runtime.fit.gpu_memory import Gpu, gpus
@@ -16,6 +15,7 @@ from runtime.fit.memory_use import cache_bytes, compute_bytes
 from runtime.fit.model_shape import model_shape
 from runtime.launch.flags import Flags
 from runtime.launch.models import Loaded
+from runtime.machine.machine import Machine
 from runtime.sizes import in_words
 from runtime.weights import Weights
 

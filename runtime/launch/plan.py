@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.doctor.machine import Machine
 from runtime.errors import InputError
 from runtime.launch import archives, engine_cache
 from runtime.launch.engine_cache import CachedEngine
@@ -18,6 +17,7 @@ from runtime.launch.models import Loaded, loaded
 from runtime.launch.parts import opened
 from runtime.launch.target import BUNDLE, FOLDER, GGUF, Target
 from runtime.launch.tools import Tools
+from runtime.machine.machine import Machine
 from runtime.weights import is_gguf
 
 _ROUTER_PORT = "8080"  # as the engine's other modes have it

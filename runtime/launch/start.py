@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import NoReturn
 
 from runtime.bundle import Bundle
-from runtime.doctor.machine import Machine
 from runtime.errors import InputError
 from runtime.launch import engine_cache
 from runtime.launch.plan import Plan
 from runtime.launch.windows_job import die_together
+from runtime.machine.machine import Machine
 
 _RESTORED = ("SIGPIPE", "SIGXFSZ")
 """Signals that Python ignores, which its programs would inherit."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from runtime.doctor.machine import Machine
+from runtime.machine.machine import Machine
 
 Provide: TypeAlias = Callable[[Machine], Path | None]
 """Makes or fetches an archive of engines, as `runtime.launch.archives` describes it."""

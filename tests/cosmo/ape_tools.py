@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from packer.polyglot import elf
 from packer.polyglot.ape_rules import printed
 from packer.polyglot.head import build_head
-from runtime.doctor.head import native_target
+from runtime.machine.head import native_target
 
 MACHINES = {"-x": 62, "-a": 183}
 

@@ -17,7 +17,7 @@ import pytest
 
 from runtime.doctor import Check, examine
 from runtime.doctor.finding import Finding
-from runtime.doctor.machine import Machine
+from runtime.machine.machine import Machine
 
 MZ_HEAD = b"MZqFpD='\n'\necho started by a shell\nexit\n"
 UNIX_HEAD = b"jartsr='\n'\necho started by a shell\nexit\n"

@@ -13,7 +13,7 @@ import pytest
 from made_up import bundle, commands, found, in_private_mounts, machine, only, write
 
 from runtime.doctor import Check, cache, cache_contents, host
-from runtime.doctor.machine import Machine
+from runtime.machine.machine import Machine
 
 
 def states(on: Machine, file: Path | None = None) -> list[tuple[str, str]]:

@@ -10,8 +10,8 @@ from made_up import machine, program
 from stand_ins import CommandLine, Refused
 
 from runtime.doctor import CHECKS, examine
-from runtime.doctor.machine import Machine
 from runtime.doctor.subject import Subject
+from runtime.machine.machine import Machine
 
 
 @pytest.fixture

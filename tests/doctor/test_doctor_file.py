@@ -24,7 +24,7 @@ from made_up import (
 )
 
 from runtime.doctor import bundle_file, file_place, quarantine
-from runtime.doctor.head import Kind, kind_of, native_target
+from runtime.machine.head import Kind, kind_of, native_target
 
 GIB = 1 << 30
 

@@ -14,7 +14,7 @@ from made_up import UNIX_HEAD, bundle, machine, program, write
 from stand_ins import CommandLine
 
 from runtime.doctor import GPU_CHECKS, examine
-from runtime.doctor.machine import Machine
+from runtime.machine.machine import Machine
 
 KINDS = Path(__file__).parents[2] / "native" / "engine" / "gpu_kinds.cpp"
 LIBRARIES = "usr/lib/x86_64-linux-gnu"

@@ -13,7 +13,7 @@ from hub_server import HubServer, Repo
 from stand_ins import write_gguf
 from web_server import Answer, Page, WebServer
 
-from runtime.doctor.machine import Machine
+from runtime.machine.machine import Machine
 
 ENGINE = b'#!/bin/sh\n[ "$LLAMAPACK_PROBE" ] || for word; do echo "$word"; done\n'
 """Says what it was started with."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.doctor.machine import Machine
 from runtime.fit.gpu_memory import gpus
 from runtime.fit.host_memory import free_memory
+from runtime.machine.machine import Machine
 
 GIB = 1 << 30
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from runtime.bundle import Bundle
-from runtime.doctor.machine import Machine
 from runtime.errors import InputError
 from runtime.launch import archives
 from runtime.launch.engine_cache import CachedEngine, find, unpack
+from runtime.machine.machine import Machine
 
 STARTS = b"#!/bin/sh\nexit 0\n"
 FAILS = b"#!/bin/sh\nexit 3\n"

@@ -9,11 +9,11 @@ import pytest
 from repository import DEMO
 
 from runtime.bundle import GpuModule
-from runtime.doctor.machine import Machine
 from runtime.errors import InputError
 from runtime.launch.memory import Memory, memory
 from runtime.launch.models import loaded
 from runtime.launch.target import target_of
+from runtime.machine.machine import Machine
 
 
 def of(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.doctor.machine import Machine
+from runtime.machine.machine import Machine
 
 
 @dataclass(frozen=True)

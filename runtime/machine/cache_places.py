@@ -14,8 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.doctor.machine import Machine
-from runtime.doctor.mounts import mount_of
+from runtime.machine.machine import Machine
+from runtime.machine.mounts import mount_of
 
 
 @dataclass(frozen=True)
