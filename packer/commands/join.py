@@ -52,8 +52,9 @@ def run(args: argparse.Namespace) -> None:
             raise InputError(
                 f"{first} and {other} are not parts of one file", "Name the parts of one file."
             )
-    missing = 0 not in siblings(whole.parent, part_name(first.name) or of_whole(first))
-    if not args.in_place and missing and unfinished(whole):
+    there = siblings(whole.parent, part_name(first.name) or of_whole(first))
+    begun = unfinished(whole)
+    if not args.in_place and 0 not in there and begun:
         raise InputError(
             f"the parts of {whole} are being joined in place", "Finish that with `--in-place`."
         )
@@ -64,5 +65,5 @@ def run(args: argparse.Namespace) -> None:
         else:
             join(find(first), path, force=args.force)
     print(path)
-    if not args.quiet:
+    if not args.quiet and (there or begun):
         note(f"{path}: {in_words(path.stat().st_size)}, its parts were checked")

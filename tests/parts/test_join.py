@@ -88,6 +88,7 @@ def test_where_it_goes(  # noqa: PLR0917
         done = llamapack("join", *how, *parts, "-o", target)
         assert done.returncode == 0
         assert "joined already" in done.stderr
+        assert "were checked" not in done.stderr
 
 
 def test_force_replaces(how: list[str], whole: Path, parts: list[Path], llamapack: CommandLine):
