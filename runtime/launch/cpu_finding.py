@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from runtime.doctor.cache import cached
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.subject import Subject
 from runtime.errors import InputError
+from runtime.json_input import parse_json
 from runtime.launch.engine_cache import find
 from runtime.launch.hosts import candidates, program_name
 from runtime.machine.cache_places import owner_trouble, places
@@ -83,7 +83,7 @@ def _newest(machine: Machine) -> Path | None:
 def _asked(machine: Machine, program: Path) -> dict[str, Any] | None:
     own = replace(machine, env={**machine.env, _PROBE: "1"})
     try:
-        answer = json.loads(own.output(program) or "")
+        answer = parse_json(own.output(program) or "")
     except ValueError:
         return None
     return answer if isinstance(answer, dict) and "modules" in answer else None

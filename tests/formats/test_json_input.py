@@ -16,8 +16,8 @@ from runtime.json_input import is_count, parse_json
 ROOT = Path(__file__).parents[2]
 # What llamapack itself writes into its caches and ships.
 OWN = {
-    "packer/archives/engine.py", "packer/engine/cache.py", "packer/engine/cosmo/cache.py",
-    "packer/gpu/recipes.py",
+    "packer/archives/engine.py", "packer/engine/cache.py", "packer/cosmo/cache.py",
+    "packer/gpu/recipes.py", "packer/templates/limited.py",
 }  # fmt: skip
 
 
