@@ -57,6 +57,7 @@ def test_recipes_in_a_wheel_find_the_demo_model(tmp_path: Path) -> None:
     wheel = next(path for path in packages.build(tmp_path, None) if path.suffix == ".whl")
     code = tmp_path / "code"
     zipfile.ZipFile(wheel).extractall(code)
+    assert all((code / package / "py.typed").is_file() for package in ("packer", "runtime"))
     done = subprocess.run(
         [sys.executable, "-m", "packer", "pack", "--recipe", "demo", "--offline", "--quiet"],
         cwd=tmp_path,
