@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from packer import __version__
+import packer
 from packer.front import Front
 from packer.zip_writer import Record
 from runtime.bundle import Engine
@@ -20,7 +20,6 @@ from runtime.json_input import MALFORMED, is_count
 from runtime.model_facts import ModelFacts
 
 FORMAT = 1
-TOOL = f"llamapack {__version__}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,11 @@ def encode(stated: Mapping[str, Any], records: Iterable[Record]) -> bytes:
         stated: all but members and tool.
         records: of all members that were written before the manifest.
     """
-    document = {**stated, "members": member_entries(records), "tool": TOOL}
+    document = {
+        **stated,
+        "members": member_entries(records),
+        "tool": f"llamapack {packer.__version__}",
+    }
     text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False)
     return f"{text}\n".encode()
 

@@ -87,6 +87,7 @@ def _frozen(name: str, module: str, packages: Sequence[str], code: Path, work: P
         *("--workpath", work / "build", "--distpath", work / "dist"),
         *(word for one in packages for word in ("--collect-submodules", one)),
         *("--copy-metadata", "hf_xet"),  # by which huggingface_hub knows that it is installed
+        *("--copy-metadata", "llamapack"),
         *("--add-data", f"{code / 'packer'}{os.pathsep}packer"),
         *(word for one in _UNUSED for word in ("--exclude-module", one)),
         entry,

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packer import __version__, build_cache
+import packer
+from packer import build_cache
 from packer.digest import Digest, file_sha256
 from packer.engine import sums
 from packer.output import output_file
@@ -98,7 +99,8 @@ def folder() -> Path:
 
 def place(name: str, identity: str) -> Path:
     """Where the archive of what `identity` stands for lies once it is made; see `deflated`."""
-    settings = f"{name}-{identity}-{DEFLATE_LEVEL}-{zlib.ZLIB_RUNTIME_VERSION}-{__version__}"
+    versions = f"{zlib.ZLIB_RUNTIME_VERSION}-{packer.__version__}"
+    settings = f"{name}-{identity}-{DEFLATE_LEVEL}-{versions}"
     key = hashlib.sha256(settings.encode()).hexdigest()
     return folder() / f"{name}-{key[:32]}.zip"
 

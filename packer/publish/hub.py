@@ -6,7 +6,7 @@ import warnings
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from packer import __version__
+import packer
 from packer.console import note
 from packer.progress import Advance
 from packer.publish.problems import explained
@@ -43,7 +43,7 @@ class Repository:
             endpoint=settings.endpoint,
             token=settings.token or False,
             library_name="llamapack",
-            library_version=__version__,
+            library_version=packer.__version__,
         )
 
     @property
