@@ -49,8 +49,25 @@ def test_flags_of_pack() -> None:
     text = (REPOSITORY / "docs" / "packing.md").read_text(encoding="utf-8")
     section = text.partition("## Flags of pack\n")[2].partition("\n## ")[0]
     documented = re.findall(r"--[a-z][a-z-]*", section.replace("`--recompile`", ""))
-    usage = helps("pack").partition("\npositional arguments")[0]
+    usage = helps("pack").partition("\n\n")[0]
     assert set(documented) == set(re.findall(r"--[a-z][a-z-]*", usage))
+    rows = dict(re.findall(r"^\| ([a-z ]+) \| (.*) \|$", section, re.M))
+    for title, flags in rows.items():
+        if title != "for":
+            group = helps("pack").partition(f"\n\n{title}:\n")[2].partition("\n\n")[0]
+            ways = re.findall(r"^  (-.*?)(?:  |$)", group, re.M)
+            named = set(re.findall(r"`(--?[a-z][a-z-]*)", flags.replace("`--recompile`", "")))
+            assert ways, title
+            assert [one for one in ways if not named & set(one.replace(",", "").split())] == []
+            assert named <= set(re.findall(r"--?[a-z][a-z-]*", " ".join(ways)))
+
+
+def test_every_command_is_in_one_group() -> None:
+    modules = {path.stem for path in (REPOSITORY / "packer" / "commands").glob("[a-z]*.py")}
+    groups = re.findall(r"^([A-Z][a-z]+):\n((?:  .*\n)+)", helps(), re.M)
+    assert [name for name, _ in groups] == ["Make", "Look", "Run", "Share", "Engines"]
+    listed = [verb for _, lines in groups for verb in re.findall(r"^  ([a-z]+)", lines, re.M)]
+    assert sorted(listed) == sorted(modules)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

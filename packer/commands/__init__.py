@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from importlib import import_module
-from typing import Protocol, TypeAlias, cast
+from itertools import chain
+from typing import Any, NoReturn, Protocol, TypeAlias, cast
 
-from packer import __version__
+import packer
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -16,31 +17,16 @@ class Verb(Protocol):
     def register(self, verbs: Subparsers, /) -> None: ...
 
 
-VERBS: tuple[str, ...] = (
-    # Names of modules here; one per line, so that two of them can be added side by side.
-    "ape",
-    "assimilate",
-    "card",
-    "cat",
-    "convert",
-    "demo",
-    "doctor",
-    "edit",
-    "engine",
-    "extract",
-    "fetch",
-    "inspect",
-    "join",
-    "ls",
-    "pack",
-    "publish",
-    "quantize",
-    "run",
-    "split",
-    "template",
-    "upgrade",
-    "verify",
-)
+GROUPS: dict[str, tuple[str, ...]] = {
+    # Names of modules here, in the order in which somebody needs them.
+    "Make": ("pack", "edit", "upgrade", "convert", "quantize", "assimilate"),
+    "Look": ("inspect", "ls", "cat", "extract", "verify", "template", "ape"),
+    "Run": ("run", "demo", "doctor"),
+    "Share": ("publish", "card", "split", "join", "fetch"),
+    "Engines": ("engine",),
+}
+
+VERBS = tuple(chain.from_iterable(GROUPS.values()))
 
 
 def load(name: str) -> Verb:
@@ -54,9 +40,36 @@ def parser(names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="llamapack",
         description="Packs a portable llama.cpp runtime and GGUF weights into one file that runs.",
+        epilog="`llamapack COMMAND --help` lists the options of a command.",
+        formatter_class=_InGroups,
     )
-    top.add_argument("--version", action="version", version=f"llamapack {__version__}")
-    verbs = top.add_subparsers(metavar="COMMAND", required=True)
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    verbs = top.add_subparsers(metavar="COMMAND", required=True, title=argparse.SUPPRESS)
     for name in names:
         load(name).register(verbs)
     return top
+
+
+class _Version(argparse.Action):
+    """argparse's own wants the version of every command line, and reading it takes a while."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> NoReturn:
+        print(f"llamapack {packer.__version__}")
+        parser.exit()
+
+
+class _InGroups(argparse.HelpFormatter):
+    """Commands under the names of their groups."""
+
+    def _iter_indented_subactions(
+        self, action: argparse.Action
+    ) -> Generator[argparse.Action, None, None]:
+        verbs: Iterable[argparse.Action] = getattr(action, "_get_subactions", tuple)()
+        yield from verbs
+
+    def _format_action(self, action: argparse.Action) -> str:
+        text = super()._format_action(action)
+        if isinstance(action, argparse._SubParsersAction):
+            return text.partition("\n")[2]  # the first line is the metavar alone
+        title = next((one for one, (first, *_) in GROUPS.items() if first == action.dest), None)
+        return f"\n{title}:\n{text}" if title else text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packer.foreign.named import named_runtime
 from packer.front import FORMATS
-from packer.papers.flags import add_flags
+from packer.papers.flags import add_defaults, add_papers
 from packer.sizes import parse_size
 from packer.windows_exe import CHOICES
 
@@ -24,130 +24,14 @@ def register(verbs: Subparsers) -> None:
         help="make one file that runs out of GGUF weights",
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument(
-        "models",
-        nargs="*",
-        metavar="MODEL",
-        help="weights: a .gguf (of a model in shards the first one), WEIGHTS.zip[:MEMBER], "
-        "a folder of safetensors, hf:ORG/REPO[:QUANT|/FILE][@REVISION] or https://…. "
-        "The bundle starts with the first model",
-    )
-    parser.add_argument(
-        "--model",
-        dest="named_models",
-        action="append",
-        metavar="NAME=MODEL",
-        help="one of several models that the file serves by name; repeatable, the first one is "
-        "started unless the user asks for another. What follows takes NAME= before its value to "
-        "say which model it is for; else it is for the first",
-    )
-    parser.add_argument(
-        "--model-args",
-        action="append",
-        metavar="NAME=WORDS",
-        help="default arguments of that model alone; repeatable",
-    )
-    parser.add_argument(
-        "--recipe", metavar="NAME|FILE", help="TOML that says what follows; flags override it"
-    )
-    parser.add_argument("-o", "--output", metavar="FILE|DIR", help="default: NAME.llamafile")
-    parser.add_argument("--name", help="what the bundle calls itself; default: as the GGUF file")
-    args = parser.add_mutually_exclusive_group()
-    args.add_argument("--args", metavar="WORDS", help="default arguments: `-c 4096 --temp 0`")
-    args.add_argument("--args-file", type=Path, metavar="FILE", help="the same from a text file")
-    parser.add_argument(
-        "--chat-template", metavar="NAME|FILE", help="use this Jinja template, not the model's own"
-    )
-    parser.add_argument(
-        "--mmproj",
-        action="append",
-        metavar="FILE|auto",
-        help="projector of a vision model; auto: the one in the model's repository or archive",
-    )
-    parser.add_argument(
-        "--lora",
-        action="append",
-        metavar="FILE[:SCALE]",
-        help="adapter (GGUF, or a folder as PEFT saves it), with how strongly it applies (1); "
-        "repeatable",
-    )
-    parser.add_argument(
-        "--draft", action="append", metavar="FILE", help="small model for speculative decoding"
-    )
-    parser.add_argument(
-        "--quant",
-        metavar="TYPE",
-        help="quantize models first, to Q6_K or what else `llamapack quantize` knows",
-    )
-    parser.add_argument(
-        "--imatrix", type=Path, metavar="F", help="for --quant: which weights matter"
-    )
-    parser.add_argument(
-        "--merge",
-        action=argparse.BooleanOptionalAction,
-        help="make one member of a model's shards",
-    )
-    parser.add_argument(
-        "--add", action="append", metavar="F", help="another file to put in; repeatable"
-    )
-    add_flags(parser)
-    parser.add_argument(
-        "--offline", action="store_true", help="use what was fetched before, and no network"
-    )
-    parser.add_argument(
-        "--runtime",
-        type=named_runtime,
-        metavar="FILE|cosmo",
-        help="pack into this program in place of llamapack's own engines: a released llamafile or "
-        "any other that reads its own ZIP. It is copied byte for byte and keeps its members. "
-        "cosmo: what `engine build --toolchain cosmo` has made",
-    )
-    parser.add_argument(
-        "--targets",
-        metavar="T,T…|all|host",
-        help="engines to pack, `host`: those for this machine; default: all that are built",
-    )
-    parser.add_argument(
-        "--gpu",
-        metavar="KINDS|none",
-        help="GPU modules to pack, such as `vulkan,metal,cuda`; default: metal and vulkan where "
-        "`engine add-gpu` fetched them",
-    )
-    parser.add_argument(
-        "--gpu-sources",
-        choices=("auto", "yes", "no"),
-        help="pack what `--recompile` compiles GPU modules from (under 1 MB); default: auto",
-    )
-    parser.add_argument(
-        "--format",
-        choices=FORMATS,
-        help="; ".join(f"{name}: {what}" for name, what in FORMATS.items()),
-    )
-    parser.add_argument(
-        "--windows",
-        choices=CHOICES,
-        help="the engines for Windows; " + "; ".join(f"{k}: {v}" for k, v in CHOICES.items()),
-    )
-    parts = parser.add_mutually_exclusive_group()
-    parts.add_argument(
-        "--split-size",
-        type=parse_size,
-        metavar="SIZE",
-        help="a larger bundle becomes parts of this size, such as 1.9GiB; default: 50GB",
-    )
-    parts.add_argument(
-        "--no-split", dest="split_size", action="store_const", const=None, help="one file always"
-    )
-    parser.add_argument(
-        "--consume",
-        action="store_true",
-        help="make MODEL itself the bundle, without copying its bytes (Linux: ext4, xfs); the file "
-        "has the bundle's name then, in its folder unless `-o` says otherwise. Files of other "
-        "options are copied. If it is interrupted, run it again",
-    )
-    parser.add_argument("--force", action="store_true", help="replace the output if it exists")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print the path only")
     parser.set_defaults(run=run, refuse=parser.error)
+    # The groups of the table in docs/packing.md.
+    _add_contents(parser.add_argument_group("what goes in"))
+    _add_answers(parser.add_argument_group("how it answers"))
+    _add_labels(parser.add_argument_group("what it says of itself"))
+    _add_quantizing(parser.add_argument_group("smaller weights"))
+    _add_targets(parser.add_argument_group("where it runs"))
+    _add_output(parser.add_argument_group("how it is written"))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -157,3 +41,145 @@ def run(args: argparse.Namespace) -> None:
 
     for path in make(args):
         print(path)
+
+
+def _add_contents(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="weights: a .gguf (of a model in shards the first one), WEIGHTS.zip[:MEMBER], "
+        "a folder of safetensors, hf:ORG/REPO[:QUANT|/FILE][@REVISION] or https://…. "
+        "The bundle starts with the first model",
+    )
+    group.add_argument(
+        "--model",
+        dest="named_models",
+        action="append",
+        metavar="NAME=MODEL",
+        help="one of several models that the file serves by name; repeatable, the first one is "
+        "started unless the user asks for another. --mmproj, --lora and --draft take NAME= before "
+        "their value to say which model they are for; without it, the first",
+    )
+    group.add_argument(
+        "--model-args",
+        action="append",
+        metavar="NAME=WORDS",
+        help="default arguments of that model alone; repeatable",
+    )
+    group.add_argument(
+        "--recipe", metavar="NAME|FILE", help="TOML with any of these options; flags override it"
+    )
+    group.add_argument(
+        "--mmproj",
+        action="append",
+        metavar="FILE|auto",
+        help="projector of a vision model; auto: the one in the model's repository or archive",
+    )
+    group.add_argument(
+        "--lora",
+        action="append",
+        metavar="FILE[:SCALE]",
+        help="adapter (GGUF, or a folder as PEFT saves it), with how strongly it applies (1); "
+        "repeatable",
+    )
+    group.add_argument(
+        "--draft", action="append", metavar="FILE", help="small model for speculative decoding"
+    )
+    group.add_argument(
+        "--add", action="append", metavar="F", help="another file to put in; repeatable"
+    )
+    group.add_argument(
+        "--merge",
+        action=argparse.BooleanOptionalAction,
+        help="make one member of a model's shards",
+    )
+    group.add_argument(
+        "--offline", action="store_true", help="use what was fetched before, and no network"
+    )
+
+
+def _add_answers(group: argparse._ArgumentGroup) -> None:
+    args = group.add_mutually_exclusive_group()
+    args.add_argument("--args", metavar="WORDS", help="default arguments: `-c 4096 --temp 0`")
+    args.add_argument("--args-file", type=Path, metavar="FILE", help="the same from a text file")
+    add_defaults(group)
+    group.add_argument(
+        "--chat-template", metavar="NAME|FILE", help="use this Jinja template, not the model's own"
+    )
+
+
+def _add_labels(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--name", help="what the bundle calls itself; default: as the GGUF file")
+    add_papers(group)
+
+
+def _add_quantizing(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--quant",
+        metavar="TYPE",
+        help="quantize models first, to Q6_K or what else `llamapack quantize` knows",
+    )
+    group.add_argument(
+        "--imatrix", type=Path, metavar="F", help="for --quant: which weights matter"
+    )
+
+
+def _add_targets(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--targets",
+        metavar="T,T…|all|host",
+        help="engines to pack, `host`: those for this machine; default: all that are built",
+    )
+    group.add_argument(
+        "--gpu",
+        metavar="KINDS|none",
+        help="GPU modules to pack, such as `vulkan,metal,cuda`; default: metal and vulkan where "
+        "`engine add-gpu` fetched them",
+    )
+    group.add_argument(
+        "--gpu-sources",
+        choices=("auto", "yes", "no"),
+        help="pack what `--recompile` compiles GPU modules from (under 1 MB); default: auto",
+    )
+    group.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="; ".join(f"{name}: {what}" for name, what in FORMATS.items()),
+    )
+    group.add_argument(
+        "--windows",
+        choices=CHOICES,
+        help="the engines for Windows; " + "; ".join(f"{k}: {v}" for k, v in CHOICES.items()),
+    )
+    group.add_argument(
+        "--runtime",
+        type=named_runtime,
+        metavar="FILE|cosmo",
+        help="pack into this program in place of llamapack's own engines: a released llamafile or "
+        "any other that reads its own ZIP. It is copied byte for byte and keeps its members. "
+        "cosmo: what `engine build --toolchain cosmo` has made",
+    )
+
+
+def _add_output(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("-o", "--output", metavar="FILE|DIR", help="default: NAME.llamafile")
+    parts = group.add_mutually_exclusive_group()
+    parts.add_argument(
+        "--split-size",
+        type=parse_size,
+        metavar="SIZE",
+        help="a larger bundle becomes parts of this size, such as 1.9GiB; default: 50GB",
+    )
+    parts.add_argument(
+        "--no-split", dest="split_size", action="store_const", const=None, help="one file always"
+    )
+    group.add_argument(
+        "--consume",
+        action="store_true",
+        help="make MODEL itself the bundle, without copying its bytes (Linux: ext4, xfs); the file "
+        "has the bundle's name then, in its folder unless `-o` says otherwise. Files of other "
+        "options are copied. If it is interrupted, run it again",
+    )
+    group.add_argument("--force", action="store_true", help="replace the output if it exists")
+    group.add_argument("-q", "--quiet", action="store_true", help="print the path only")

@@ -6,12 +6,12 @@ import argparse
 from typing import Any
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add them to the parser of `pack`."""
-    parser.add_argument(
+def add_defaults(group: argparse._ArgumentGroup) -> None:
+    """Add those that become default arguments of the bundle."""
+    group.add_argument(
         "--ctx-size", type=_tokens, metavar="N", help="default context size in tokens"
     )
-    parser.add_argument(
+    group.add_argument(
         "--sampling",
         action="append",
         type=_setting,
@@ -19,19 +19,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="sampling default such as temperature=0.7; repeatable. By default those that card and "
         "generation_config.json of the model's repository state; none: without these",
     )
-    parser.add_argument(
+
+
+def add_papers(group: argparse._ArgumentGroup) -> None:
+    """Add those about card and licences."""
+    group.add_argument(
         "--card",
         metavar="FILE|hf:ORG/REPO|none",
         help="the base model's card; default: README.md of the model's repository",
     )
-    parser.add_argument(
+    group.add_argument(
         "--card-field",
         action="append",
         type=_card_field,
         metavar="NAME=YAML",
         help="front matter for the card such as license=gemma; repeatable",
     )
-    parser.add_argument(
+    group.add_argument(
         "--license", action="append", metavar="FILE", help="licence of the weights; repeatable"
     )
 
