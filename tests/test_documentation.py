@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import functools
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from repository import REPOSITORY
 
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+from packer.commands import parser
+
+PAGES = [
+    REPOSITORY / "README.md",
+    *sorted((REPOSITORY / ".github").glob("*.md")),
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+]
+ENGINE = tomllib.loads((REPOSITORY / "native" / "options.toml").read_text(encoding="utf-8"))
 
 
 def rows_of_commands() -> list[str]:
@@ -80,6 +89,33 @@ def test_links(page: Path) -> None:
         target = page.parent / name if name else page
         assert target.exists(), link
         assert not section or section in sections(target), link
+
+
+def command_lines(page: Path) -> list[list[str]]:
+    """The words of each line in the page's blocks of shell that starts llamapack or a bundle."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.M | re.S)
+    text = re.sub(
+        r"^ *[A-Z_]+=(\$\([^)]*\)|\S*) ", "", "".join(blocks).replace("\\\n", " "), flags=re.M
+    )
+    split = [shlex.split(line, comments=True) for line in text.splitlines()]
+    program = re.compile(r"llamapack$|\./.*\.llamafile$")
+    return [words for words in split if words and program.match(words[0])]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_commands_are_understood(page: Path) -> None:
+    """By llamapack's own parser; options of bundles are among those that the engine has."""
+    known = {name for names in ENGINE["options"] for name in names.split()}
+    for program, *words in command_lines(page):
+        end = next((at for at, word in enumerate(words) if word in (">", "|", "2>", "&")), None)
+        if program == "llamapack":
+            try:
+                parser().parse_args(words[:end])
+            except SystemExit:
+                pytest.fail(shlex.join([program, *words]))
+        else:
+            options = {word for word in words[:end] if re.match(r"--?[a-z]", word)}
+            assert options <= known, words
 
 
 def sections(page: Path) -> set[str]:
