@@ -44,6 +44,18 @@ def test_the_schema_accepts(path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_schema_accepts_the_forms_of_issues() -> None:
+    folder = REPOSITORY / ".github" / "ISSUE_TEMPLATE"
+    kinds = {"config": [folder / "config.yml"]}
+    kinds["forms"] = [path for path in folder.iterdir() if path.name != "config.yml"]
+    assert len(kinds["forms"]) > 1
+    for kind, paths in kinds.items():
+        schema = f"vendor.github-issue-{kind}"
+        words = ["-m", "check_jsonschema", "--builtin-schema", schema, *map(str, paths)]
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_every_step_is_a_script_that_runs_on_a_laptop(path: Path) -> None:
     for step in steps_of(yaml.safe_load(path.read_text())["jobs"]):
