@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,20 @@ def test_a_new_module_has_to_be_given_a_place(copy: Path) -> None:
     done = lint(copy)
     assert done.returncode == 1
     assert "elsewhere" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("package", ["packer", "runtime"])
+def test_the_drawn_layers_are_those_of_the_contract(package: str) -> None:
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    block = re.search(rf"^{package}\n((?:  .*\n)+)", text, re.M)
+    assert block
+    drawn = [
+        set(re.split(r"  ", re.split(r" {3,}", line.strip())[0])) for line in block[1].splitlines()
+    ]
+    pyproject = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = pyproject["tool"]["importlinter"]["contracts"]
+    (rows,) = (one["layers"] for one in contracts if one["name"] == f"layers of {package}")
+    layers = [set(row.split(" | ")) for row in rows]
+    places = [next((at for at, row in enumerate(layers) if names <= row), -1) for names in drawn]
+    assert -1 not in places, [names for names, at in zip(drawn, places, strict=True) if at < 0]
+    assert places == sorted(set(places))
