@@ -111,7 +111,7 @@ static std::string last_change(const fs::path & path, uint64_t size) {
         return "";
     }
 #ifdef _WIN32
-    return std::to_string(fs::last_write_time(path, error).time_since_epoch().count());
+    return std::to_string((long long) fs::last_write_time(path, error).time_since_epoch().count());
 #else
     struct stat info;
     if (lstat(path.c_str(), &info) != 0 || info.st_uid != geteuid() || !(info.st_mode & S_IRUSR) || (info.st_mode & (S_IWGRP | S_IWOTH))) {
