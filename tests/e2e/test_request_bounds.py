@@ -64,6 +64,11 @@ def sampled(**settings: object) -> bytes:
     return json.dumps(PROMPT | settings).encode()
 
 
+def triggered(pattern: str) -> bytes:
+    trigger = {"type": 2, "value": pattern, "token": 1}
+    return sampled(grammar='root ::= "a"*', grammar_lazy=True, grammar_triggers=[trigger])
+
+
 def both(depth: int) -> object:
     """A schema that is copied for each of its types."""
     inner: object = {"enum": list(range(50))}
@@ -97,6 +102,15 @@ REFUSED = {
     "rules": ("/completion", grammar(chain(112_000))),
     "ways": ("/completion", grammar(two_ways(30))),
     "repeated": ("/completion", grammar('root ::= "' + "a" * 100_000 + '"{1999}')),
+    "backwards": ("/completion", grammar('root ::= "a"{5, # 9\n 2}')),
+    "shorter": ("/completion", schema({"type": "string", "minLength": 5, "maxLength": 2})),
+    "trigger": ("/completion", triggered("a" * 350_000)),
+    "groups": ("/completion", triggered("(" * 8_000 + "a" + ")" * 8_000)),
+    "breakers": ("/completion", sampled(dry_multiplier=1, dry_sequence_breakers=["ab"] * 200_000)),
+    "messages": (CHATS, json.dumps({"messages": CHAT["messages"] * 100_000}).encode()),
+    "malformed": ("/completion", b'{"prompt":'),
+    "surrogate": (CHATS, b'{"messages":[{"role":"user","content":"\\ud83d"}]}'),
+    "empty": (CHATS, b""),
     "enum": ("/completion", schema({"enum": [str(i) for i in range(200_000)]})),
     "properties": ("/completion", schema({"properties": {f"p{i}": {} for i in range(20_000)}})),
     "circle": ("/completion", schema({"allOf": [NAMES["a"]], "definitions": NAMES})),
@@ -132,6 +146,8 @@ ANSWERED = {
     "enum": ("/completion", schema({"enum": [f"value {i}" for i in range(600)]})),
     "properties": ("/completion", schema(text_properties(200))),
     "optional": ("/completion", grammar("root ::= " + " ".join(['("a" | "b")?'] * 12))),
+    "repeated": ("/completion", grammar('root ::= "a"{1,3} "b"{0,} "c"{2}')),
+    "trigger": ("/completion", triggered("(a|b)" * 1_000)),
     "lists": ("/completion", grammar('root ::= "[" ([a-z]+ ("," [a-z]+)*)? "]"')),
     "last": ("/completion", sampled(repeat_last_n=2**31 - 1, repeat_penalty=1.5)),
     "dry": ("/completion", sampled(dry_penalty_last_n=2**31 - 1, dry_multiplier=1)),

@@ -38,7 +38,8 @@ def test_names_of_this_machine(server: Server, host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:8080", "8.8.8.8", "localhost.evil.example", "evillocalhost",
-     "127.0.0.1.evil.example", "127.1", "0x7f000001", "localhost@evil.example", "[fe80::1]", ":80"],
+     "127.0.0.1.evil.example", "127.1", "0x7f000001", "localhost@evil.example", "[fe80::1]", ":80",
+     "localhost:1@evil.example", "[::1].evil.example", "[::1", "evil@a.localhost", "127.1/x"],
 )  # fmt: skip
 def test_names_that_lead_here_from_elsewhere(server: Server, host: str) -> None:
     for path in ("/", "/props", "/health", "/v1/models"):
@@ -48,7 +49,9 @@ def test_names_that_lead_here_from_elsewhere(server: Server, host: str) -> None:
 
 @pytest.mark.parametrize(
     "origin", [EVIL, "null", "http://evil.example:8080", "http://localhost.evil.example",
-               "chrome-extension://abcdef", "file://", "http://8.8.8.8", "", "http://127.0.0.1@evil.example"],
+               "chrome-extension://abcdef", "file://", "http://8.8.8.8", "", "http://127.0.0.1@evil.example",
+               "http://localhost:80@evil.example", "http://[::1].evil.example", "x://localhost",
+               "://localhost", "http://127.0.0.1:80/evil"],
 )  # fmt: skip
 @pytest.mark.parametrize(
     "path", ["/completion", "/v1/chat/completions", "/tools", "/lora-adapters"]
@@ -129,6 +132,8 @@ def test_refused_before_the_body_is_read(server: Server, wait: str) -> None:
 
 def test_http_1_0(server: Server) -> None:
     assert raw(server.url, b"GET /health HTTP/1.0\r\n\r\n")[0] == 200
+    unsized = b"POST /completion HTTP/1.0\r\nContent-Type: text/plain\r\n\r\n"
+    assert raw(server.url, unsized)[0] == 415
 
 
 def test_pages_of_this_machine_may_read(server: Server) -> None:

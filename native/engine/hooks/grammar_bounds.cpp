@@ -21,21 +21,36 @@ static constexpr uint64_t WORK_MAX       = 100000000;
 static constexpr size_t   DEPTH_MAX      = 1000;    // of rules that begin with one another
 static constexpr double   TOKEN_S        = 3;
 
+// libc++ reads and frees a regular expression by recursion.
+static constexpr size_t PATTERN_MAX_BYTES  = 16 * 1024;
+static constexpr size_t PATTERNS_MAX_BYTES = 512 * 1024;
+static constexpr size_t GROUPS_MAX         = 100;
+
 //
 // The text
 //
 
-// How often `{m,n}` at `pos` repeats what is before it.
-static uint64_t repetitions(const char * pos) {
-    uint64_t most = 0;
+struct repetition {
+    uint64_t most     = 0;
+    bool     is_order = true; // upstream counts from m up to n, around the end of all numbers if n is less
+};
+
+// Reads the `{m,n}` at `pos`.
+static repetition repetition_read(const char * pos) {
+    repetition read;
     for (; *pos && *pos != '}'; pos++) {
-        if (std::isdigit((unsigned char) *pos)) {
-            char * end;
-            most = std::max<uint64_t>(most, std::strtoull(pos, &end, 10));
-            pos  = end - 1;
+        if (*pos == '#') {
+            pos += strcspn(pos, "\n") - 1;
+        } else if (std::isdigit((unsigned char) *pos)) {
+            char *         end;
+            const uint64_t number = std::strtoull(pos, &end, 10);
+            read.is_order = number >= read.most;
+            read.most     = std::max(read.most, number);
+            pos           = end - 1;
         }
     }
-    return std::min(most, REPEATED_MAX);
+    read.most = std::min(read.most, REPEATED_MAX);
+    return read;
 }
 
 // Moves behind a literal or a character class; returns its length.
@@ -60,7 +75,14 @@ static const char * text_refusal(const char * text) {
             case '[': item = skip_quoted(pos, ']'); break;
             case '(': depth++; break;
             case ')': depth -= depth > 0; item = 1; break;
-            case '{': elements += (item + 4) * repetitions(pos); break;
+            case '{': {
+                const repetition read = repetition_read(pos);
+                if (!read.is_order) {
+                    return "a repetition ends before it begins";
+                }
+                elements += (item + 4) * read.most;
+                break;
+            }
             case '#': pos += strcspn(pos, "\n"); break;
             default:  item = std::isalnum((unsigned char) *pos) || *pos == '.' ? 1 : item; break;
         }
@@ -180,10 +202,32 @@ static const char * grammar_refusal(const llama_vocab * vocab, const char * text
     return parser.parse(text) ? rules_refusal(parser.rules) : nullptr; // upstream says what is wrong with it
 }
 
+static const char * patterns_refusal(const char ** patterns, size_t count) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t size   = strlen(patterns[i]);
+        const size_t groups = (size_t) std::count(patterns[i], patterns[i] + size, '(');
+        bytes += size;
+        // More groups may be beside one another, as the names of tools are.
+        size_t depth = 0, deepest = 0;
+        for (size_t at = 0; at < size && groups > GROUPS_MAX; at++) {
+            at += patterns[i][at] == '\\';
+            depth += patterns[i][at] == '(';
+            depth -= patterns[i][at] == ')' && depth > 0;
+            deepest = std::max(deepest, depth);
+        }
+        if (size > PATTERN_MAX_BYTES || bytes > PATTERNS_MAX_BYTES || deepest > GROUPS_MAX) {
+            return "a trigger is too large";
+        }
+    }
+    return nullptr;
+}
+
 // In place of upstream's where its sampler is made.
 llama_grammar * llama_grammar_init_bounded(const llama_vocab * vocab, const char * text, const char * root, bool lazy, const char ** trigger_patterns,
                                            size_t num_trigger_patterns, const llama_token * trigger_tokens, size_t num_trigger_tokens) {
-    if (const char * why = grammar_refusal(vocab, text)) {
+    const char * why = patterns_refusal(trigger_patterns, num_trigger_patterns);
+    if (why || (why = grammar_refusal(vocab, text))) {
         LLAMA_LOG_ERROR("the grammar is refused: %s\n", why);
         return nullptr;
     }

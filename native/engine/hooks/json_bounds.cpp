@@ -9,6 +9,9 @@
 // Upstream copies, prints and frees trees by recursion.
 static constexpr size_t DEPTH_MAX = 512;
 
+// A template walks over all messages, some over all those before each.
+static constexpr size_t MESSAGES_MAX = 10000;
+
 // A value takes some 100 bytes as a tree.
 static constexpr size_t VALUES_MAX = 2000000;
 
@@ -32,6 +35,8 @@ static const char * const SERVER_KEYS[] = {
 static const char * const SCHEMA_KEYS[] = {
     "functions", "json_schema", "output_config", "output_format", "response_format", "text", "tools",
 };
+
+static const char * const MESSAGES_KEYS[] = { "input", "messages" };
 
 template <size_t n> static bool is_any_of(const std::string & key, const char * const (&names)[n]) {
     return std::any_of(std::begin(names), std::end(names), [&](const char * name) { return key == name; });
@@ -60,6 +65,8 @@ json_bounds::json_bounds(const std::string & text) {
     json_schema_part        schema;
     size_t                  values    = 0;
     uint64_t                keys_cost = 0;
+    bool                    messages  = false; // whether the part that is read may be a list of them
+    size_t                  message   = 0;
 
     const auto take_value = [&]() {
         values++;
@@ -98,9 +105,12 @@ json_bounds::json_bounds(const std::string & text) {
                 has_server_keys = has_server_keys || !plain || json_key_is_server_s(key);
                 schema.is_open  = !plain || is_any_of(key, SCHEMA_KEYS);
                 schema.begin    = pos;
+                messages        = !plain || is_any_of(key, MESSAGES_KEYS);
+                message         = 0;
             }
         } else if (c == '{' || c == '[') {
             take_value();
+            message += messages && levels.size() == 2 && c == '{';
             levels.push_back({ c == '{', c == '{', 0 });
         } else if (c == '}' || c == ']') {
             if (!levels.empty()) {
@@ -123,6 +133,8 @@ json_bounds::json_bounds(const std::string & text) {
 
         if (levels.size() > DEPTH_MAX) {
             refusal = "the request is nested deeper than " + std::to_string(DEPTH_MAX) + " levels";
+        } else if (message > MESSAGES_MAX) {
+            refusal = "the request has more than " + std::to_string(MESSAGES_MAX) + " messages";
         } else if (values > VALUES_MAX || keys_cost > KEYS_COST_MAX) {
             refusal = "the request has too many values";
         } else if (schema.is_open && levels.size() > SCHEMA_DEPTH_MAX) {

@@ -59,13 +59,19 @@ static std::string lower(std::string text) {
     return text;
 }
 
-// The host of "host", "host:port", "[::1]:port", without brackets and a last dot.
+static bool is_port_or_nothing(const std::string & text) {
+    return text.empty() || (text[0] == ':' && text.find_first_not_of("0123456789", 1) == std::string::npos);
+}
+
+// The host of "host", "host:port", "[::1]:port", without brackets and a last dot; "" if it is none of these.
 static std::string host_name(const std::string & authority) {
-    std::string name = lower(authority);
-    if (!name.empty() && name[0] == '[') {
-        name = name.substr(1, name.find(']') - 1);
-    } else {
-        name = name.substr(0, name.find(':'));
+    const std::string text     = lower(authority);
+    const bool        brackets = !text.empty() && text[0] == '[';
+    const size_t      end      = std::min(text.find(brackets ? ']' : ':'), text.size());
+    const std::string name     = brackets ? text.substr(1, end - 1) : text.substr(0, end);
+    const bool        is_plain = std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c >= 0x80 || strchr("-._:%", c); });
+    if (!is_plain || (brackets && end == text.size()) || !is_port_or_nothing(text.substr(end + brackets))) {
+        return "";
     }
     return !name.empty() && name.back() == '.' ? name.substr(0, name.size() - 1) : name;
 }
@@ -109,7 +115,8 @@ static bool is_loopback(const std::string & name) {
 // Nobody can make an address lead elsewhere, as one can with a name.
 static bool host_is_allowed(const request_rules & rules, const std::string & name, const std::string & local) {
     return is_loopback(name) || (!name.empty() && name == lower(rules.host)) || (is_address(name) && (rules.all_addresses || name == local)) ||
-           std::any_of(rules.origins.begin(), rules.origins.end(), [&](const std::string & one) { return host_name(origin_authority(one)) == name; });
+           (!name.empty() && std::any_of(rules.origins.begin(), rules.origins.end(),
+                                         [&](const std::string & one) { return host_name(origin_authority(one)) == name; }));
 }
 
 static bool origin_is_allowed(const request_rules & rules, const std::string & origin, const std::string & host) {
@@ -117,11 +124,13 @@ static bool origin_is_allowed(const request_rules & rules, const std::string & o
         return false; // "null"
     }
     const std::string authority = origin_authority(origin);
-    if (is_loopback(host_name(authority)) || (!host.empty() && origin_plain(origin) == origin_plain("http://" + host))) {
+    const std::string plain     = origin_plain(origin);
+    const bool        is_web    = plain.rfind("http://", 0) == 0 || plain.rfind("https://", 0) == 0;
+    if ((is_web && is_loopback(host_name(authority))) || (!host.empty() && plain == origin_plain("http://" + host))) {
         return true;
     }
     return std::any_of(rules.origins.begin(), rules.origins.end(), [&](const std::string & one) {
-        return one.find("://") != std::string::npos ? origin_plain(one) == origin_plain(origin)
+        return one.find("://") != std::string::npos ? origin_plain(one) == plain
              : lower(one) == lower(authority) || lower(one) == host_name(authority);
     });
 }
@@ -205,8 +214,13 @@ static refused body_too_large(const request_rules & rules) {
     return { 413, "the body is larger than " + std::to_string(rules.body_max) + " bytes" };
 }
 
+// Such a request ends with its connection.
+static bool may_have_body(const Request & req) {
+    return has_body(req) || (!is_reading(req) && !req.has_header("Content-Length"));
+}
+
 static refused body_refused(const request_rules & rules, const Request & req) {
-    if (has_body(req) && !body_is_json_or_form(req)) {
+    if (may_have_body(req) && !body_is_json_or_form(req)) {
         return { 415, "send JSON with the header Content-Type: application/json" };
     }
     return req.get_header_value_u64("Content-Length") > rules.body_max ? body_too_large(rules) : refused();
@@ -265,6 +279,21 @@ static void body_drop_server_keys(Request & req) {
     req.body = body.dump_safe();
 }
 
+// Upstream says that it failed itself where the body is what is wrong; clients send such requests again.
+static void answer_blame_body(Response & res) {
+    common_json answer = common_json::parse_no_throw(res.body);
+    if (answer.is_discarded() || !answer.is_object() || !answer.contains("error")) {
+        return;
+    }
+    common_json error = answer.at("error");
+    if (!error.is_object() || !error.contains("message") || !error.at("message").is_string() ||
+        error.at("message").get<std::string>().rfind("[json.exception.", 0) != 0) {
+        return;
+    }
+    res.status = 400;
+    res.set_content(error_text({ 400, error.at("message").get<std::string>() }), JSON);
+}
+
 // The C library keeps what was freed, a part for each thread that had it.
 static void memory_return() {
 #ifdef __GLIBC__
@@ -299,6 +328,9 @@ static httplib::Server::Handler guarded(httplib::Server::Handler handler) {
         }
         schema_work_begin();
         handler(req, res);
+        if (res.status == 500) {
+            answer_blame_body(res);
+        }
         if (given.body.size() > BODY_SMALL) {
             memory_return();
         }
