@@ -17,11 +17,30 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
+
+from runtime.errors import InputError
 
 _OURS = re.compile(
     r"(?:\..+)?\.llamapack-(?P<key>[0-9a-f]{12})(?P<number>-\d+)?\.partial", re.DOTALL
 )
 _LONGEST = 200  # bytes of a name that the temporary one can take
+
+
+def remove_leftover(path: Path) -> None:
+    """Remove what an earlier command may have left at a name that is the same every time.
+
+    Raises:
+        InputError: it is a folder, which no command leaves.
+    """
+    refuse_folder(path)
+    path.unlink(missing_ok=True)
+
+
+def refuse_folder(path: Path) -> None:
+    """Raises `InputError` if a folder has a name that llamapack keeps for a file of its own."""
+    if path.is_dir() and not path.is_symlink():
+        raise InputError(f"{path} is a folder", f"Remove it: `rm -r {quote(str(path))}`.")
 
 
 @contextmanager
@@ -99,10 +118,10 @@ def _remove_abandoned(folder: Path) -> None:
 
 def _remove(lock: Path, paths: list[Path]) -> None:
     """Remove these files, the lock at last, if nobody has it."""
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        descriptor = None
+    descriptor = None
+    with suppress(FileNotFoundError):
+        if stat.S_ISREG(lock.lstat().st_mode):  # else no command made it, so nobody holds it
+            descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if descriptor is not None and not _is_free(descriptor):
             return

@@ -32,7 +32,7 @@ from packer.output import OutputFile, create, make_executable, publish, sync_fol
 from packer.output_checks import check_path, check_space, exists_already
 from packer.pack import Plan, pack
 from packer.progress import Advance
-from packer.temporary_files import temporary_files
+from packer.temporary_files import refuse_folder, temporary_files
 from runtime.errors import InputError
 from runtime.unfinished import undo_path
 
@@ -67,6 +67,7 @@ def consume(
     name = next(iter(plan.weights))
     move = Move(0, _length_of_head(plan, name))
     check_path(output, force, inputs)
+    refuse_folder(undo_path(output))
     for path, _ in others:
         # Whether it is what an interrupted attempt left is seen when it is made.
         check_path(path, force or model.recovered, inputs)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from packer.output import OutputFile, sync_folder, terminable
+from packer.temporary_files import remove_leftover
 
 
 @contextmanager
@@ -37,8 +38,12 @@ def replacement(path: Path, old: io.FileIO) -> Iterator[OutputFile]:
 
 
 def remove_new_file(path: Path) -> None:
-    """Remove what a crash has left of a new file for `path`."""
-    _temporary(path).unlink(missing_ok=True)
+    """Remove what a crash has left of a new file for `path`.
+
+    Raises:
+        InputError: it is a folder.
+    """
+    remove_leftover(_temporary(path))
 
 
 def _temporary(path: Path) -> Path:

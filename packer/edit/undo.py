@@ -48,6 +48,7 @@ from packer.disk.fallocate import punch_hole
 from packer.edit.moves import Move, move_back
 from packer.output import output_file, sync_folder
 from packer.ranges import append_range
+from packer.temporary_files import remove_leftover
 from runtime.errors import InputError
 from runtime.undo_file import MAGIC, MOVED, UndoFile, open_undo, witness_at, witness_places
 from runtime.unfinished import damaged_undo, other_file, undo_path, unproved
@@ -200,8 +201,12 @@ def _put_aside(path: Path, file: io.FileIO) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove an undo file that was not complete, so that nothing was changed yet."""
-    _unfinished(undo_path(path)).unlink(missing_ok=True)
+    """Remove an undo file that was not complete, so that nothing was changed yet.
+
+    Raises:
+        InputError: it is a folder.
+    """
+    remove_leftover(_unfinished(undo_path(path)))
 
 
 def _unfinished(place: Path) -> Path:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
 from contextlib import nullcontext
 from itertools import accumulate
 from pathlib import Path
@@ -92,20 +93,27 @@ def _begin(parts: Parts, path: Path, force: bool) -> Journal:
             f"{growing} is there beside the first part", f"Move it away, or: {_COPY.lower()}"
         )
     _check_files(parts, path)
-    sums = sha256_lists.read(sha256_lists.path_beside(parts.whole))
     sha256_lists.read(sha256_lists.path_beside(path))
-    with (
-        check_lengths(parts, sums) or nullcontext() as bundle,
-        progress("checking", parts.size) as advance,
-    ):
-        *_, sha256 = check(parts, sums, bundle, Nowhere(), advance)
-    journal = Journal([part.name for part in parts.paths], list(parts.sizes), sha256)
+    journal = _checked(parts)
+    if not all(parts.sizes):
+        raise InputError(f"{parts.paths[parts.sizes.index(0)]} is empty", _COPY)
     try:
         journal.save(journal_path(parts.whole))
     except InputError:
         if not unfinished(parts.whole):  # another process was faster; the lock tells which
             raise
     return journal
+
+
+def _checked(parts: Parts) -> Journal:
+    """Read all parts, of which nothing is joined yet; what a journal says about them."""
+    sums = sha256_lists.read(sha256_lists.path_beside(parts.whole))
+    with (
+        check_lengths(parts, sums) or nullcontext() as bundle,
+        progress("checking", parts.size) as advance,
+    ):
+        *_, sha256 = check(parts, sums, bundle, Nowhere(), advance)
+    return Journal([part.name for part in parts.paths], list(parts.sizes), sha256)
 
 
 def _check_files(parts: Parts, output: Path) -> None:
@@ -125,6 +133,8 @@ def _finish(name: PartName, whole: Path, path: Path, force: bool, begun: Journal
     record, growing, folder = journal_path(whole), growing_path(whole), whole.parent
     journal = Journal.load(record, name)
     first, *rest = [folder / part for part in journal.parts]
+    sums = sha256_lists.read(sha256_lists.path_beside(whole))
+    _check_all_named(name, folder, journal, sums)
     grows = os.path.lexists(growing)
     if grows or os.path.lexists(first):
         tip = f"If the parts are whole, remove {record}; else put back what was there."
@@ -140,8 +150,13 @@ def _finish(name: PartName, whole: Path, path: Path, force: bool, begun: Journal
         check_exclusive(grown, tip, names=1 + published)
         _check_device(grown, path)
         if journal != begun:
-            sums = sha256_lists.read(sha256_lists.path_beside(whole))
-            prove([grown, *rest], journal, whole.name, sums, tip)
+            if not grows:
+                if _checked(find(first)) != journal:
+                    raise InputError(f"{record} is about other parts than those here", tip)
+            else:
+                ends = prove([grown, *rest], journal, whole.name, sums, tip)
+                if not ends and not all(part in sums for part in journal.parts):
+                    raise InputError(f"{record} names parts that are not all of a bundle", tip)
         if not grows:
             first.rename(growing)
             sync_folder(folder)
@@ -154,6 +169,18 @@ def _finish(name: PartName, whole: Path, path: Path, force: bool, begun: Journal
         _check_joined(whole, path, journal)
     _clean_up(whole, path, journal)
     return path
+
+
+def _check_all_named(name: PartName, folder: Path, journal: Journal, listed: Iterable[str]) -> None:
+    """A journal of the first parts only would end the file in the middle."""
+    more = {path.name for path in siblings(folder, name).values()}
+    more |= {other for other in listed if name.is_sibling(other)}
+    if beyond := sorted(more - set(journal.parts)):
+        record = journal_path(folder / name.whole)
+        raise InputError(
+            f"{record} does not name {beyond[0]}, which the list of hashes or the folder has",
+            f"If the parts are whole, remove {record}; else put back what was there.",
+        )
 
 
 def _check_rest(rest: list[Path], path: Path, tip: str) -> None:

@@ -77,7 +77,9 @@ class Journal:
         numbers = [part.number if part else None for part in found]
         if not numbers or numbers != list(range(len(journal.sizes))):
             raise ValueError
-        if not all(map(is_count, journal.sizes)) or not is_count(sum(journal.sizes)):
+        if not all(is_count(size) and size for size in journal.sizes):
+            raise ValueError
+        if not is_count(sum(journal.sizes)):
             raise ValueError
         if not _SHA256.fullmatch(journal.sha256):
             raise ValueError

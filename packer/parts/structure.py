@@ -28,6 +28,8 @@ from runtime.zip_directory import (
 
 RENAME = "Give each part the name that it was published with."
 """The way out where parts were swapped."""
+TAIL = MAX16 + END.size + LOCATOR64.size
+"""Bytes at the end of a file that have its end record, and the locator in front of that."""
 _TIP = "Download or copy that part again."
 
 
@@ -113,9 +115,20 @@ def _without_end(parts: Parts) -> Suspect:
 
 def _surplus(file: BinaryIO, size: int) -> int | None:
     """Bytes that there are more than the end record says; None if there is no end record."""
-    start = max(0, size - MAX16 - END.size)
+    start = max(0, size - TAIL)
     file.seek(start)
-    tail = file.read(size - start)
+    return surplus_at(file.read(size - start), start)
+
+
+def surplus_at(tail: bytes, start: int) -> int | None:
+    """Bytes that a file, of which `tail` are the last, has more than its end record says.
+
+    Args:
+        start: offset of `tail` in the file.
+
+    Returns:
+        None if there is no end record.
+    """
     found: int | None = None
     position = tail.rfind(END_MAGIC)
     # The bytes of the magic may occur by chance behind the record: one that fits goes first.

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,35 @@ def test_temporary_names_that_are_links(
         ran(made[0], "edit", path, "--args", "-c 9", *how)
     assert precious.read_bytes() == b"precious" * 1000
     ran(made[0], "verify", path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "full folder", "pipe", "nowhere", "hard link"])
+@pytest.mark.parametrize("name", ["llamapack-undo.partial", "llamapack-new"])
+def test_temporary_names_that_are_taken(
+    name: str, kind: str, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder is refused, and the tip's command is a way out; others are no obstacle."""
+    place = path.parent / f".{path.name}.{name}"
+    if "folder" in kind:
+        place.mkdir()
+        if kind == "full folder":
+            (place / "x").write_text("x")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "nowhere":
+        place.symlink_to("/nowhere/at/all")
+    else:
+        (path.parent / "other").write_text("other")
+        place.hardlink_to(path.parent / "other")
+    words = ["edit", str(path), "--args", "-c 9", "-q", *(["--copy"] if "new" in name else [])]
+    if "folder" in kind:
+        assert cli.main(words) == 1
+        error, tip = capsys.readouterr().err.splitlines()
+        assert f"{place} is a folder" in error
+        subprocess.run(tip.split("`")[1], shell=True, check=True)
+    assert cli.main(words) == 0
+    assert not os.path.lexists(place)
+    assert cli.main(["verify", str(path)]) == 0
 
 
 JSON = st.recursive(

@@ -14,6 +14,8 @@ import pytest
 from part_sets import large_bundle, large_gguf, names
 from stand_ins import CommandLine
 
+from packer.temporary_files import temporary_files
+
 
 def partials(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name.endswith(".partial")]
@@ -92,3 +94,20 @@ def test_names_that_are_long(tmp_path: Path, llamapack: CommandLine) -> None:
     assert done.returncode == 0, done.stderr
     assert not partials(tmp_path)
     assert os.access(output, os.X_OK)
+
+
+@pytest.mark.parametrize("kind", ["nowhere", "folder", "pipe"])
+def test_a_lock_that_no_command_made(kind: str, tmp_path: Path) -> None:
+    """It does not keep for ever what has its key, and is not followed."""
+    lock = tmp_path / f".llamapack-{'a' * 12}.partial"
+    left = tmp_path / f".x.llamapack-{'a' * 12}-0.partial"
+    left.write_bytes(b"half")
+    if kind == "nowhere":
+        lock.symlink_to(tmp_path / "new")
+    elif kind == "folder":
+        lock.mkdir()
+    else:
+        os.mkfifo(lock)
+    with temporary_files(tmp_path / "output"):
+        assert not left.exists()
+    assert names(tmp_path) == [lock.name]

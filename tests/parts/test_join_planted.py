@@ -285,3 +285,73 @@ def test_any_journal(
     else:
         assert status == 1
         assert tree(download.top) == before
+
+
+def _hash_of(*pieces: bytes) -> str:
+    return hashlib.sha256(b"".join(pieces)).hexdigest()
+
+
+@pytest.mark.parametrize("listed", ["no list", "his list", "my list"])
+@pytest.mark.parametrize("case", ["nothing of the first", "a few bytes", "two of four", "grown"])
+def test_a_journal_that_fits_its_own_hash(
+    case: str, listed: str, download: Download, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Chosen bytes have any hash, so bytes beside them need a proof too."""
+    data = [part.read_bytes() for part in download.parts]
+    names_ = [part.name for part in download.parts]
+    first = {"nothing of the first": b"", "a few bytes": data[0][:100]}.get(case, data[0])
+    used, sizes = [first, data[1]], [len(first), len(data[1])]
+    if case == "grown":
+        # What is there of the first two would be overwritten by the third.
+        download.parts[0].rename(download.folder / GROWING)
+        with (download.folder / GROWING).open("ab") as file:
+            file.write(data[1])
+        os.truncate(download.parts[1], 0)
+        sizes = [100, len(data[0]) + len(data[1]) - len(data[2]) - 100, len(data[2])]
+        sizes.append(len(data[3]))
+        used = [(data[0] + data[1])[: sum(sizes[:2])], data[2], data[3]]
+    facts = {
+        "format": 1, "parts": names_[: len(sizes)], "sizes": sizes, "sha256": _hash_of(*used)
+    }  # fmt: skip
+    download.journal.write_text(json.dumps(facts))
+    sums = download.folder / "m.llamafile.sha256"
+    if listed == "no list":
+        sums.unlink()
+    elif listed == "his list":
+        ends = [sum(sizes[:n]) for n in range(len(sizes) + 1)]
+        whole = b"".join(used)
+        sums.write_text(
+            "".join(
+                f"{_hash_of(whole[a:b])}  {name}\n"
+                for name, a, b in zip(names_, ends, ends[1:], strict=False)
+            )
+        )
+    before = tree(download.top)
+    for words in (["join", "--in-place", "-q"], ["run"]):
+        assert cli.main([*words, str(download.parts[1])]) == 1
+        error, tip = capsys.readouterr().err.splitlines()[-2:]  # `run` notes what it does
+        assert (error.split()[0], tip.split()[0]) == ("ERROR", "TIP")
+        assert f"remove {download.journal}" in tip or str(download.journal) in tip
+        assert tree(download.top) == before
+
+
+def test_a_journal_of_the_first_parts_of_a_growing_file(
+    download: Download, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parts behind them are on the way yet, and nothing lists them."""
+    data = [part.read_bytes() for part in download.parts]
+    (download.folder / "m.llamafile.sha256").unlink()
+    for part in download.parts[2:]:
+        part.unlink()
+    download.parts[0].rename(download.folder / GROWING)
+    facts = {
+        "format": 1,
+        "parts": [part.name for part in download.parts[:2]],
+        "sizes": [len(one) for one in data[:2]],
+        "sha256": _hash_of(*data[:2]),
+    }
+    download.journal.write_text(json.dumps(facts))
+    before = tree(download.top)
+    assert cli.main(["join", "--in-place", "-q", str(download.parts[1])]) == 1
+    assert "not all of a bundle" in capsys.readouterr().err
+    assert tree(download.top) == before
