@@ -25,7 +25,7 @@ def parse_json(data: str | bytes, *, limit: int = _BYTES) -> Any:
         limit: bytes, or characters, that the text may have.
 
     Raises:
-        ValueError: it is not JSON, has infinite numbers, or exceeds a limit.
+        ValueError: it is not JSON, has infinite numbers or half characters, or exceeds a limit.
     """
     if len(data) > limit:
         raise ValueError("too long")
@@ -41,6 +41,8 @@ def parse_json(data: str | bytes, *, limit: int = _BYTES) -> Any:
         raise ValueError("too deep") from None
     if brackets > _DEPTH:
         _check_depth(value)
+    if (b"\\ud" if isinstance(data, bytes) else "\\ud") in data.lower():  # type: ignore[operator]
+        json.dumps(value, ensure_ascii=False).encode()  # half a character, which nothing can print
     return value
 
 

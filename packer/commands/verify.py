@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import Exit, error, note
+from packer.console import Exit, error, note, printable
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
             )
     else:
         for problem in problems:
-            print(f"{problem.kind} {problem.member}: {problem.detail}")
+            print(printable(f"{problem.kind} {problem.member}: {problem.detail}"))
     if problems:
         names = ", ".join(dict.fromkeys(problem.member for problem in problems))
         error(f"{args.file} is not as it was packed: {names}", "Download or copy the file again.")

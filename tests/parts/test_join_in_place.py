@@ -82,6 +82,11 @@ def test_files_of_others_stay(
         assert message in refused(done)
         assert "without `--in-place`" in done.stderr
         assert aside.read_bytes() == data
+        done = llamapack("join", parts[0], "-o", tmp_path / "copy")
+        assert done.returncode == 0, done.stderr
+        whole = tmp_path / "whole" / "m.llamafile"
+        assert (tmp_path / "copy").read_bytes() == whole.read_bytes()
+        (tmp_path / "copy").unlink()
         parts[1].unlink()
     aside.rename(parts[1])
     assert len(names(parts[0].parent)) == len(parts) + 1
