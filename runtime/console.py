@@ -66,6 +66,7 @@ _TIPS = {
     errno.EDQUOT: "Your quota is used up: free some space, or write to another disk.",
     errno.EFBIG: "The file system or `ulimit -f` allows no file as large: write to another disk.",
     errno.EIO: "The disk or the connection to it fails: try another one.",
+    errno.EISDIR: "Remove that folder if nothing needs it, or choose another name.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
     errno.ENOENT: "Check the path.",
     errno.ENOSPC: "Free some space, or write to another disk.",

@@ -226,3 +226,18 @@ def test_memory_is_constant(tmp_path: Path, llamapack: CommandLine) -> None:
     done = scene.llamapack(*scene.words, first=peak)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("VmHWM")]
     assert int(line.split()[1]) * 1024 < 100_000_000
+
+
+def test_a_folder_where_the_undo_file_of_the_output_would_be(
+    scene: Scene, refused: Refused
+) -> None:
+    """It is refused before anything is changed; the tip's command is a way out."""
+    place = undo_path(scene.bundle)
+    place.mkdir()
+    before = scene.model.read_bytes()
+    done = scene.run()
+    assert f"{place} is a folder" in refused(done)
+    assert scene.model.read_bytes() == before
+    subprocess.run(done.stderr.splitlines()[-1].split("`")[1], shell=True, check=True)
+    assert scene.run().returncode == 0
+    scene.is_made()
