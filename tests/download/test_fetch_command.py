@@ -124,3 +124,17 @@ transfer.Patience.__init__.__defaults__ = (2, 0.01, 600, transfer.time.sleep)
     )  # fmt: skip
     assert "cannot reach 127.0.0.1: no connection" in refused(done)
     assert "SIGNED" not in done.stderr
+
+
+def test_a_folder_where_it_keeps_what_it_has(
+    tmp_path: Path, web: WebServer, llamapack: CommandLine, refused: Refused
+) -> None:
+    web.pages["/m.gguf"] = Page(DATA)
+    words = ["fetch", f"{web.url}/m.gguf", "-o", str(tmp_path / "here")]
+    place = tmp_path / "here" / ".m.gguf.llamapack.incomplete"
+    place.mkdir(parents=True)
+    done = llamapack(*words)
+    assert f"{place}: Is a directory" in refused(done)
+    assert "TIP Remove that folder" in done.stderr
+    place.rmdir()
+    assert llamapack(*words).returncode == 0
