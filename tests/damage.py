@@ -54,6 +54,13 @@ def _dangling_link(path: Path, _: Path) -> None:
     path.symlink_to("nowhere")
 
 
+def fifo(path: Path, _: Path) -> None:
+    """Whoever opens it waits for a writer."""
+    path.unlink()
+    os.mkfifo(path)
+    path.chmod(0o700)
+
+
 def _written(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
@@ -69,6 +76,7 @@ DAMAGES: dict[str, Callable[[Path, Path], None]] = {
     "link": _link,
     "link to a directory": _link_to_a_directory,
     "dangling link": _dangling_link,
+    "fifo": fifo,
     "not executable": lambda path, _: path.chmod(0o600),
     "no rights": lambda path, _: path.chmod(0),
     "others may write": lambda path, _: path.chmod(0o777),

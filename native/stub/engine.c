@@ -160,9 +160,11 @@ static bool checked_path(char path[PATH_SIZE], const struct cache_dir * dir, con
 }
 
 static bool is_checked(const struct cache_dir * dir, const struct engine * engine, const char * state) {
-    char    path[PATH_SIZE], known[65] = "";
-    os_file file;
-    if (!checked_path(path, dir, engine) || os_open(&file, path) != 0) {
+    char           path[PATH_SIZE], known[65] = "";
+    struct os_info info;
+    os_file        file;
+    if (!checked_path(path, dir, engine) || os_look(path, false, &info) != 0 || !info.file || !info.mine ||
+        !info.safe || os_open(&file, path) != 0) {
         return false;
     }
     int64_t n = os_read_at(&file, known, 64, 0);
@@ -184,7 +186,7 @@ static void set_checked(const struct cache_dir * dir, const struct engine * engi
 void forget_check(const struct cache_dir * dir, const struct engine * engine) {
     char path[PATH_SIZE];
     if (checked_path(path, dir, engine)) {
-        os_remove_file(path);
+        remove_dir(path);
     }
 }
 

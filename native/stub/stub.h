@@ -46,7 +46,8 @@ struct cache_dir {
 // Fills `dirs` with the directories to try, in order, and returns their number.
 size_t list_cache_dirs(struct cache_dir dirs[CACHE_DIRS_MAX]);
 
-// Returns NULL if the directory exists and only this user can write into it; else why not.
+// Returns NULL if the directory and its `engines` exist and only this user can write into them; else
+// why not. Takes the right from others where that is this user's to do.
 const char * check_cache_dir(const struct cache_dir * dir);
 
 // Creates the directory and its `engines` if need be. Returns NULL, or why it cannot be used.

@@ -40,7 +40,7 @@ void record_verdict(const struct cache_dir * dir, const struct engine * engine, 
         return;
     }
     if (verdict_path(path, dir, engine, FAILS)) {
-        os_remove_file(path); // of an older one, the time counts
+        remove_dir(path); // of an older one, the time counts
     }
     // Where this fails the next start probes again.
     if (verdict_path(path, dir, engine, verdict) && os_create(&file, path, false) == 0) {

@@ -38,15 +38,15 @@ else
 fi
 # Whether a file is the stub. A host without cksum compares the size.
 is() {
-	case $(cksum 2>/dev/null <"$1") in
+	case $(cksum <"$1") in
 	"$k") ;;
-	'') case $(wc -c 2>/dev/null <"$1") in *"$z") ;; *) false ;; esac ;;
+	'') [ $(wc -c <"$1") -eq $z ] ;;
 	*) false ;;
-	esac
+	esac 2>/dev/null
 }
-mk() { (umask 77 && mkdir "$@") 2>/dev/null; }
+mk() { (umask 77 && mkdir "$@"); }
 # Cut to the stub's size: a signature of macOS forbids bytes behind it.
-cut() { dd if=/dev/null of="$t/s" bs=$z seek=1 $1 2>/dev/null; }
+cut() { dd if=/dev/null of="$t/s" bs=$z seek=1 $1; }
 # Pass 1 looks for the stub, pass 2 puts it there. A leading @ marks directories that others write to.
 for p in 1 2; do
 	for c in "$l" "$x" "$y" "@${TMPDIR-}" @/tmp @/var/tmp @/dev/shm; do
@@ -68,16 +68,20 @@ for p in 1 2; do
 			;;
 		*) continue ;;
 		esac
-		s=$c/stubs/$h
+		d=$c/stubs s=$d/$h
 		if [ $p = 2 ]; then
 			w="$w \`$c\`"
-			mk -p "$c"
-			[ -L "$g" ] && continue
-			[ -O "$c" ] && chmod go-w "$c" 2>/dev/null && mk -p "$c/stubs" || continue
-			t=$c/stubs/.$h.$$
-			mk "$t" || { t=${t}x; mk "$t"; } || continue
-			dd if="$b" of="$t/s" bs=65536 skip=$o count=$((z / 65536 + 1)) 2>/dev/null &&
-				{ cut conv=fsync || cut; } || { rm -rf "$t"; continue; }
+			t=$d/.$h.$$
+			{
+				mk -p "$c"
+				[ -L "$g" ] && continue
+				# Root's /tmp stays open to others. What is not a directory steps aside.
+				[ -O "$c" ] && { [ -k "$c" ] || chmod go-w "$c"; } &&
+					{ mk -p "$d" || mv "$d" "$d.$$" && mk -p "$d"; } && chmod go-w "$d" || continue
+				mk "$t" || { t=${t}x; mk "$t"; } || continue
+				dd if="$b" of="$t/s" bs=65536 skip=$o count=$((z / 65536 + 1)) &&
+					{ cut conv=fsync || cut; } || { rm -rf "$t"; continue; }
+			} 2>/dev/null
 			is "$t/s" || {
 				rm -rf "$t"
 				die "\`$b\` is damaged: its start stub differs" "Fetch it again and compare its SHA-256."
@@ -86,10 +90,10 @@ for p in 1 2; do
 				# mv would put it into a directory of that name.
 				[ -d "$s" ] && mv "$s" "$t/d"
 				mv -f "$t/s" "$s"
-			}
+			} 2>/dev/null
 			rm -rf "$t"
 		fi
-		[ -O "$c" ] && [ -O "$s" ] && [ -x "$s" ] && [ ! -L "$s" ] && is "$s" && exec "$s" "$@"
+		[ -O "$c" ] && [ -f "$s" ] && [ -O "$s" ] && [ -x "$s" ] && [ ! -L "$s" ] && is "$s" && exec "$s" "$@"
 	done
 done
 die "no directory can hold the programs of \`$b\`; tried:$w" "$i"

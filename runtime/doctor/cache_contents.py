@@ -7,6 +7,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from runtime.bundle import ENGINES, GPU, SUMS, Bundle
@@ -14,7 +15,14 @@ from runtime.doctor.cache import removal
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.subject import Subject
 from runtime.errors import InputError
-from runtime.machine.cache_places import Place, owner_trouble, places
+from runtime.machine.cache_places import (
+    FOLDERS,
+    Place,
+    Trouble,
+    own_trouble,
+    owner_trouble,
+    places,
+)
 from runtime.machine.machine import Machine
 from runtime.sha256_file import differing, parse
 
@@ -34,7 +42,11 @@ def contents(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     for place in places(machine):
         if machine.system != "windows" and owner_trouble(place, machine.user):
             continue
-        found = [*_stubs(place, machine), *_unpacked(place, machine, expected)]
+        found = [
+            *_folders(place, machine),
+            *_stubs(place, machine),
+            *_unpacked(place, machine, expected),
+        ]
         damage = [one for one in found if one.state != "ok"]
         yield from damage or found[:1]
         yield from _failed(place, machine, subject)
@@ -61,6 +73,17 @@ def _expected(subject: Subject | None) -> _Sums:
 def _own(sums: bytes) -> dict[str, str]:
     listed = parse(sums.decode("utf-8", "replace"))
     return {name: sha256 for name, sha256 in listed.items() if "/" not in name}
+
+
+def _folders(place: Place, machine: Machine) -> Iterator[Finding]:
+    for name in FOLDERS if machine.system != "windows" else ():
+        path = place.path / name
+        try:
+            trouble = own_trouble(replace(place, path=path), machine.user)
+        except OSError as error:  # of what a link leads to
+            trouble = Trouble(error.strerror or str(error), f"`{removal(machine, [path])}`")
+        if trouble:
+            yield problem("cache", f"{path}: {trouble.why}", trouble.mend)
 
 
 def _stubs(place: Place, machine: Machine) -> Iterator[Finding]:
@@ -92,22 +115,24 @@ def _unpacked(place: Place, machine: Machine, expected: _Sums) -> Iterator[Findi
             for file in sums
             if not _is_plain(folder / file, machine, runs=file == "llamapack-engine")
         ]
-        if odd or (odd := differing(folder, sums)):
+        if not _is_plain(folder, machine, runs=True, kind=stat.S_IFDIR):
+            yield _damaged(folder, [], machine)
+        elif odd or (odd := differing(folder, sums)):
             yield _damaged(folder, odd, machine)
         else:
             yield _whole(place)
 
 
-def _is_plain(path: Path, machine: Machine, *, runs: bool) -> bool:
-    """Whether it is a file with the rights that it was installed with."""
+def _is_plain(path: Path, machine: Machine, *, runs: bool, kind: int = stat.S_IFREG) -> bool:
+    """Whether it is a file, or a folder, with the rights that it was installed with."""
     try:
         info = path.lstat()
     except OSError:
         return False
     needed = stat.S_IRUSR | (stat.S_IXUSR if runs else 0)
-    return stat.S_ISREG(info.st_mode) and (
+    return stat.S_IFMT(info.st_mode) == kind and (
         machine.system == "windows"
-        or (info.st_uid == machine.user and info.st_mode & needed == needed)
+        or (info.st_uid == machine.user and info.st_mode & (needed | 0o022) == needed)
     )
 
 

@@ -33,10 +33,12 @@ def recompiled(machine: Machine, subject: Subject, kind: str) -> Path | None:
         return None
     for place in places(machine):
         folder = place.path / "gpu"
+        note = folder / f"{machine.target}-{kind}-{key}.recompiled"
         try:
-            name = (folder / f"{machine.target}-{kind}-{key}.recompiled").read_text("utf-8")
+            # Opening a FIFO would wait for a writer.
+            name = note.read_text("utf-8") if note.is_file() else ""
             path = folder / name.rstrip("\n") / library
-            if path.is_file():
+            if name and path.is_file():
                 return path
         except (OSError, ValueError):
             continue

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from runtime.errors import InputError
-from runtime.machine.cache_places import Place, owner_trouble, places
+from runtime.machine.cache_places import (
+    FOLDERS,
+    OTHERS_WRITE,
+    Place,
+    Trouble,
+    owner_trouble,
+    places,
+)
 from runtime.machine.machine import Machine
 
 
@@ -20,12 +30,29 @@ def usable_places(machine: Machine) -> Iterator[Place]:
     """Places that no other user writes to, whether they are there already or not."""
     for place in places(machine):
         try:
-            # Windows' directories have lists of rights instead, which are inherited.
-            trouble = None if machine.system == "windows" else owner_trouble(place, machine.user)
+            trouble = _trouble(place, machine) or _trouble(_within(place, "engines"), machine)
         except OSError:
             continue
         if trouble is None:
             yield place
+
+
+def _within(place: Place, name: str) -> Place:
+    return replace(place, path=place.path / name, home=False)
+
+
+def _trouble(place: Place, machine: Machine) -> Trouble | None:
+    # Windows' directories have lists of rights instead, which are inherited.
+    return None if machine.system == "windows" else owner_trouble(place, machine.user)
+
+
+def close_to_others(place: Place, machine: Machine) -> None:
+    """Take from others the right to write into what is this user's, as stubs do."""
+    for one in (place, *(_within(place, name) for name in FOLDERS)):
+        with suppress(OSError):
+            trouble, mode = _trouble(one, machine), one.path.stat().st_mode
+            if trouble and trouble.why == OTHERS_WRITE and not mode & stat.S_ISVTX:
+                one.path.chmod(stat.S_IMODE(mode) & ~0o022)
 
 
 def made(place: Place, name: str, machine: Machine) -> Path:
@@ -41,15 +68,20 @@ def made(place: Place, name: str, machine: Machine) -> Path:
     missing = [place.path]
     while not missing[-1].parent.exists() and not place.shared:
         missing.append(missing[-1].parent)
+    close_to_others(place, machine)
     try:
-        if machine.system != "windows" and (trouble := owner_trouble(place, machine.user)):
+        if trouble := _trouble(place, machine):
             raise Unusable(trouble.why)
         for one in reversed(missing):
             one.mkdir(mode=0o700, exist_ok=True)
-        if machine.system != "windows" and (trouble := owner_trouble(place, machine.user)):
+        if trouble := _trouble(place, machine):
             raise Unusable(trouble.why)
         folder = place.path / name
-        folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError:  # LLAMAPACK_CACHE may name a folder with other things in it
+            folder.rename(f"{folder}.{os.getpid()}")
+            folder.mkdir(mode=0o700)
     except OSError as error:
         raise Unusable(error.strerror or str(error)) from None
     return folder

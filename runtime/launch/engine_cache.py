@@ -22,7 +22,14 @@ from pathlib import Path
 
 from runtime.bundle import ENGINES, SUMS, Bundle, Engine
 from runtime.errors import InputError
-from runtime.launch.cache_folders import Unusable, made, removed, sync_folder, usable_places
+from runtime.launch.cache_folders import (
+    Unusable,
+    close_to_others,
+    made,
+    removed,
+    sync_folder,
+    usable_places,
+)
 from runtime.launch.hosts import Candidate, candidates, program_name
 from runtime.machine.cache_places import Place, places
 from runtime.machine.machine import Machine
@@ -91,6 +98,8 @@ def unpack(bundle: Bundle, machine: Machine) -> CachedEngine:
     """
     failures: list[str] = []
     markers: list[Path] = []
+    for place in places(machine):
+        close_to_others(place, machine)
     for engine, candidate in host_engines(bundle, machine):
         usable = list(usable_places(machine))
         if _has_failed(usable, engine, candidate, failures, markers):
@@ -163,7 +172,8 @@ def _is_whole(bundle: Bundle, cached: CachedEngine, machine: Machine) -> bool:
         return False
     known = ""
     with suppress(OSError, ValueError):
-        known = _checked(cached).read_text("ascii")
+        if _is_safe(_checked(cached).lstat(), stat.S_IFREG, machine, runs=False):
+            known = _checked(cached).read_text("ascii")
     if known == state:
         return True
     if differing(cached.folder, sums):
@@ -220,16 +230,15 @@ def _checked(cached: CachedEngine) -> Path:
 
 def _set_checked(cached: CachedEngine, state: str) -> None:
     # Where this fails the next start compares the hashes again.
-    with suppress(OSError):
-        _checked(cached).unlink(missing_ok=True)
-        with _checked(cached).open("x", encoding="ascii") as file:
-            file.write(state)
+    forget_check(cached)
+    with suppress(OSError), _checked(cached).open("x", encoding="ascii") as file:
+        file.write(state)
 
 
 def forget_check(cached: CachedEngine) -> None:
     """Have the next start compare the hashes: the engine did not start."""
     with suppress(OSError):
-        _checked(cached).unlink(missing_ok=True)
+        removed(_checked(cached))
 
 
 def _files(bundle: Bundle, engine: Engine) -> dict[str, str]:
@@ -360,7 +369,8 @@ def _record(place: Place, engine: Engine, candidate: Candidate, *, works: bool) 
     fails = _marker(place, engine, candidate, "fails")
     marker = _marker(place, engine, candidate, "works") if works else fails
     if marker and fails:
-        fails.unlink(missing_ok=True)  # of an older one, the time counts
+        with suppress(FileNotFoundError):
+            removed(fails)  # of an older one, the time counts
         marker.touch(mode=0o600)
 
 

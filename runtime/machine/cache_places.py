@@ -17,6 +17,11 @@ from pathlib import Path
 from runtime.machine.machine import Machine
 from runtime.machine.mounts import mount_of
 
+FOLDERS = ("engines", "stubs")
+"""What starts make in a cache and run programs from."""
+
+OTHERS_WRITE = "other users may write into it"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -102,7 +107,7 @@ def _existing(place: Place, machine: Machine) -> Path | Trouble:
 
 def owner_trouble(place: Place, user: int) -> Trouble | None:
     """Why what lies in a place could be somebody else's work; None if it is this user's alone."""
-    return _own_trouble(place, user) or (_home_trouble(place, user) if place.home else None)
+    return own_trouble(place, user) or (_home_trouble(place, user) if place.home else None)
 
 
 def _home_trouble(place: Place, user: int) -> Trouble | None:
@@ -116,7 +121,8 @@ def _home_trouble(place: Place, user: int) -> Trouble | None:
     )
 
 
-def _own_trouble(place: Place, user: int) -> Trouble | None:
+def own_trouble(place: Place, user: int) -> Trouble | None:
+    """As `owner_trouble`, but of the place alone and not of what it lies in."""
     path, name = place.path, shlex.quote(str(place.path))
     try:
         info = path.lstat()
@@ -134,7 +140,7 @@ def _own_trouble(place: Place, user: int) -> Trouble | None:
             f"`sudo chown -R {user} {name}`",
         )
     if info.st_mode & 0o022:
-        return Trouble("other users may write into it", f"`chmod go-w {name}`")
+        return Trouble(OTHERS_WRITE, f"`chmod go-w {name}`")
     return None
 
 

@@ -6,10 +6,12 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from damage import damaged
 from made_up import bundle, commands, found, in_private_mounts, machine, only, write
 
 from runtime.doctor import Check, cache, cache_contents, host
@@ -187,7 +189,10 @@ def mended(check: Check, on: Machine, file: Path | None, what: str) -> None:
     assert not [one for one in found(check, on, file) if one.state != "ok"]
 
 
-@pytest.mark.parametrize("damage", ["flipped", "empty", "gone", "not executable", "directory"])
+@pytest.mark.parametrize(
+    "damage",
+    ["flipped", "empty", "gone", "not executable", "directory", "others may write", "fifo"],
+)
 def test_damaged_engines(damage: str, tmp_path: Path) -> None:
     on, file = machine(tmp_path), bundle(tmp_path / "m.llamafile")
     engine = engine_in(tmp_path / "home") / "llamapack-engine"
@@ -198,8 +203,12 @@ def test_damaged_engines(damage: str, tmp_path: Path) -> None:
         engine.write_bytes(b"")
     elif damage == "not executable":
         engine.chmod(0o600)
+    elif damage == "others may write":
+        engine.chmod(0o777)
     else:
         engine.unlink()
+        if damage == "fifo":
+            os.mkfifo(engine, 0o700)
         if damage == "directory":
             engine.mkdir()
     finding = only(cache_contents.contents, on, file)
@@ -208,16 +217,41 @@ def test_damaged_engines(damage: str, tmp_path: Path) -> None:
     mended(cache_contents.contents, on, file, str(engine.parent))
 
 
-@pytest.mark.parametrize("damage", [b"", b"stuB", None])
-def test_damaged_stubs(damage: bytes | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o600])
+def test_engine_folders_with_other_rights(mode: int, tmp_path: Path) -> None:
+    on, file = machine(tmp_path), bundle(tmp_path / "m.llamafile")
+    folder = engine_in(tmp_path / "home")
+    folder.chmod(mode)
+    mended(cache_contents.contents, on, file, str(folder))
+
+
+@pytest.mark.parametrize("way", ["file", "fifo", "dangling link", "others may write"])
+@pytest.mark.parametrize("name", ["engines", "stubs"])
+def test_folders_that_starts_do_not_take(name: str, way: str, tmp_path: Path) -> None:
+    on, file = machine(tmp_path), bundle(tmp_path / "m.llamafile")
+    engine_in(tmp_path / "home")
+    folder = tmp_path / "home/.cache/llamapack" / name
+    folder.mkdir(exist_ok=True)
+    if way == "others may write":
+        folder.chmod(0o777)
+    else:
+        shutil.rmtree(folder)
+        folder.touch()
+        if way != "file":
+            damaged(way, folder, tmp_path)
+    mended(cache_contents.contents, on, file, str(folder))
+
+
+@pytest.mark.parametrize("damage", [b"", b"stuB", 0o600, 0o777])
+def test_damaged_stubs(damage: bytes | int, tmp_path: Path) -> None:
     """Found without the bundle, since their names are their hashes."""
     on = machine(tmp_path)
     folder = tmp_path / "home/.cache/llamapack/stubs"
     stub = folder / hashlib.sha256(b"stub").hexdigest()[:16]
     write(stub, "stub", 0o700)
     assert only(cache_contents.contents, on).state == "ok"
-    if damage is None:
-        stub.chmod(0o600)
+    if isinstance(damage, int):
+        stub.chmod(damage)
     else:
         stub.write_bytes(damage)
     mended(cache_contents.contents, on, None, str(stub))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from damage import DAMAGES, damaged
-from small_bundle import INTERPRETER, Place, expect, write_bundle
+from small_bundle import INTERPRETER, Place, expect, needs, refused, write_bundle
 
 pytestmark = pytest.mark.skipif(
     os.uname().sysname != "Linux" or os.uname().machine != "x86_64",
@@ -104,6 +104,70 @@ def test_a_damaged_folder(place: Place, start: Start, way: str) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_notes(place: Place, start: Start, damage: str) -> None:
+    """Of what was checked: any other is written anew."""
+    start()
+    [note] = place.cache.rglob("*.checked")
+    damaged(damage, note, place.home)
+    assert start().returncode == 7
+    assert note.is_file()
+    assert not note.is_symlink() or damage == "link"
+    written = {p: p.lstat().st_ctime_ns for p in place.cache.rglob("*")}
+    assert start().returncode == 7
+    assert {p: p.lstat().st_ctime_ns for p in place.cache.rglob("*")} == written
+
+
+@pytest.mark.parametrize("way", ["file", "fifo", "dangling link"])
+@pytest.mark.parametrize("name", ["engines", "stubs"])
+def test_what_has_taken_the_name_of_a_folder_steps_aside(
+    place: Place, start: Start, name: str, way: str
+) -> None:
+    start()
+    folder = place.cache / name
+    if not folder.exists():
+        return  # only the script makes stubs
+    shutil.rmtree(folder)
+    folder.write_text("somebody's")
+    if way != "file":
+        damaged(way, folder, place.home)
+    done = start()
+    assert done.returncode == 7, done.stderr
+    assert folder.stat().st_mode & 0o777 == 0o700
+    [aside] = place.cache.glob(f"{name}.*")
+    assert way != "file" or aside.read_text() == "somebody's"
+    assert start().returncode == 7
+    assert list(place.cache.glob(f"{name}.*")) == [aside]
+
+
+@pytest.mark.parametrize("name", ["", "engines", "stubs"])
+def test_folders_that_others_may_write_into_are_closed(
+    place: Place, start: Start, name: str
+) -> None:
+    start()
+    folder = place.cache / name
+    if not folder.exists():
+        return  # only the script makes stubs
+    folder.chmod(0o777)
+    done = start()
+    assert (done.returncode, "ERROR" in done.stderr) == (7, False)
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files immutable")
+def test_a_stub_that_cannot_be_replaced(place: Place) -> None:
+    needs("chattr")
+    place.run("sh", place.bundle)
+    [stub] = (place.cache / "stubs").iterdir()
+    os.truncate(stub, 0)
+    if subprocess.run(["chattr", "+i", stub], check=False, capture_output=True).returncode:
+        pytest.skip("this file system has no immutable files")
+    try:
+        refused(place.run("sh", place.bundle, LLAMAPACK_CACHE=str(place.cache)), str(place.cache))
+    finally:
+        subprocess.run(["chattr", "-i", stub], check=True)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_stubs(place: Place, damage: str, glibc: str) -> None:
     def start() -> subprocess.CompletedProcess[str]:
         return place.run("sh", place.bundle)
@@ -118,7 +182,7 @@ def test_damaged_stubs(place: Place, damage: str, glibc: str) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "busybox sh", "ksh93", "mksh", "yash"])
-@pytest.mark.parametrize("damage", ["empty", "directory", "flipped"])
+@pytest.mark.parametrize("damage", ["empty", "directory", "flipped", "fifo"])
 def test_every_shell_puts_the_stub_right(place: Place, shell: str, damage: str, glibc: str) -> None:
     words = shell.split()
     if not shutil.which(words[0]):
@@ -148,6 +212,11 @@ def test_a_host_without_cksum_compares_sizes(place: Place, missing: list[str], g
     os.truncate(stub, 100)
     expect(place.run("sh", place.bundle, PATH=path), place.bundle, glibc, str(place.bundle))
     assert stub.stat().st_size > 100
+    size = stub.stat().st_size
+    with stub.open("ab") as file:
+        file.truncate(100_000 + size)  # the same last digits
+    expect(place.run("sh", place.bundle, PATH=path), place.bundle, glibc, str(place.bundle))
+    assert stub.stat().st_size == size
 
 
 def test_a_restored_backup_is_compared_once(place: Place, start: Start) -> None:

@@ -225,10 +225,12 @@ def test_nothing_is_made_in_a_planted_directory(place: Place, glibc: str) -> Non
     assert not list(planted.iterdir())
 
 
-def test_a_cache_that_others_may_write_to_is_not_used_by_the_stub(place: Place, stub: Path) -> None:
+def test_a_directory_for_all_is_not_used_by_the_stub(place: Place, stub: Path) -> None:
+    """As root's /tmp is: to close it would harm others."""
     open_to_all = place.home / "open"
     open_to_all.mkdir()
-    open_to_all.chmod(0o777)
+    open_to_all.chmod(0o1777)
     env = {"LLAMAPACK_BUNDLE": str(place.bundle), "LLAMAPACK_CACHE": str(open_to_all)}
     expect(place.run(stub, **env), place.bundle, "static", str(place.bundle))
     assert list(open_to_all.iterdir()) == []
+    assert open_to_all.stat().st_mode & 0o7777 == 0o1777

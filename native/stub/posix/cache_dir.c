@@ -4,6 +4,7 @@
 #include "../text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,20 +56,19 @@ static bool is_in_own(const char * path) {
     return (*parent || stat("/", &info) == 0) && info.st_uid == geteuid();
 }
 
-const char * check_cache_dir(const struct cache_dir * dir) {
+// Takes from other users what they may write into and is this user's, but not /tmp itself. Returns
+// NULL if the directory exists and only this user can write into it; else why not.
+static const char * check_dir(const char * path, bool shared) {
     struct stat info;
-    if (dir->home && !is_in_own(dir->path)) {
-        return FOREIGN;
-    }
-    if (lstat(dir->path, &info) != 0) {
+    if (lstat(path, &info) != 0) {
         return strerror(errno);
     }
     if (S_ISLNK(info.st_mode)) {
         // A link of one's own to a larger disk is fine, but not where others could have made it.
-        if (dir->shared || info.st_uid != geteuid()) {
+        if (shared || info.st_uid != geteuid()) {
             return "it is a symbolic link";
         }
-        if (stat(dir->path, &info) != 0) {
+        if (stat(path, &info) != 0) {
             return strerror(errno);
         }
     }
@@ -78,7 +78,27 @@ const char * check_cache_dir(const struct cache_dir * dir) {
     if (info.st_uid != geteuid()) {
         return "it belongs to another user";
     }
-    return info.st_mode & 022 ? "other users may write into it" : NULL;
+    bool others = info.st_mode & 022;
+    return others && (info.st_mode & S_ISVTX || chmod(path, info.st_mode & 07755) != 0) ? "other users may write into it"
+                                                                                     : NULL;
+}
+
+const char * check_cache_dir(const struct cache_dir * dir) {
+    static char path[PATH_SIZE], text[NAME_SIZE];
+    if (dir->home && !is_in_own(dir->path)) {
+        return FOREIGN;
+    }
+    const char * reason = check_dir(dir->path, dir->shared);
+    if (reason) {
+        return reason;
+    }
+    text_format(path, sizeof(path), "%s/stubs", dir->path);
+    check_dir(path, dir->shared); // the script cannot see who may write
+    text_format(path, sizeof(path), "%s/engines", dir->path);
+    if ((reason = check_dir(path, dir->shared))) {
+        text_format(text, sizeof(text), "its folder `engines`: %s", reason);
+    }
+    return reason ? text : NULL;
 }
 
 // Creates a directory and its missing parents, all with mode 0700.
@@ -96,7 +116,8 @@ static int make_dirs(const char * path) {
 }
 
 const char * make_cache_dir(const struct cache_dir * dir) {
-    char         path[PATH_SIZE];
+    char         path[PATH_SIZE], aside[PATH_SIZE];
+    struct stat  info;
     const char * home = os_getenv("HOME");
     // A home that is not there (such as /nonexistent) is not to be invented, not even by root.
     if (home && strncmp(dir->path, home, strlen(home)) == 0 && access(home, F_OK) != 0) {
@@ -114,10 +135,15 @@ const char * make_cache_dir(const struct cache_dir * dir) {
     if (error) {
         return strerror(error);
     }
-    const char * reason = check_cache_dir(dir);
+    const char * reason = check_dir(dir->path, dir->shared);
     if (reason) {
         return reason;
     }
     text_format(path, sizeof(path), "%s/engines", dir->path);
-    return (error = os_make_dir(path)) ? strerror(error) : NULL;
+    // What is not a directory steps aside: LLAMAPACK_CACHE may name a directory with other things in it.
+    if (!(error = os_make_dir(path)) && (stat(path, &info) != 0 || !S_ISDIR(info.st_mode)) &&
+        text_format(aside, sizeof(aside), "%s.%llu", path, (unsigned long long) getpid()) && rename(path, aside) == 0) {
+        error = os_make_dir(path);
+    }
+    return error ? strerror(error) : check_cache_dir(dir);
 }

@@ -41,7 +41,8 @@ int os_look(const char * path, bool follow_link, struct os_info * info) {
 }
 
 int os_open(os_file * file, const char * path) {
-    *file = open(path, O_RDONLY | O_CLOEXEC);
+    // A FIFO would have it wait for a writer.
+    *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     return *file < 0 ? errno : 0;
 }
 
