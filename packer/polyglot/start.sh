@@ -46,7 +46,7 @@ is() {
 }
 mk() { (umask 77 && mkdir "$@"); }
 # Cut to the stub's size: a signature of macOS forbids bytes behind it.
-cut() { dd if=/dev/null of="$t/s" bs=$z seek=1 $1; }
+cut() { dd if=/dev/null of="$t/s" bs=$z seek=1 $1 2>/dev/null; }
 # Pass 1 looks for the stub, pass 2 puts it there. A leading @ marks directories that others write to.
 for p in 1 2; do
 	for c in "$l" "$x" "$y" "@${TMPDIR-}" @/tmp @/var/tmp @/dev/shm; do

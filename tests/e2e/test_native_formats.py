@@ -93,7 +93,7 @@ def test_musl_only(demo_bundle: Path, tmp_path: Path) -> None:
         (root / folder).mkdir(parents=True)
     (root / "dev/null").touch()
     shutil.copy(busybox, root / "bin/busybox")
-    for name in ("sh", "uname", "dd", "mkdir", "mv", "rm", "chmod", "cksum", "id", "cut"):
+    for name in ("sh", "uname", "dd", "mkdir", "mv", "rm", "chmod", "cksum", "id", "wc"):
         (root / "bin" / name).symlink_to("busybox")
     shutil.copy(demo_bundle, root / "demo.llamafile")
     words = in_empty_root(root, "/bin/sh", "/demo.llamafile", *CLI)

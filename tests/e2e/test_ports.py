@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
-from running import free_port, run, until_healthy
+from running import free_port, until_healthy
 
 import runtime
 
@@ -39,9 +40,21 @@ def printed(bundle: Path, *words: str, **environment: str) -> Iterator[tuple[str
         process.communicate(timeout=30)
 
 
+def asked(bundle: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """A start with a question on stdin, which the chat answers."""
+    return subprocess.run(
+        ["sh", str(bundle), "-t", "1", *words],
+        input=b"Hi\n",
+        env=os.environ | environment,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def refused(bundle: Path, *words: str, **environment: str) -> str:
     """What a start says that ends in one ERROR and one TIP."""
-    done = run(["sh", bundle, *words], cwd=None, **environment)
+    done = asked(bundle, *words, **environment)
     lines = [line for line in done.stderr.decode().splitlines() if not line.startswith("CPU:")]
     assert done.returncode == 1
     assert len(lines) == 2, lines
@@ -116,14 +129,7 @@ def test_what_is_no_address(demo_bundle: Path, mode: tuple[str, ...]) -> None:
 
 
 def chatted(bundle: Path, *words: str, **environment: str) -> None:
-    command = ["env", *(f"{name}={value}" for name, value in environment.items())]
-    done = subprocess.run(
-        [*command, "sh", str(bundle), "-t", "1", *words],
-        input=b"Hi\n",
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
+    done = asked(bundle, *words, **environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 

@@ -30,7 +30,8 @@ def test_the_engine_is_unpacked_once_and_the_best_module_is_used(
     wine: Wine, demo_bundle: Path
 ) -> None:
     wine.run(demo_bundle, *CLI)
-    unpacked = list((wine.local_app_data / "llamapack" / "engines").glob("windows-x86_64-*"))
+    made = (wine.local_app_data / "llamapack" / "engines").glob("windows-x86_64-*")
+    unpacked = [path for path in made if path.is_dir()]
     assert len(unpacked) == 1
     before = {path.name: path.stat().st_mtime_ns for path in unpacked[0].iterdir()}
     done = wine.run(demo_bundle, *CLI)
