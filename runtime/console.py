@@ -53,7 +53,7 @@ def show(text: str) -> None:
         shown = "".join(one if one in "\n\t" else printable(one) for one in pieces)
         print(shown, end="" if shown.endswith("\n") else "\n")
     else:
-        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.write(text.encode(errors="replace"))
 
 
 def _line(text: str) -> str:

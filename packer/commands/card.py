@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
             show(text)
             return
         with output_file(output, force=args.force, inputs=inputs, mode=0o644) as file:
-            file.write(text.encode())
+            file.write(text.encode(errors="replace"))
     print(output)
     if not args.quiet:
         note(f"{output}: the card of {files.whole.name}")

@@ -136,28 +136,28 @@ def _made_beside(path: Path, plan: Plan, *, force: bool) -> Iterator[Callable[[]
     A file that is there already may stay if it has the same bytes. On any exception the new one is
     removed.
     """
-    published = False
+    with temporary_files(path) as new:
+        temporary = new()
 
-    def publication() -> None:
-        nonlocal published
+        def publication() -> None:
+            try:
+                publish(temporary, path, force)
+            except InputError:
+                if not path.is_file() or not filecmp.cmp(temporary, path, shallow=False):
+                    raise
+
+        made = False
         try:
-            publish(temporary, path, force)
-            published = True
-        except InputError:
-            if not filecmp.cmp(temporary, path, shallow=False):
-                raise
-
-    try:
-        with temporary_files(path) as new:
-            temporary = new()
             with create(temporary) as file:
                 pack(plan, OutputFile(file), lambda _: None)
                 os.fsync(file.fileno())
+            made = True
             yield publication
-    except BaseException:
-        if published and not force:
-            path.unlink()
-        raise
+        except BaseException:
+            # An interrupt may come between the new name and the end of what gave it.
+            if made and not force and not temporary.exists():
+                path.unlink()
+            raise
 
 
 def _rename(path: Path, output: Path, force: bool) -> None:

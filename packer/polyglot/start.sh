@@ -24,7 +24,7 @@ esac
 case $m in
 @CASES@
 @WINDOWS@ *_NT-*) die "Windows starts \`$b\` by itself, not through a shell" "Give it a name that ends in .exe and start that." ;;
-*) die "\`$b\` has no engine for $m; it has: @TARGETS@" "Get a bundle made for this machine." ;;
+*) die "\`$b\` has no engine for $m; it has: @TARGETS@" "Get one for this machine." ;;
 esac
 export LLAMAPACK_BUNDLE="$b"
 l=${LLAMAPACK_CACHE-} x= u= w= z=${k#* }
@@ -84,7 +84,7 @@ for p in 1 2; do
 			} 2>/dev/null
 			is "$t/s" || {
 				rm -rf "$t"
-				die "\`$b\` is damaged: its start stub differs" "Fetch it again and compare its SHA-256."
+				die "\`$b\` is damaged: its start stub differs" "Fetch it again."
 			}
 			chmod 700 "$t/s" && LLAMAPACK_PROBE=1 "$t/s" </dev/null >/dev/null 2>&1 && {
 				# mv would put it into a directory of that name.

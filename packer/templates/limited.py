@@ -7,6 +7,7 @@ ever, and a text times a number fills memory.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ _OUTPUT = 16 << 20  # bytes, beside twice what was given
 # that is well, on a busy machine either.
 _WALL_SECONDS = 60 if sys.platform != "win32" else _SECONDS + 1
 _START = "import sys; sys.path[:] = sys.argv[1:]; import packer.templates.limited as l; l.answer()"
+_CHILD = "LLAMAPACK_FILLS_IN_TEMPLATES"
+"""Set where a program that has Python inside starts itself to answer; `packer.cli` looks for it."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,14 @@ def _ask(call: str, **question: Any) -> Any:
 
 @cache
 def _answered(question: str) -> bytes:
+    frozen = getattr(sys, "frozen", False)  # by PyInstaller: `sys.executable` is llamapack itself
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", _START, *sys.path],
+            [sys.executable] if frozen else [sys.executable, "-P", "-c", _START, *sys.path],
             input=question.encode(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            # Not the null device, which a container may lack.
+            capture_output=True,
+            env=os.environ | {_CHILD: "1"} if frozen else None,
             timeout=_WALL_SECONDS,
             check=False,
         )

@@ -102,11 +102,20 @@ def test_an_engine_that_does_not_start_gives_way(tmp_path: Path, machine: Machin
         unpacked(only, machine)
 
 
-def test_a_cache_that_others_may_write_to_is_not_used(tmp_path: Path, machine: Machine) -> None:
+def test_a_cache_that_others_may_write_to_is_closed(tmp_path: Path, machine: Machine) -> None:
     path = archive(tmp_path / "e.zip", {machine.target: STARTS})
     cache = Path(machine.env["LLAMAPACK_CACHE"])
     cache.mkdir()
     cache.chmod(0o777)
+    unpacked(path, machine)
+    assert not cache.stat().st_mode & 0o022
+
+
+def test_a_folder_that_is_meant_for_all_is_not_used(tmp_path: Path, machine: Machine) -> None:
+    path = archive(tmp_path / "e.zip", {machine.target: STARTS})
+    cache = Path(machine.env["LLAMAPACK_CACHE"])
+    cache.mkdir()
+    cache.chmod(0o1777)
     with pytest.raises(InputError, match="other users may write into it"):
         unpacked(path, machine)
     assert not list(cache.iterdir())

@@ -26,8 +26,8 @@ def test_members_and_manifest(gguf: Path, llamapack: CommandLine, tmp_path: Path
     assert "licence of the weights: llama3.2, with terms of use; see https://" in done.stderr
     with zipfile.ZipFile(tmp_path / "tiny.llamafile") as archive:
         assert archive.namelist()[-7:] == [
-            "tiny.gguf", "chat_template.jinja", "card/BASE.md", "licenses/model/LICENSE",
-            "json.gbnf", ".args", "llamapack.json",
+            "tiny.gguf", "chat_template.jinja", "card/BASE.md", "json.gbnf",
+            "licenses/model/LICENSE", ".args", "llamapack.json",
         ]  # fmt: skip
         assert archive.read("card/BASE.md").decode() == card
         assert archive.read("licenses/model/LICENSE").decode() == "Terms.\n" * 999

@@ -61,7 +61,7 @@ class Windows:
 
     @property
     def engines(self) -> list[Path]:
-        return sorted((self.cache / "engines").iterdir())
+        return sorted(path for path in (self.cache / "engines").iterdir() if path.is_dir())
 
 
 def windows_path(path: Path) -> str:
