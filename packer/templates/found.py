@@ -35,7 +35,7 @@ class ChatTemplate:
 
     def prompts(self, conversations: Sequence[Conversation]) -> list[str | RenderError]:
         """The same of several, within limits of time and memory: for templates of strangers."""
-        jobs = [limited.Job(self._text(one), one) for one in conversations]
+        jobs = [limited.Filling(self._text(one), one) for one in conversations]
         return limited.prompts(jobs, bos=self.bos, eos=self.eos)
 
     def _text(self, conversation: Conversation) -> str:

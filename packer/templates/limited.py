@@ -34,14 +34,14 @@ _CHILD = "LLAMAPACK_FILLS_IN_TEMPLATES"
 
 
 @dataclass(frozen=True)
-class Job:
+class Filling:
     """A conversation, and the template to fill in with it."""
 
     text: str
     conversation: Conversation
 
 
-def prompts(jobs: Sequence[Job], *, bos: str, eos: str) -> list[str | RenderError]:
+def prompts(jobs: Sequence[Filling], *, bos: str, eos: str) -> list[str | RenderError]:
     """What `engine_prompt` makes of each, or why it fails."""
     asked = [[job.text, asdict(job.conversation)] for job in jobs]
     try:
