@@ -33,12 +33,12 @@ void remove_dir(const char * path) {
     os_remove_file(path);
 }
 
-// Temporary directories of the script and of install.c are the only names that begin with a dot.
+// What the script and install.c have not finished: no other names begin with a dot.
 static void remove_old(const char * path, const char * name) {
     char           old[PATH_SIZE];
     struct os_info info;
     if (name[0] == '.' && is_real(name) &&
-        text_format(old, sizeof(old), "%s/%s", path, name) && os_look(old, false, &info) == 0 && info.directory &&
+        text_format(old, sizeof(old), "%s/%s", path, name) && os_look(old, false, &info) == 0 && (info.directory || info.file) &&
         info.modified < os_now() - OLD_SECONDS) {
         remove_dir(old);
     }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ADVICE "Set LLAMAPACK_CACHE to a directory of yours in which programs may run."
+#define ADVICE "Set LLAMAPACK_CACHE to a directory of yours where programs may run."
 
 _Noreturn void die(const char * tip, const char * format, ...) {
     static char line[2 * PATH_SIZE];
@@ -151,6 +151,7 @@ int main(int argc, char ** argv) {
         return 0;
     }
     find_bundle(&bundle, os_typed_name(argc, argv));
+    check_self(&bundle, argc, argv);
     if (argc < 1) {
         argv = nothing;
     }

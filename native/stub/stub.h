@@ -3,6 +3,7 @@
 //
 //   stub.c           what happens, in order
 //   find_bundle.c    which file is the bundle
+//   self_check.c     whether the stub in the cache is the bundle's
 //   target_choice.c  which engines could run on this host
 //   engine.c         one engine of the bundle, and whether the cache has it
 //   install.c        from the bundle into the cache
@@ -34,6 +35,11 @@ struct bundle {
 };
 
 void find_bundle(struct bundle * bundle, const char * argv0);
+
+/* self_check.c */
+
+// Begins again with `sh BUNDLE` if the script took a damaged stub for the right one.
+void check_self(const struct bundle * bundle, int argc, char ** argv);
 
 /* cache_dir.c in posix/ and windows/ */
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
 
@@ -44,6 +45,10 @@ class Placed:
     def blocks(self) -> int:
         """How many blocks of `BLOCK` bytes it takes up in the bundle."""
         return -(-len(self.data) // BLOCK)
+
+
+_BLANKS = re.compile(r" (&&|\|\|?|;;)(?: |$)|(?<=;) (?=(?:do|done|esac|fi|then)\b|\})")
+"""Those around operators, which no shell needs."""
 
 
 def _cksum_table() -> list[int]:
@@ -94,5 +99,9 @@ def render(stubs: Sequence[Placed], targets: Sequence[str]) -> bytes:
         elif line.startswith("@WINDOWS@ "):
             lines += [line.removeprefix("@WINDOWS@ ")] * any("windows" in name for name in targets)
         elif line and not line.startswith("#"):
-            lines.append(line.replace("@TARGETS@", ", ".join(targets)).replace(" ;;", ";;"))
+            lines.append(
+                _BLANKS.sub(lambda found: found[1] or "", line).replace(
+                    "@TARGETS@", ", ".join(targets)
+                )
+            )
     return ("\n".join(lines) + "\n").encode("ascii")

@@ -1,7 +1,7 @@
 # The start of a bundle: puts the start stub of this machine into a private cache and runs it.
 # Read by every sh: no bytes above 0x7F, no NUL, nothing that only one shell knows.
 die() {
-	printf "ERROR %s\nTIP %s\n" "$1" "$2" >&2
+	printf "ERROR %s\nTIP %s\n" "$@" >&2
 	exit 1
 }
 b=$0
@@ -10,8 +10,8 @@ case $b in
 *) if [ -f "./$b" ]; then b=./$b; else b=$(command -v -- "$b"); fi ;;
 esac
 [ -r "$b" ] || die "cannot read the bundle \`$0\`" "Start it by its path: sh /path/to/file"
+y=.cache i="Set LLAMAPACK_CACHE to a directory of yours where programs may run."
 m=$(uname -sm) || die "\`uname\` is not in PATH" "PATH=/bin:/usr/bin sh '$b'"
-y=.cache i="Set LLAMAPACK_CACHE to a directory of yours in which programs may run."
 case $m in
 'NetBSD evbarm') m="NetBSD $(uname -p)" ;;
 Darwin*)
@@ -20,10 +20,10 @@ Darwin*)
 	# A shell that Rosetta runs does not know better.
 	[ "$(sysctl -n hw.optional.arm64 2>/dev/null)" = 1 ] && m='Darwin arm64'
 	;;
+@WINDOWS@ *_NT-*) die "Windows starts \`$b\` by itself, not through a shell" "Give it a name in .exe." ;;
 esac
 case $m in
 @CASES@
-@WINDOWS@ *_NT-*) die "Windows starts \`$b\` by itself, not through a shell" "Give it a name that ends in .exe and start that." ;;
 *) die "\`$b\` has no engine for $m; it has: @TARGETS@" "Get one for this machine." ;;
 esac
 export LLAMAPACK_BUNDLE="$b"
@@ -44,6 +44,12 @@ is() {
 	*) false ;;
 	esac 2>/dev/null
 }
+# Whether what lies there is the stub: compared again if it may have changed since.
+ok() {
+	[ -s "$s" ] && [ "$n" -nt "$s" ] && return
+	true >"$t"
+	is "$s" && { mv -f "$t" "$n" || :; } || ! rm -f "$t"
+} 2>/dev/null
 mk() { (umask 77 && mkdir "$@"); }
 # Cut to the stub's size: a signature of macOS forbids bytes behind it.
 cut() { dd if=/dev/null of="$t/s" bs=$z seek=1 $1 2>/dev/null; }
@@ -68,10 +74,9 @@ for p in 1 2; do
 			;;
 		*) continue ;;
 		esac
-		d=$c/stubs s=$d/$h
+		d=$c/stubs s=$d/$h n=$c/$h.ok t=$d/.$h.$$
 		if [ $p = 2 ]; then
 			w="$w \`$c\`"
-			t=$d/.$h.$$
 			{
 				mk -p "$c"
 				[ -L "$g" ] && continue
@@ -93,7 +98,7 @@ for p in 1 2; do
 			} 2>/dev/null
 			rm -rf "$t"
 		fi
-		[ -O "$c" ] && [ -f "$s" ] && [ -O "$s" ] && [ -x "$s" ] && [ ! -L "$s" ] && is "$s" && exec "$s" "$@"
+		[ -O "$c" ] && [ -f "$s" ] && [ -O "$s" ] && [ -x "$s" ] && [ ! -L "$s" ] && ok && exec "$s" "$@"
 	done
 done
 die "no directory can hold the programs of \`$b\`; tried:$w" "$i"

@@ -7,12 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from damage import DAMAGES, damaged
+from damage import DAMAGES, damaged, flipped
 from small_bundle import INTERPRETER, Place, expect, needs, refused, write_bundle
 
 pytestmark = pytest.mark.skipif(
@@ -217,6 +218,36 @@ def test_a_host_without_cksum_compares_sizes(place: Place, missing: list[str], g
         file.truncate(100_000 + size)  # the same last digits
     expect(place.run("sh", place.bundle, PATH=path), place.bundle, glibc, str(place.bundle))
     assert stub.stat().st_size == size
+
+
+def test_cksum_runs_only_after_a_change(place: Place, glibc: str) -> None:
+    """A process would take longer than the rest of the script."""
+    folder, calls = place.home / "bin", place.home / "calls"
+    folder.mkdir()
+    (folder / "cksum").write_text(f"#!/bin/sh\necho >>'{calls}'\nexec {shutil.which('cksum')}\n")
+    (folder / "cksum").chmod(0o755)
+    path = f"{folder}:{place.env['PATH']}"
+
+    def count() -> int:
+        calls.write_text("")
+        expect(place.run("sh", place.bundle, PATH=path), place.bundle, glibc, str(place.bundle))
+        return len(calls.read_text())
+
+    assert count() > 0
+    assert count() == 0
+    [stub] = (place.cache / "stubs").iterdir()
+    stub.touch()
+    time.sleep(0.05)  # within one tick of the clock nothing is newer
+    assert count() == 1
+    assert count() == 0
+    [note] = place.cache.glob("*.ok")
+    note.unlink()
+    note.mkdir()
+    os.utime(note, (0, 0))
+    assert count() == 1
+    flipped(stub)
+    assert count() > 0
+    assert count() == 0
 
 
 def test_a_restored_backup_is_compared_once(place: Place, start: Start) -> None:
