@@ -22,7 +22,7 @@ _SCRIPT = re.compile(
     r"(sh (?P<file>ci/\S+)"
     r"|(\.venv/bin/)?python -m (?P<module>ci\.[\w.]+)"
     r"|\.venv/bin/llamapack (engine|pack|verify)"
-    r"|python -m pip install --require-hashes -r requirements\.lock"
+    r"|python -m pip install --require-hashes -r ci/locks/requirements\.lock"
     r'|git config --global --add safe\.directory "\$GITHUB_WORKSPACE"'
     r'|gh release view "\$GITHUB_REF_NAME" \|\| gh release create "\$GITHUB_REF_NAME" '
     r'|echo "matrix=\$\(python -m ci\.release\.matrix\)" >> "\$GITHUB_OUTPUT"$)'
