@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 from hypothesis import settings
-from stand_ins import CommandLine, Refused, write_gguf
 
 settings.register_profile("nightly", max_examples=1000, derandomize=False, deadline=None)
 

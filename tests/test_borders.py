@@ -10,8 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-from tests.repository import REPOSITORY
+from helpers.repository import REPOSITORY
 
 PACKAGES = ("ci", "packer", "runtime")
 _LINT = "from importlinter.cli import lint_imports_command as lint; lint()"

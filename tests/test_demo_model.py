@@ -6,8 +6,8 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-from gguf_shards import split_gguf
-from repository import DEMO, LORA
+from helpers.gguf_shards import split_gguf
+from helpers.repository import DEMO, LORA
 
 
 def facts(reader: gguf.GGUFReader) -> dict[str, Any]:

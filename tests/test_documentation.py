@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from repository import REPOSITORY
+from helpers.repository import REPOSITORY
 
 from packer.commands import parser
 

@@ -10,8 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from foreign import write_foreign
-from stand_ins import ENGINE_FILES, CommandLine, Refused, write_gguf
+from helpers.foreign import write_foreign
+from helpers.stand_ins import ENGINE_FILES, CommandLine, Refused, write_gguf
 
 
 def test_ls(bundle: Path, llamapack: CommandLine) -> None:

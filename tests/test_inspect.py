@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from packer.digest import Digest
 from packer.inspection import inspect

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from repository import REPOSITORY
-from stand_ins import CommandLine
+from helpers.repository import REPOSITORY
+from helpers.stand_ins import CommandLine
 
 from ci.options import made
 from packer.papers import sampling

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stand_ins import CommandLine, write_gguf
+from helpers.stand_ins import CommandLine, write_gguf
 
 from packer import cli, engines, front
 from runtime.bundle import MANIFEST

@@ -10,7 +10,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from stand_ins import CommandLine
+from helpers.stand_ins import CommandLine
 
 _PEAK = """
 import atexit, sys

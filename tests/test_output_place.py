@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from part_sets import split
-from stand_ins import CommandLine, Refused
+from helpers.part_sets import split
+from helpers.stand_ins import CommandLine, Refused
 
 Commands = list[tuple[list[str | Path], str]]
 

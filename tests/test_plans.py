@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stand_ins import write_engine
+from helpers.stand_ins import write_engine
 
 from packer import front, windows_exe
 from packer.archives.engine import packed_engine

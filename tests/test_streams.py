@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from stand_ins import CommandLine
+from helpers.stand_ins import CommandLine
 
 _COMMANDS = (["inspect"], ["ls", "--json"], ["verify"], ["cat"], ["card"], ["run", "--help"])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from stand_ins import CommandLine, write_gguf
+from helpers.stand_ins import CommandLine, write_gguf
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202eevil\x9b2J"
 

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from stand_ins import CommandLine, Refused
+from helpers.stand_ins import CommandLine, Refused
 
 from runtime.bundle import Bundle
 

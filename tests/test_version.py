@@ -9,7 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from repository import REPOSITORY
+from helpers.repository import REPOSITORY
 
 PYPROJECT = REPOSITORY / "pyproject.toml"
 STATED = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["version"]

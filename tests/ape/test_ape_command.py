@@ -23,9 +23,9 @@ from apes import (
     windows,
     write_cosmopolitan,
 )
+from helpers.stand_ins import CommandLine, Refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stand_ins import CommandLine, Refused
 
 from packer import front
 from packer.ape.anatomy import Anatomy, take_apart

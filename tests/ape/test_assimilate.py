@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from apes import write_ape
 from elftools.elf.elffile import ELFFile
-from stand_ins import CommandLine, Refused
+from helpers.stand_ins import CommandLine, Refused
 
 from packer.polyglot import ape_rules
 

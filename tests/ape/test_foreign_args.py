@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from foreign import write_foreign
+from helpers.foreign import write_foreign
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 from hypothesis import given
 from hypothesis import strategies as st
-from stand_ins import CommandLine, Refused, write_gguf
 
 from packer.foreign.args import Dialect, dialect, ours, rewritten
 from packer.foreign.version import numbers, program_version

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from apes import write_ape
-from foreign import ARGS, RUNTIME, write_foreign
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.foreign import ARGS, RUNTIME, write_foreign
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from runtime.bundle import Bundle
 

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from stand_ins import CommandLine
+from helpers.stand_ins import CommandLine
 
 from packer.ape.anatomy import take_apart
 

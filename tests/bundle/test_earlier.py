@@ -11,9 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from stand_ins import CommandLine
-
-from tests.repository import REPOSITORY
+from helpers.repository import REPOSITORY
+from helpers.stand_ins import CommandLine
 
 EARLIER = REPOSITORY / "tests" / "data" / "earlier.bundle"
 EPOCH = {"SOURCE_DATE_EPOCH": "1700000000"}

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from helpers.stand_ins import write_engine, write_gguf, write_web_ui
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from stand_ins import write_engine, write_gguf, write_web_ui
 
 from packer import cli, engines, front
 from packer.front import Front

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from carding import Card, Stating
-from stand_ins import CommandLine
+from helpers.stand_ins import CommandLine
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from card_blocks import blocks
 from carding import Card, Stating
-from hub_metadata import metadata_errors
+from helpers.card_blocks import blocks
+from helpers.hub_metadata import metadata_errors
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 from huggingface_hub import ModelCard
-from stand_ins import CommandLine, Refused, write_gguf
 
 SEED = {
     "license": "other",

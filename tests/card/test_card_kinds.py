@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from card_blocks import blocks
+from helpers.card_blocks import blocks
 
 from packer.card.facts import Facts, facts, starting_context
 from packer.card.render import render

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from killing import calls, killed_at
-from part_sets import large_gguf, names
-from stand_ins import CommandLine
+from helpers.killing import calls, killed_at
+from helpers.part_sets import large_gguf, names
+from helpers.stand_ins import CommandLine
 
 # Where the engines go for Windows, of which these tests have none.
 EXE_BESIDE = """

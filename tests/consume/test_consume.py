@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from consuming import EXE_BESIDE, Scene
-from mounts import mounted, used
-from part_sets import large_gguf, names
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.mounts import mounted, used
+from helpers.part_sets import large_gguf, names
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from runtime.unfinished import undo_path
 

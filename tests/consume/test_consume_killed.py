@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from consuming import EXE_BESIDE, Scene
-from killing import (
+from helpers.killing import (
     SLOW,
     Call,
     calls,
@@ -25,7 +25,7 @@ from killing import (
     sample,
     strace,
 )
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from packer.disk.fallocate import insert_range
 from packer.edit.moves import Move

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stand_ins import CommandLine, Refused
+from helpers.stand_ins import CommandLine, Refused
 
 from packer.convert.safetensors import New, write
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cosmo_place import Place
-from stand_ins import write_gguf
+from helpers.stand_ins import write_gguf
 
 from packer.ape.anatomy import take_apart
 

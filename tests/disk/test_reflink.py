@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mounts import mounted, used
-from stand_ins import CommandLine, write_gguf
+from helpers.mounts import mounted, used
+from helpers.stand_ins import CommandLine, write_gguf
 
 
 @pytest.fixture

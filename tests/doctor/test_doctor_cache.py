@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from damage import damaged
+from helpers.damage import damaged
 from made_up import bundle, commands, found, in_private_mounts, machine, only, write
 
 from runtime.doctor import Check, cache, cache_contents, host

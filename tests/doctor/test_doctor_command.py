@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers.stand_ins import CommandLine, Refused
 from made_up import machine, program
-from stand_ins import CommandLine, Refused
 
 from runtime.doctor import CHECKS, examine
 from runtime.doctor.subject import Subject

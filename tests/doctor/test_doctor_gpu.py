@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.stand_ins import CommandLine
 from made_up import UNIX_HEAD, bundle, machine, program, write
-from stand_ins import CommandLine
 
 from runtime.doctor import GPU_CHECKS, examine
 from runtime.machine.machine import Machine

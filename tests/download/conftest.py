@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from fetcher import Fetcher
+from helpers.hub_server import HubServer, Repo
+from helpers.stand_ins import CommandLine
+from helpers.web_server import WebServer
 from hub_commands import Run, gguf
-from hub_server import HubServer, Repo
-from stand_ins import CommandLine
-from web_server import WebServer
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hub_server import COMMIT
-from stand_ins import write_gguf
+from helpers.hub_server import COMMIT
+from helpers.stand_ins import write_gguf
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 """`llamapack` with these words, and variables of its environment by name."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub_server import HubServer, Repo
-from stand_ins import CommandLine, Refused
+from helpers.hub_server import HubServer, Repo
+from helpers.stand_ins import CommandLine, Refused
 
 from packer.convert.checkpoint import Checkpoint
 from packer.convert.safetensors import New, write

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from fetcher import DATA
-from stand_ins import CommandLine, Refused, write_gguf
-from web_server import Answer, Page, WebServer
+from helpers.stand_ins import CommandLine, Refused, write_gguf
+from helpers.web_server import Answer, Page, WebServer
 
 _SLOW = """
 import runtime.download.transfer as transfer, time

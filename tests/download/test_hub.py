@@ -7,10 +7,10 @@ import random
 from pathlib import Path
 
 import pytest
+from helpers.hub_server import COMMIT, HubServer, Repo
+from helpers.stand_ins import Refused
+from helpers.web_server import Page
 from hub_commands import Run, gguf, snapshot
-from hub_server import COMMIT, HubServer, Repo
-from stand_ins import Refused
-from web_server import Page
 
 from runtime.bundle import Bundle
 

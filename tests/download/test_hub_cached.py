@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from helpers.hub_server import HubServer, Repo
+from helpers.stand_ins import Refused
+from helpers.web_server import Answer, Page
 from hub_commands import Run, gguf, snapshot
-from hub_server import HubServer, Repo
-from stand_ins import Refused
-from web_server import Answer, Page
 
 from runtime.bundle import Bundle
 from runtime.download.hub import Hub

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_server import COMMIT, HubServer, Repo
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.hub_server import COMMIT, HubServer, Repo
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hub_server import HubServer, Repo
-from stand_ins import CommandLine, write_gguf
+from helpers.hub_server import HubServer, Repo
+from helpers.stand_ins import CommandLine, write_gguf
 
 _DOWNLOAD = """
 import sys

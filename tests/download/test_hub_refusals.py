@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from helpers.hub_server import COMMIT, HubServer, Repo
+from helpers.stand_ins import CommandLine, Refused
+from helpers.web_server import Page, WebServer
 from hub_commands import Run
-from hub_server import COMMIT, HubServer, Repo
-from stand_ins import CommandLine, Refused
-from web_server import Page, WebServer
 
 from runtime.download.hub import Hub
 from runtime.download.settings import settings

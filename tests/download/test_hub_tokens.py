@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from helpers.hub_server import HubServer, Repo
+from helpers.stand_ins import CommandLine, Refused
+from helpers.web_server import Answer, WebServer
 from hub_commands import Run
-from hub_server import HubServer, Repo
-from stand_ins import CommandLine, Refused
-from web_server import Answer, WebServer
 
 TOKEN = "hf_secret"
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.hub_server import COMMIT, HubServer, Repo
+from helpers.stand_ins import Refused
+from helpers.web_server import Answer, Page, Request, WebServer
 from hub_commands import Run, snapshot
-from hub_server import COMMIT, HubServer, Repo
-from stand_ins import Refused
-from web_server import Answer, Page, Request, WebServer
 
 FILE = "see-Q4_K_M.gguf"
 TOKEN = "hf_secret"

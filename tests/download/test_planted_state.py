@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from fetcher import DATA
+from helpers.web_server import Page, WebServer
 from hypothesis import given
 from hypothesis import strategies as st
-from web_server import Page, WebServer
 
 from runtime.download.progress import Report
 from runtime.download.transfer import Bearer, Job, Patience, fetch

@@ -9,9 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hub_server import HubServer, Repo
-from stand_ins import write_gguf
-from web_server import Answer, Page, WebServer
+from helpers.hub_server import HubServer, Repo
+from helpers.stand_ins import write_gguf
+from helpers.web_server import Answer, Page, WebServer
 
 from runtime.machine.machine import Machine
 

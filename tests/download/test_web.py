@@ -7,7 +7,7 @@ from email.utils import formatdate
 
 import pytest
 from fetcher import DATA, SHA256, Fetcher
-from web_server import Answer, Page, WebServer
+from helpers.web_server import Answer, Page, WebServer
 
 from runtime.errors import InputError
 

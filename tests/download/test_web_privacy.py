@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from fetcher import DATA, Fetcher
-from stand_ins import CommandLine
-from web_server import Answer, Page, WebServer
+from helpers.stand_ins import CommandLine
+from helpers.web_server import Answer, Page, WebServer
 
 from runtime.errors import InputError
 

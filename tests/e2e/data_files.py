@@ -6,7 +6,7 @@ import struct
 import zipfile
 from pathlib import Path
 
-from repository import DEMO
+from helpers.repository import DEMO
 
 ALIGNMENT = 64
 

@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from repository import REPOSITORY
-from running import CLI, answer
+from helpers.repository import REPOSITORY
+from helpers.running import CLI, answer
 
 BUSYBOX = REPOSITORY / ".cache" / "busybox-aarch64"
 """Where ci/test-programs puts Debian's busybox-static for arm64."""

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from odd_archives import two_directories
-from repository import DEMO
-from running import CLI, QUESTION, answer, pack, run
+from helpers.odd_archives import two_directories
+from helpers.repository import DEMO
+from helpers.running import CLI, QUESTION, answer, pack, run
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from running import CLI, answer, run
+from helpers.running import CLI, answer, run
 
 from runtime.bundle import Bundle
 

@@ -19,10 +19,10 @@ from urllib.request import urlopen
 
 import pexpect
 import pytest
-from card_blocks import Block, blocks
-from hub_writer import TOKEN, HubWriter, Storage
+from helpers.card_blocks import Block, blocks
+from helpers.hub_writer import TOKEN, HubWriter, Storage
+from helpers.running import run
 from own_network import OwnNetwork, own_network
-from running import run
 from wine import Wine
 
 PROMPT, CTRL_C, CTRL_D = ">>> ", "\x03", "\x04"

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import CLI, QUESTION, answer, free_port, run, until_healthy
+from helpers.running import CLI, QUESTION, answer, free_port, run, until_healthy
 
 HOSTILE = "[*]\nn-predict = 1\ntools = all\nhost = 0.0.0.0\n"
 SYSTEM = re.compile(

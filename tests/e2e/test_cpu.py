@@ -12,8 +12,8 @@ from urllib.request import Request, urlopen
 
 import psutil
 import pytest
-from repository import DEMO
-from running import CLI, QUESTION, Server, answer, pack, run, serving
+from helpers.repository import DEMO
+from helpers.running import CLI, QUESTION, Server, answer, pack, run, serving
 
 FEATURES = {
     "sandybridge": {"avx", "sse4_2"},

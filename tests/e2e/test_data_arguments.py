@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from data_files import write_data
-from running import CLI, QUESTION, answer, run, serving
+from helpers.running import CLI, QUESTION, answer, run, serving
 
 from runtime.errors import InputError
 from runtime.judged_options import JUDGED_OPTIONS

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from foreign import write_foreign
-from repository import DEMO
-from running import answer, serving
+from helpers.foreign import write_foreign
+from helpers.repository import DEMO
+from helpers.running import answer, serving
 
 
 @pytest.mark.parametrize("alignment", [65536, 32])

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from damage import DAMAGES, damaged
-from repository import DEMO
-from running import CLI, answer, pack, run
+from helpers.damage import DAMAGES, damaged
+from helpers.repository import DEMO
+from helpers.running import CLI, answer, pack, run
 
 from packer.engine import native, toolchain
 from packer.engine import pins as engine_pins

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from repository import DEMO
-from running import CLI, pack
+from helpers.repository import DEMO
+from helpers.running import CLI, pack
 from wine import Wine
 
 from packer.engine import toolchain

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from gguf_shards import split_gguf
-from repository import DEMO, LORA
-from running import answer, pack, run, serving
+from helpers.gguf_shards import split_gguf
+from helpers.repository import DEMO, LORA
+from helpers.running import answer, pack, run, serving
 
 GIB = 1 << 30
 

@@ -13,9 +13,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-from foreign import write_foreign
-from repository import DEMO
-from running import CLI, answer, run
+from helpers.foreign import write_foreign
+from helpers.repository import DEMO
+from helpers.running import CLI, answer, run
 
 from runtime.bundle import Bundle
 from runtime.zip_directory import CENTRAL, END, END64, LOCAL, LOCATOR64, MAX32

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from repository import DEMO
-from running import CLI, answer, free_port, pack, run, until_healthy
+from helpers.repository import DEMO
+from helpers.running import CLI, answer, free_port, pack, run, until_healthy
 
 STATIC = "linux-x86_64-static"
 

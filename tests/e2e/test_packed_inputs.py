@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from gguf_shards import split_gguf
-from repository import DEMO, LORA
-from running import QUESTION, answer, pack, serving
+from helpers.gguf_shards import split_gguf
+from helpers.repository import DEMO, LORA
+from helpers.running import QUESTION, answer, pack, serving
 
 
 def asked(url: str, body: object = None) -> object:

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
-from running import free_port, until_healthy
+from helpers.running import free_port, until_healthy
 
 import runtime
 

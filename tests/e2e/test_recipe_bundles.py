@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from repository import DEMO, REPOSITORY
-from running import QUESTION, pack, run, serving
+from helpers.repository import DEMO, REPOSITORY
+from helpers.running import QUESTION, pack, run, serving
 
 RECIPE = REPOSITORY / "templates" / "recipes" / "demo.toml"
 TARGETS = ("--targets", "linux-x86_64,linux-x86_64-static")

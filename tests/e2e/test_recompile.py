@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from repository import DEMO
-from running import pack, run
+from helpers.repository import DEMO
+from helpers.running import pack, run
 
 from packer.engine import toolchain
 

@@ -14,8 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from repository import DEMO
-from running import pack
+from helpers.repository import DEMO
+from helpers.running import pack
 from wine import Wine
 
 from packer.engine import toolchain

@@ -10,8 +10,8 @@ from typing import Any
 
 import psutil
 import pytest
+from helpers.running import Server, serving
 from requests_sent import CHAT, PROMPT, raw, sent
-from running import Server, serving
 
 MB = 1 << 20
 

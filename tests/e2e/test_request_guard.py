@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from helpers.running import Server, free_port, serving
 from requests_sent import CHAT, PROMPT, raw, sent
-from running import Server, free_port, serving
 
 EVIL = "https://evil.example"
 FORM = "application/x-www-form-urlencoded"

@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from helpers.running import QUESTION, Server, serving
 from openai import OpenAI
-from running import QUESTION, Server, serving
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
+from helpers.repository import DEMO, LORA
+from helpers.running import QUESTION, Server, answer, pack, run, serving
 from openai import OpenAI
-from repository import DEMO, LORA
-from running import QUESTION, Server, answer, pack, run, serving
 from vision import picture, write_projector
 
 EMBEDDING = 256  # of the demo model

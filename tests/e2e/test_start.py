@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from repository import DEMO
-from running import CLI, answer, pack, run
+from helpers.repository import DEMO
+from helpers.running import CLI, answer, pack, run
 
 from ci import upstream
 

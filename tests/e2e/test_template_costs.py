@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from repository import DEMO
-from running import pack, run, serving
+from helpers.repository import DEMO
+from helpers.running import pack, run, serving
 
 DEEP = {
     "parentheses": "{{ " + "(" * 100000 + "1" + ")" * 100000 + " }}",

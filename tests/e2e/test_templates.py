@@ -8,10 +8,10 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from conversations import ADAPTED, CALLS, CONVERSATIONS, ours, published, user, without_head
-from old_cards import GEMMA_CARD
-from repository import DEMO
-from running import Server, pack, serving
+from helpers.conversations import ADAPTED, CALLS, CONVERSATIONS, ours, published, user, without_head
+from helpers.old_cards import GEMMA_CARD
+from helpers.repository import DEMO
+from helpers.running import Server, pack, serving
 
 from packer.templates.legacy import LegacyTemplates, to_jinja
 from packer.templates.named import FOLDER, names

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from running import QUESTION, Server, serving
+from helpers.running import QUESTION, Server, serving
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys

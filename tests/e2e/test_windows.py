@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from helpers.repository import DEMO
+from helpers.running import CLI, answer, free_port, pack, pack_saying, run, until_healthy
+from helpers.stand_ins import write_gguf
 from openai import OpenAI
-from repository import DEMO
-from running import CLI, answer, free_port, pack, pack_saying, run, until_healthy
-from stand_ins import write_gguf
 from wine import Wine
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, grow, incompressible
-from stand_ins import CommandLine, write_engine, write_gguf
+from helpers.stand_ins import CommandLine, write_engine, write_gguf
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from stand_ins import CommandLine
+from helpers.stand_ins import CommandLine
 
 NewEngine = Callable[[int], None]
 

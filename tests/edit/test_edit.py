@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from edit_files import contents, grow, packed, ran, same_file
-from foreign import ARGS, write_foreign
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.foreign import ARGS, write_foreign
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from packer.edit.apply import apply
 from packer.edit.edits import Edits, edited

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, packed, ran
-from stand_ins import CommandLine, Refused
-from trees import tree
+from helpers.stand_ins import CommandLine, Refused
+from helpers.trees import tree
 
 from runtime.bundle import Bundle
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, contents, packed, ran
-from killing import calls, failing_at, leftovers
-from mounts import with_private_mounts
-from stand_ins import CommandLine
+from helpers.killing import calls, failing_at, leftovers
+from helpers.mounts import with_private_mounts
+from helpers.stand_ins import CommandLine
 
 from runtime.bundle import Bundle
 

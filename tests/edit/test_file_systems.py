@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, grow, packed, ran
-from mounts import MAKE, mounted, used
-from stand_ins import CommandLine, write_gguf
+from helpers.mounts import MAKE, mounted, used
+from helpers.stand_ins import CommandLine, write_gguf
 
 WEIGHTS = 60 << 20  # bytes
 

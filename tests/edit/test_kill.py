@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, packed, ran
-from killing import SLOW, calls, killed_after, killed_at, leftovers, sample
-from stand_ins import CommandLine, write_gguf
+from helpers.killing import SLOW, calls, killed_after, killed_at, leftovers, sample
+from helpers.stand_ins import CommandLine, write_gguf
 
 POINTS = 200 if SLOW else 7
 """For each command: at its calls, and at random times as many as are missing."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, packed, ran
-from killing import SLOW, Call, calls, killed_at, leftovers, sample
-from stand_ins import CommandLine, Refused
+from helpers.killing import SLOW, Call, calls, killed_at, leftovers, sample
+from helpers.stand_ins import CommandLine, Refused
 
 from packer.disk.fallocate import collapse_range, insert_range
 from packer.edit.moves import Move

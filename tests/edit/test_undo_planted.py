@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from edit_files import packed, ran
+from helpers.stand_ins import CommandLine, Refused, write_gguf
+from helpers.trees import tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stand_ins import CommandLine, Refused, write_gguf
-from trees import tree
 
 from packer import cli
 from runtime.undo_file import MAGIC

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, packed, ran, same_file
-from stand_ins import CommandLine, write_gguf
+from helpers.stand_ins import CommandLine, write_gguf
 
 ARGS = ["--chat-template", "chatml", "--args", "-c 4096"]
 

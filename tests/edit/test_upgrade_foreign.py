@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, contents, grow, incompressible, ran
-from foreign import ARGS, RUNTIME, write_foreign
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.foreign import ARGS, RUNTIME, write_foreign
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from runtime.args_file import parse
 from runtime.bundle import Bundle

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from stand_ins import write_engine, write_web_ui
+from helpers.stand_ins import write_engine, write_web_ui
 from structure_samples import Files
 
 from packer import front

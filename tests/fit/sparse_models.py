@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from gguf import GGUFReader, GGUFValueType, GGUFWriter
-from repository import DEMO
+from helpers.repository import DEMO
 
 Shapes = dict[str, tuple[int, ...]]
 Value = int | float | list[int] | list[bool]

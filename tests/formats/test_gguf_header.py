@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 from gguf import GGUFReader, GGUFWriter
+from helpers.stand_ins import write_gguf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stand_ins import write_gguf
 
 from runtime.errors import InputError
 from runtime.gguf_header import ARRAY_KEPT, Array, Header, read_header, read_header_of

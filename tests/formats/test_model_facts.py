@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from gguf import GGUFWriter
-from stand_ins import write_gguf
+from helpers.stand_ins import write_gguf
 
 from runtime.gguf_header import Header, Tensor, Value, read_header_of
 from runtime.model_facts import Shard, kind_of, model_facts, shard

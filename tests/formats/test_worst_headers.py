@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from costs import cheap
+from helpers.costs import cheap
 
 _READ = (
     "from pathlib import Path; from runtime.errors import InputError\n"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from repository import DEMO
+from helpers.repository import DEMO
 
 from runtime.bundle import GpuModule
 from runtime.errors import InputError

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from stand_ins import write_gguf
+from helpers.stand_ins import write_gguf
 
 import runtime
 from runtime.errors import InputError

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from costs import COMMAND, cheap
+from helpers.costs import COMMAND, cheap
+from helpers.odd_archives import archives, directory_of, end_record, two_directories, zipped
+from helpers.stand_ins import CommandLine, Refused
 from hypothesis import settings
-from odd_archives import archives, directory_of, end_record, two_directories, zipped
-from stand_ins import CommandLine, Refused
 
 from runtime.errors import InputError
 from runtime.zip_directory import Member, data_offset, read_directory

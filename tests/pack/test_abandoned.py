@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from part_sets import large_bundle, large_gguf, names
-from stand_ins import CommandLine
+from helpers.part_sets import large_bundle, large_gguf, names
+from helpers.stand_ins import CommandLine
 
 from packer.temporary_files import temporary_files
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from packer.inputs.lora import LoraOption, parsed
 from runtime.args_file import parse

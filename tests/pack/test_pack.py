@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from stand_ins import ENGINE_FILES, CommandLine, Refused, write_gguf
+from helpers.stand_ins import ENGINE_FILES, CommandLine, Refused, write_gguf
 
 from runtime.args_file import parse
 from runtime.bundle import Bundle

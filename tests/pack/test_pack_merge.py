@@ -7,10 +7,10 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-from gguf_shards import split_gguf
+from helpers.gguf_shards import split_gguf
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stand_ins import CommandLine, Refused, write_gguf
 
 from packer.inputs.merge import merged
 from runtime.args_file import parse

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from interrupts import interrupted
-from mounts import with_private_mounts
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.interrupts import interrupted
+from helpers.mounts import with_private_mounts
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 _CASES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "not a GGUF": (lambda sound: b"PK\x03\x04" + sound, "is not a GGUF file"),

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from stand_ins import CommandLine, Refused, write_engine, write_gguf
+from helpers.stand_ins import CommandLine, Refused, write_engine, write_gguf
 
 from runtime.args_file import parse
 from runtime.bundle import MODELS, Bundle

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from runtime.bundle import Bundle
 

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import pytest
 import yaml
+from helpers.old_cards import GEMMA_CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from old_cards import GEMMA_CARD
 
 from packer.papers.facts import carried, checked
 from packer.papers.front_matter import front_matter

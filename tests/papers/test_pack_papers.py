@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from old_cards import GEMMA_CARD
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.old_cards import GEMMA_CARD
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 
 def test_members_and_manifest(gguf: Path, llamapack: CommandLine, tmp_path: Path) -> None:

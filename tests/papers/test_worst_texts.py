@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from costs import cheap
+from helpers.costs import cheap
 
 _FRONT_MATTER = (
     "from pathlib import Path; from runtime.errors import InputError\n"

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from part_sets import large_bundle, names, sha256sum, split
-from stand_ins import CommandLine, Refused
+from helpers.part_sets import large_bundle, names, sha256sum, split
+from helpers.stand_ins import CommandLine, Refused
 
 
 @pytest.fixture(params=[[], ["--in-place"]], ids=["copy", "in-place"])

@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from mounts import with_private_mounts
-from part_sets import large_bundle, names, split
-from stand_ins import CommandLine, Refused
+from helpers.mounts import with_private_mounts
+from helpers.part_sets import large_bundle, names, split
+from helpers.stand_ins import CommandLine, Refused
 
 _ON_A_SMALL_DISK = """
 mount -t tmpfs -o size=$1 tmpfs full && cp parts/* full || exit 77

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 import pytest
-from killing import SLOW, killed_after, strace
-from part_sets import large_bundle, names, sha256sum, split
-from stand_ins import CommandLine, Refused
+from helpers.killing import SLOW, killed_after, strace
+from helpers.part_sets import large_bundle, names, sha256sum, split
+from helpers.stand_ins import CommandLine, Refused
 
 CALLS = (
     "write,pwrite64,copy_file_range,fsync,ftruncate,truncate,fallocate,rename,renameat,renameat2,"

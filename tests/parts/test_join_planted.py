@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.part_sets import large_bundle, names, split
+from helpers.stand_ins import CommandLine, Refused
+from helpers.trees import tree, unharmed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from part_sets import large_bundle, names, split
-from stand_ins import CommandLine, Refused
-from trees import tree, unharmed
 
 from packer import cli
 

@@ -6,10 +6,10 @@ import random
 from contextlib import nullcontext
 
 import pytest
+from helpers.part_sets import large_bundle
+from helpers.stand_ins import CommandLine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from part_sets import large_bundle
-from stand_ins import CommandLine
 
 from packer.copy import Nowhere
 from packer.parts.check import check, check_lengths

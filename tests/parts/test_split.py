@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from interrupts import interrupted
-from part_sets import large_bundle, large_gguf, names, sha256sum, split
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.interrupts import interrupted
+from helpers.part_sets import large_bundle, large_gguf, names, sha256sum, split
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from packer.commands import parser
 from packer.recipes.completed import completed

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from damage import DAMAGES, damaged, flipped
+from helpers.damage import DAMAGES, damaged, flipped
 from small_bundle import INTERPRETER, Place, expect, needs, refused, write_bundle
 
 pytestmark = pytest.mark.skipif(

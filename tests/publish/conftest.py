@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_writer import TOKEN, HubWriter, Storage
+from helpers.hub_writer import TOKEN, HubWriter, Storage
+from helpers.stand_ins import CommandLine
 from publishing import Publish
-from stand_ins import CommandLine
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hub_writer import TOKEN, HubWriter
+from helpers.hub_writer import TOKEN, HubWriter
+from helpers.stand_ins import CommandLine
 from huggingface_hub import ModelCard
 from publishing import Publish
-from stand_ins import CommandLine
 
 FILES = {"tiny.llamafile", "tiny.llamafile.sha256", "README.md"}
 

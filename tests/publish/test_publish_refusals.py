@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hub_writer import READ_TOKEN, Branch, HubWriter, WrittenRepo
+from helpers.hub_writer import READ_TOKEN, Branch, HubWriter, WrittenRepo
+from helpers.stand_ins import CommandLine, Refused
+from helpers.web_server import Answer
 from publishing import Publish
-from stand_ins import CommandLine, Refused
-from web_server import Answer
 
 
 def test_without_a_token(publish: Publish, hub: HubWriter, refused: Refused) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+from helpers.stand_ins import CommandLine, Refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stand_ins import CommandLine, Refused
 
 from packer.recipes.fields import FIELDS
 from packer.recipes.read import found, read

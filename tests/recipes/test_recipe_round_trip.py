@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stand_ins import CommandLine, Refused, write_gguf
 
 from packer.default_args import Lora, default_args
 from packer.packed_args import divided, with_own

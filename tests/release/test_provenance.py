@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.stand_ins import CommandLine, Refused
 from hypothesis import given
 from hypothesis import strategies as st
-from stand_ins import CommandLine, Refused
 
 from ci.release import provenance, seal
 from packer import provenance as reader

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from stand_ins import CommandLine, write_gguf
+from helpers.stand_ins import CommandLine, write_gguf
 
 from ci.release import sbom
 from runtime.bundle import Bundle

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from stand_ins import write_gguf
+from helpers.stand_ins import write_gguf
 
 COSTLY = {
     "loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conversations import model, published, system, user
+from helpers.conversations import model, published, system, user
+from helpers.old_cards import GEMMA_CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from old_cards import GEMMA_CARD
 
 from packer.papers.front_matter import front_matter
 from packer.templates.cards import of_card

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conversations import CONVERSATIONS, user
 from gguf import GGUFWriter
-from stand_ins import CommandLine, write_gguf
+from helpers.conversations import CONVERSATIONS, user
+from helpers.stand_ins import CommandLine, write_gguf
 
 from packer.templates.found import ChatTemplate
 from packer.templates.load import load

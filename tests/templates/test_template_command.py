@@ -9,9 +9,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from conversations import CONVERSATIONS, model, system, user
 from gguf import GGUFWriter
-from stand_ins import CommandLine, Refused, write_gguf
+from helpers.conversations import CONVERSATIONS, model, system, user
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from packer.templates.named import FOLDER, names
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from conversations import (
+from helpers.conversations import (
     BOS,
     CONVERSATIONS,
     EOS,

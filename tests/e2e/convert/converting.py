@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from running import pack, serving
+from helpers.running import pack, serving
 
 TARGET = "linux-x86_64"
 EXACT = ("-ctk", "f32", "-ctv", "f32", "-fa", "off", "-c", "256", "-t", "1", "-tb", "1")

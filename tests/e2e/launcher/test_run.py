@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from repository import DEMO
-from running import CLI as TWO_THREADS
-from running import QUESTION, answer, free_port, run, until_healthy
+from helpers.repository import DEMO
+from helpers.running import CLI as TWO_THREADS
+from helpers.running import QUESTION, answer, free_port, run, until_healthy
 
 CLI = [*TWO_THREADS, "-t", "1"]  # two threads that wait for each other are slow beside other tests
 

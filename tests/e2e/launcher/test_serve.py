@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers.repository import REPOSITORY
+from helpers.running import QUESTION, free_port, run
 from openai import AuthenticationError, OpenAI
-from repository import REPOSITORY
-from running import QUESTION, free_port, run
 
 import runtime
 

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from stand_ins import CommandLine
+
+from helpers.stand_ins import CommandLine
 
 MAKE = {
     "ext4": ["mkfs.ext4", "-q"],

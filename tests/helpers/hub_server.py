@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from web_server import Answer, Page, Request, WebServer
+from helpers.web_server import Answer, Page, Request, WebServer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from stand_ins import CommandLine
+
+from helpers.stand_ins import CommandLine
 
 SLOW = "LLAMAPACK_KILL_TESTS" in os.environ
 """Whether to take all points, and not a sample."""

@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from hub_metadata import metadata_errors
-from hub_server import git_sha1
-from web_server import Answer, Page, Request, WebServer
+from helpers.hub_metadata import metadata_errors
+from helpers.hub_server import git_sha1
+from helpers.web_server import Answer, Page, Request, WebServer
 
 TOKEN = "hf_writes"
 READ_TOKEN = "hf_reads"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stand_ins import CommandLine
+from helpers.stand_ins import CommandLine
 
 
 def interrupted(

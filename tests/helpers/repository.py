@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "packer" / "demo_model" / "demo.gguf"
 """The demo model."""
 LORA = REPOSITORY / "tests" / "data" / "demo-lora.gguf"

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from stand_ins import CommandLine, write_gguf
+from helpers.stand_ins import CommandLine, write_gguf
 
 
 def large_gguf(folder: Path, count: int = 1_000_000, name: str = "big.gguf") -> Path:
