@@ -16,9 +16,6 @@ from packer.card.systems import System, systems
 from packer.card.tasks import Task, conversational, task
 from packer.inspection import described
 from packer.parts.layout import Layout
-from packer.templates import limited
-from packer.templates.found import ChatTemplate
-from packer.templates.origin import of_member
 from runtime.bundle import BASE_CARD, LICENSES, Bundle
 from runtime.download.words import HubWord
 from runtime.errors import InputError
@@ -130,8 +127,6 @@ def facts(
     aim = task(bundle, found["models"], header)
     texts = licence_texts(bundle)
     fields = _fields(bundle.manifest, header, model, aim, next(iter(texts), None))
-    if model["chat_template"] and not fields.get("prompt_template"):
-        fields |= _prompt_fields(of_member(bundle, member, header))
 
     def file(name: str, size: int) -> File:
         place = f"{hub}/{repo.repo}/resolve/{quote(repo.revision, safe='')}" if repo else None
@@ -205,12 +200,6 @@ def _fields(
     wanted = ["llamafile", "gguf"] + ["conversational"] * conversational(aim, model)
     fields["tags"] = unique(wanted, _list(own.get("tags")), _list(inside.get("tags")))
     return fields | license_fields(inside | own, license_file)
-
-
-def _prompt_fields(template: ChatTemplate) -> dict[str, Any]:
-    """What readers of old cards fill in, where it can say what the template says."""
-    found = limited.legacy(template.text, template.bos, template.eos)
-    return {name: value for name, value in vars(found).items() if value} if found else {}
 
 
 def _main_model(bundle: Bundle, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,22 +60,18 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    from packer.templates import limited
     from packer.templates.origin import chat_template
 
     found = chat_template(args.file)
     if not args.json:
         show(found.in_one())
         return
-    legacy = limited.legacy(found.text, found.bos, found.eos)
     _print_json(
         {
             "bos_token": found.bos,
             "chat_template": found.text,
             "chat_template_for_tools": found.tool_use,
             "eos_token": found.eos,
-            "history_template": legacy.history_template if legacy else None,
-            "prompt_template": legacy.prompt_template if legacy else None,
         }
     )
 

@@ -18,8 +18,6 @@ from typing import Any
 
 from packer.templates.engine import engine_prompt
 from packer.templates.environment import RenderError, compiled
-from packer.templates.legacy import LegacyTemplates
-from packer.templates.legacy_derived import legacy_templates
 from packer.templates.render import Conversation
 
 _SECONDS = 3  # of a processor; all that is asked of a template takes a tenth
@@ -58,15 +56,6 @@ def check(text: str) -> None:
         RenderError: it is not.
     """
     _ask("check", text=text)
-
-
-def legacy(text: str, bos: str, eos: str) -> LegacyTemplates | None:
-    """What `legacy_templates` finds; None where that takes too much, too."""
-    try:
-        found = _ask("legacy", text=text, bos=bos, eos=eos)
-    except RenderError:
-        return None
-    return LegacyTemplates(**found) if found else None
 
 
 def _ask(call: str, **question: Any) -> Any:
@@ -144,9 +133,4 @@ def _check(text: str) -> None:
     compiled(text)
 
 
-def _legacy(text: str, bos: str, eos: str) -> dict[str, Any] | None:
-    found = legacy_templates(text, bos, eos)
-    return asdict(found) if found else None
-
-
-_CALLS: dict[str, Callable[..., Any]] = {"prompts": _prompts, "check": _check, "legacy": _legacy}
+_CALLS: dict[str, Callable[..., Any]] = {"prompts": _prompts, "check": _check}

@@ -1,23 +1,17 @@
-"""The template fields of old cards: what they are read as, and that they come back."""
+"""The template fields of old cards: which prompts they make."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from helpers.conversations import model, published, system, user
-from helpers.old_cards import GEMMA_CARD
+from helpers.conversations import model, system, user
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packer.papers.front_matter import front_matter
 from packer.templates.cards import of_card
-from packer.templates.environment import RenderError
 from packer.templates.found import ChatTemplate
 from packer.templates.legacy import LegacyTemplates, to_jinja
-from packer.templates.legacy_derived import legacy_templates
-from packer.templates.named import names
-from packer.templates.origin import chat_template
 from packer.templates.render import Conversation
 from runtime.errors import InputError
 
@@ -48,12 +42,6 @@ def test_gemma_s_old_card(gemma_card: Path) -> None:
         "<start_of_turn>user\nQ<end_of_turn>\n<start_of_turn>model\n"
     )
     assert prompt(jinja, first=1, end=2, generate=False) == "<start_of_turn>user\nQ<end_of_turn>\n"
-
-
-def test_gemma_s_fields_come_back(gemma_card: Path) -> None:
-    stated = front_matter(GEMMA_CARD, "card")
-    fields = legacy_templates(of_card(gemma_card), "<bos>", "<eos>")
-    assert fields == LegacyTemplates(stated["prompt_template"], stated["history_template"])
 
 
 LLAMA_3 = (
@@ -151,51 +139,6 @@ def test_a_card_without_the_fields(tmp_path: Path) -> None:
         of_card(path)
 
 
-EXPRESSED = {
-    "chatml": "<|im_start|>system\n{{prompt}}<|im_end|>\n{{history}}\n<|im_start|>{{char}}\n",
-    "gemma": "{{history}}\n<start_of_turn>{{char}}\n",
-    "llama3": (
-        "<|start_header_id|>system<|end_header_id|>\n\n{{prompt}}<|eot_id|>{{history}}"
-        "<|start_header_id|>{{char}}<|end_header_id|>\n\n"
-    ),
-    "mistral": None,
-    "vicuna": None,
-    "deepseek": None,
-}
-
-
-@pytest.mark.parametrize("name", EXPRESSED)
-def test_fields_for_a_card(name: str) -> None:
-    found = chat_template(name)
-    fields = legacy_templates(found.text, found.bos, found.eos)
-    assert (fields.prompt_template if fields else None) == EXPRESSED[name]
-
-
-def test_a_date_is_not_frozen_into_a_card() -> None:
-    text = published()["meta-llama-Llama-3.1-8B-Instruct"].read_text(encoding="utf-8")
-    assert legacy_templates(text, "<|begin_of_text|>", "<|eot_id|>") is None
-
-
-@pytest.mark.parametrize("jinja", ["{% if", "{{ raise_exception('no') }}", "", "constant"])
-def test_what_is_no_template_has_no_fields(jinja: str) -> None:
-    assert legacy_templates(jinja, "", "") is None
-
-
-def test_fields_of_all_templates_say_the_same() -> None:
-    """Whatever is found for a template renders as it does."""
-    texts = [path.read_text(encoding="utf-8") for path in published().values()]
-    texts += [chat_template(name).text for name in names()]
-    said = 0
-    for text in texts:
-        if fields := legacy_templates(text, "<s>", "</s>"):
-            said += 1
-            jinja = to_jinja(fields, "card")
-            first = 0 if "{{prompt}}" in fields.prompt_template else 1
-            expected = prompt(text, eos="</s>", first=first)
-            assert prompt(jinja, eos="</s>", first=first) == expected
-    assert said >= 25
-
-
 quick = settings(deadline=None, max_examples=50)
 
 # Markers as models have them; what could be taken for a place or a line end is drawn apart.
@@ -225,20 +168,6 @@ def test_every_field_lands_in_its_place(
 
 
 @quick
-@given(opening=marker, head=marker, tail=marker, separator=lines)
-def test_fields_survive_jinja(opening: str, head: str, tail: str, separator: str) -> None:
-    fields = LegacyTemplates(
-        f"{opening}{{{{prompt}}}}{tail}{{{{history}}}}{separator}{head}<{{{{char}}}}>\n",
-        f"{head}<{{{{name}}}}>\n{{{{message}}}}{tail}\n",
-    )
-    jinja = to_jinja(fields, "card")
-    again = legacy_templates(jinja, "", "")
-    assert again is not None
-    assert prompt(to_jinja(again, "card")) == prompt(jinja)
-    assert legacy_templates(to_jinja(again, "card"), "", "") == again
-
-
-@quick
 @given(
     st.text(max_size=60) | st.sampled_from(["{{history}}", "{{prompt}}{{history}}{{char}}"]),
     st.none() | st.text(max_size=40) | st.just("{{name}}: {{message}}"),
@@ -249,12 +178,3 @@ def test_any_text_makes_a_template_or_an_error(prompt_template: str, history: st
     except InputError:
         return
     assert all(mark in prompt(jinja) for mark in ("S", "Q", "A", "R"))
-
-
-@quick
-@given(st.text(st.sampled_from("{}%- prompt\n'\"messages[0]forinif"), max_size=40))
-def test_any_text_has_fields_or_none(jinja: str) -> None:
-    try:
-        legacy_templates(jinja, "<s>", "</s>")
-    except RenderError:
-        pytest.fail("an error came out")

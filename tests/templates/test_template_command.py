@@ -35,11 +35,14 @@ def test_a_template_is_shown_as_it_is(llamapack: CommandLine) -> None:
     assert shown.stdout == (FOLDER / "gemma.jinja").read_text(encoding="utf-8")
 
 
-def test_a_template_is_shown_with_the_fields_of_a_card(llamapack: CommandLine) -> None:
+def test_a_template_is_shown_with_its_tokens(llamapack: CommandLine) -> None:
     shown = json.loads(llamapack("template", "show", "gemma", "--json").stdout)
-    assert shown["bos_token"] == "<bos>"
-    assert shown["prompt_template"] == "{{history}}\n<start_of_turn>{{char}}\n"
-    assert shown["history_template"] == "<start_of_turn>{{name}}\n{{message}}<end_of_turn>\n"
+    assert shown == {
+        "bos_token": "<bos>",
+        "chat_template": (FOLDER / "gemma.jinja").read_text(encoding="utf-8"),
+        "chat_template_for_tools": None,
+        "eos_token": shown["eos_token"],
+    }
 
 
 def test_a_prompt(llamapack: CommandLine, messages: Path) -> None:
