@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from packer import manifest
 from packer.digest import member_digest
-from packer.edit.entries import is_weights
 from packer.progress import Advance
+from packer.weights_file import is_weights
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import InputError
 from runtime.zip_directory import Member

@@ -8,6 +8,12 @@ from typing import Protocol
 
 from packer.sources import FileSource, Source
 from runtime.gguf_header import Header, read_header_of
+from runtime.zip_directory import STORED, Member
+
+
+def is_weights(member: Member) -> bool:
+    """Whether an engine can map it."""
+    return member.name.endswith(".gguf") and member.method == STORED and not member.encrypted
 
 
 class Weights(Protocol):

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     from packer.output_checks import check_path
     from packer.output_place import STDOUT, output_place
     from packer.parts.layout import hashed, layout
-    from packer.publish.repository import repository
+    from packer.publish.hub import repository
 
     repo = repository(args.repo) if args.repo else None
     files = layout(args.file, args.part_size)

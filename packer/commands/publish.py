@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from packer.commands import Subparsers
     from packer.parts.layout import Layout
     from packer.publish.hub import Repository
-    from packer.publish.remote import Remote
-    from packer.publish.uploads import Plan
+    from packer.publish.uploads import Publication, Remote
     from runtime.bundle import Bundle
     from runtime.download.words import HubWord
 
@@ -68,8 +67,7 @@ def register(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from packer.parts.layout import hashed, layout
-    from packer.publish.hub import Repository
-    from packer.publish.repository import repository
+    from packer.publish.hub import Repository, repository
     from packer.publish.uploads import plan, refuse_other_sizes, refuse_replacing, uploads
     from runtime.download.settings import settings
 
@@ -118,7 +116,7 @@ def _card(
     return path.read_bytes()
 
 
-def _send(args: argparse.Namespace, hub: Repository, remote: Remote, todo: Plan) -> str | None:
+def _send(args: argparse.Namespace, hub: Repository, remote: Remote, todo: Publication) -> str | None:
     """The address of the commit; None if there is nothing to do."""
     from packer.output import terminable
     from packer.progress import progress
@@ -129,11 +127,11 @@ def _send(args: argparse.Namespace, hub: Repository, remote: Remote, todo: Plan)
         hub.create(remote, private=args.private)
         if not todo.missing and not todo.stale:
             return None
-        with progress("sending parts", cut) as advance:
+        with progress("hashing and sending parts", 2 * cut) as advance:
             return hub.send(todo, message, parent=remote.commit, advance=advance)
 
 
-def _report(args: argparse.Namespace, url: str, todo: Plan, commit: str | None) -> None:
+def _report(args: argparse.Namespace, url: str, todo: Publication, commit: str | None) -> None:
     actions: list[dict[str, Any]] = [
         {
             "action": "send" if file in todo.missing else "present",

@@ -8,9 +8,9 @@ from typing import Any
 
 from packer.bundle import Contents, Head
 from packer.digest import Digest, member_digest
-from packer.edit.entries import is_weights
 from packer.progress import Advance, progress
 from packer.sources import Source
+from packer.weights_file import is_weights
 from runtime.bundle import Bundle
 from runtime.errors import InputError
 from runtime.zip_directory import Member

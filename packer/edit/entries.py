@@ -10,20 +10,16 @@ from dataclasses import dataclass
 from typing import IO, BinaryIO
 
 from packer.digest import Digest
+from packer.weights_file import is_weights
 from packer.zip_writer import ZipWriter
 from runtime.bundle import ENGINES, WEB_UI, Bundle
 from runtime.errors import InputError
-from runtime.zip_directory import STORED, Member
+from runtime.zip_directory import Member
 
 _MEMORY = 16 << 20  # bytes kept in memory; more go to a temporary file
 _BLOCK = 1 << 20
 _DESCRIPTOR = 1 << 3  # flag: sizes and CRC follow the data (APPNOTE 4.4.4)
 _DESCRIPTOR_MAGIC = b"PK\x07\x08"  # APPNOTE 4.3.9.3: commonly there, not always
-
-
-def is_weights(member: Member) -> bool:
-    """Whether an engine can map it."""
-    return member.name.endswith(".gguf") and member.method == STORED and not member.encrypted
 
 
 def is_heavy(member: Member) -> bool:

@@ -16,13 +16,14 @@ from packer.copy import Nowhere
 from packer.digest import Digest
 from packer.disk.fallocate import UNSUPPORTED
 from packer.edit.edition import Edition
-from packer.edit.entries import entry_end, is_heavy, is_weights, put_aside
+from packer.edit.entries import entry_end, is_heavy, put_aside
 from packer.edit.in_use import COPY, refuse_used
 from packer.edit.moves import Move, make_move, movable
 from packer.edit.opened import Opened
 from packer.edit.undo import Change, Undo, take_back
 from packer.output import OutputFile
 from packer.progress import Advance
+from packer.weights_file import is_weights
 from packer.zip_headers import aligned, stored_header
 from packer.zip_writer import ZipWriter
 from runtime.zip_directory import Member, data_offset, read_directory

@@ -1,43 +1,41 @@
-"""Reads all parts once, compares them with their hashes or their archive, and hands them on.
+"""Reads all parts once, compares them with the list of hashes, and hands them on.
 
-What it finds names the part: missing, truncated, swapped or damaged.
+With a list, the part that is missing, cut off, swapped or damaged is named. Without one the bundle
+inside is verified, which tells that something is wrong and in which member.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 from packer.copy import Destination, Nowhere, copy
-from packer.digest import Data, file_sha256
-from packer.parts.content_check import ContentCheck
-from packer.parts.structure import RENAME, Suspect, opened
-from packer.progress import Advance
+from packer.digest import Data, Hasher, file_sha256
+from packer.parts.sha256_lists import path_beside
+from packer.progress import Advance, progress
 from packer.sources import FileSource
-from runtime.bundle import Bundle
+from packer.verification import verify
 from runtime.errors import InputError
+from runtime.launch.parts import open_parts
 from runtime.parts import Parts
 
-_BEHIND = 64  # pieces that may wait for being looked at; they are mapped files
+_BEHIND = 64  # pieces that may wait for being hashed; they are mapped files
+_AGAIN = "Download or copy the parts named here again."
+_RENAME = "Give each part the name that it was published with."
+_WRONG = {"damaged", "missing"}
+"""The problems that parts can cause."""
 
 
-def check_lengths(parts: Parts, sums: Mapping[str, str]) -> Bundle | None:
-    """Find out in milliseconds what is missing, cut off or in a wrong place.
+def check_first(parts: Parts, sums: Mapping[str, str]) -> None:
+    """Find out what can be known before the parts are read for good.
 
     Args:
         sums: SHA-256 by name, as far as it is known.
 
-    Returns:
-        The bundle that the parts are, if their bytes must be compared with it since there is no
-        hash for one of them. The caller closes it.
-
     Raises:
-        InputError: naming the part.
+        InputError: a part is missing or cut off; or no list says what the bytes should be, and they
+            are not those of a bundle.
     """
     siblings = [found for name in sums if (found := parts.name.is_sibling(name))]
     missing = sorted(found.number for found in siblings if found.number >= len(parts.paths))
@@ -48,116 +46,86 @@ def check_lengths(parts: Parts, sums: Mapping[str, str]) -> Bundle | None:
             f"{len(parts.paths) + len(missing)} parts",
             f"Put all parts into {parts.whole.parent}.",
         )
-    listed_all = all(path.name in sums for path in parts.paths)
+    if parts.whole.name not in sums and not all(path.name in sums for path in parts.paths):
+        _verify(parts)
+        return
+    # Parts are of one length, the last one aside: a download that was cut off is found at once.
+    usual = max(parts.sizes[:-1], default=0)
+    for path, size in zip(parts.paths, parts.sizes[:-1], strict=False):
+        if size < usual and path.name in sums and (actual := file_sha256(path)) != sums[path.name]:
+            raise InputError(*_difference(path, actual, sums))
+
+
+def _verify(parts: Parts) -> None:
+    tip = f"Download the parts again, and {path_beside(parts.whole).name}, which tells them apart."
     try:
-        bundle = opened(parts)
-    except Suspect as problem:
-        if not listed_all:
-            raise
-        path = parts.paths[problem.index]
-        actual = file_sha256(path)
-        if actual == sums[path.name]:
-            return None  # Not this part then; or none, and the file is no ZIP file.
-        if actual in sums.values():
-            raise InputError(_difference(path, actual, sums), RENAME) from None
-        raise
-    if not listed_all:
-        return bundle
-    with bundle:
-        return None
+        with open_parts(parts) as bundle:
+            total = sum(member.size for member in bundle.members.values())
+            with progress("verifying", total) as advance:
+                problems = [one for one in verify(bundle, advance) if one.kind in _WRONG]
+    except InputError as problem:
+        raise InputError(f"the parts do not make a bundle: {problem.message}", tip) from None
+    if problems:
+        found = "; ".join(f"{one.member}: {one.detail}" for one in problems)
+        raise InputError(f"the parts of {parts.whole} are damaged or swapped: {found}", tip)
 
 
-def check(
-    parts: Parts,
-    sums: Mapping[str, str],
-    bundle: Bundle | None,
-    destination: Destination,
-    advance: Advance,
-) -> list[str]:
+def check(parts: Parts, sums: Mapping[str, str], destination: Destination, advance: Advance) -> str:
     """Read all parts into `destination` and compare each byte.
 
     Args:
-        bundle: what `check_lengths` gave.
         advance: told about bytes that are done.
 
     Returns:
-        SHA-256 of each part, and after them that of the whole.
+        SHA-256 of the whole.
 
     Raises:
         InputError: naming all parts that are damaged or swapped.
     """
-    whole = hashlib.sha256()
-    content = ContentCheck(parts, bundle) if bundle else None
-    found: list[str] = []
-
-    def see(data: memoryview) -> None:
-        whole.update(data)
-        if content:
-            content.update(data)
-
-    with _Seen(destination, see) as seen:
+    problems: list[tuple[str, str]] = []
+    with Hasher(_BEHIND) as whole:
+        seen = _Seen(destination, whole)
         for path, size in zip(parts.paths, parts.sizes, strict=True):
-            source = FileSource.of(path)
-            with source.open() as file:
-                digest = copy(file, size, str(path), seen, advance=advance, sparse=False)
-            found.append(digest.sha256)
-            if sums.get(path.name, digest.sha256) != digest.sha256:
+            with FileSource.of(path).open() as file:
+                found = copy(file, size, str(path), seen, advance=advance, sparse=False).sha256
+            if sums.get(path.name, found) != found:
                 seen.destination = Nowhere()  # the others are only looked at
-    problems = [
-        _difference(path, sha256, sums)
-        for path, sha256 in zip(parts.paths, found, strict=True)
-        if sums.get(path.name, sha256) != sha256
-    ]
-    if not problems and content:
-        problems = content.problems
-    found.append(whole.hexdigest())
-    if not problems and sums.get(parts.whole.name, found[-1]) != found[-1]:
-        problems = [f"{parts.whole} would not have the SHA-256 {sums[parts.whole.name]}"]
+                problems.append(_difference(path, found, sums))
+        sha256 = whole.digest().sha256
+    if not problems and sums.get(parts.whole.name, sha256) != sha256:
+        expected = sums[parts.whole.name]
+        problems = [(f"{parts.whole} would not have the SHA-256 {expected}", _AGAIN)]
     if problems:
-        swapped = all(" holds what belongs " in problem for problem in problems)
-        tip = RENAME if swapped else "Download or copy the parts named here again."
-        raise InputError("; ".join(problems), tip)
-    return found
+        tips = {tip for _, tip in problems}
+        message = "; ".join(message for message, _ in problems)
+        raise InputError(message, tips.pop() if len(tips) == 1 else _AGAIN)
+    return sha256
 
 
-def _difference(path: Path, actual: str, sums: Mapping[str, str]) -> str:
+def _difference(path: Path, actual: str, sums: Mapping[str, str]) -> tuple[str, str]:
+    """What is wrong with a part, and a way out."""
     for name, sha256 in sums.items():
         if sha256 == actual:
-            return f"{path} holds what belongs into {name}"
-    return f"{path} is damaged: expected SHA-256 {sums[path.name]}, actual {actual}"
+            return f"{path} holds what belongs into {name}", _RENAME
+    message = f"{path} ({path.stat().st_size:,} bytes) is damaged or cut off: "
+    return f"{message}expected SHA-256 {sums[path.name]}, actual {actual}", _AGAIN
 
 
 class _Seen:
-    """A destination whose bytes another thread looks at in their order; a context manager."""
+    """A destination whose bytes are also hashed, in their order."""
 
-    def __init__(self, destination: Destination, see: Callable[[memoryview], None]) -> None:
+    def __init__(self, destination: Destination, hasher: Hasher) -> None:
         self.destination = destination
-        self._see = see
-        self._worker = ThreadPoolExecutor(1)
-        self._waiting: deque[Future[None]] = deque()
-
-    def __enter__(self) -> _Seen:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._worker.shutdown(cancel_futures=kind is not None)
-        if kind is None:
-            for seen in self._waiting:
-                seen.result()
+        self._hasher = hasher
 
     @property
     def position(self) -> int:
         return self.destination.position
 
     def write(self, data: Data) -> None:
-        seen = self._submit(data)
+        wait = self._hasher.update(data)
         self.destination.write(data)
-        seen.result()  # the caller may use its memory again
+        wait()  # the caller may use its memory again
 
     def skip(self, count: int) -> None:
         raise NotImplementedError  # nothing is copied as holes here
@@ -171,12 +139,5 @@ class _Seen:
 
     def _taken(self, pieces: Iterator[Data]) -> Iterator[Data]:
         for piece in pieces:
-            self._submit(piece)
+            self._hasher.update(piece)
             yield piece
-
-    def _submit(self, data: Data) -> Future[None]:
-        if len(self._waiting) == _BEHIND:
-            self._waiting.popleft().result()
-        seen = self._worker.submit(self._see, memoryview(data))
-        self._waiting.append(seen)
-        return seen

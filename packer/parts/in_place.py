@@ -3,7 +3,7 @@
 1. Every part is checked; so far nothing has changed. Moving reads them once more: what is moved
    leaves its part, so one read would move what was not checked, or need the space of a copy.
 2. The journal is written, and the first part renamed to `NAME.joining`.
-3. Part after part is moved into it (packer/tail_moves.py) and stays as an empty file.
+3. Part after part is moved into it (packer/parts/tail_moves.py) and stays as an empty file.
 4. `NAME.joining` gets its final name; list of hashes, empty parts and journal are dealt with.
 
 Each step can be done again, so that after an interruption the command goes on where it was. What it
@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable
-from contextlib import nullcontext
 from itertools import accumulate
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from packer.output import make_executable, publish, sync_folder, terminable
 from packer.output_checks import check_path
 from packer.ownership import check_exclusive, no_follow
 from packer.parts import sha256_lists
-from packer.parts.check import check, check_lengths
+from packer.parts.check import check, check_first
 from packer.parts.journal import Journal, growing_path, journal_path
 from packer.parts.resumption import prove
 from packer.parts.tail_moves import move_tail
@@ -108,11 +107,9 @@ def _begin(parts: Parts, path: Path, force: bool) -> Journal:
 def _checked(parts: Parts) -> Journal:
     """Read all parts, of which nothing is joined yet; what a journal says about them."""
     sums = sha256_lists.read(sha256_lists.path_beside(parts.whole))
-    with (
-        check_lengths(parts, sums) or nullcontext() as bundle,
-        progress("checking", parts.size) as advance,
-    ):
-        *_, sha256 = check(parts, sums, bundle, Nowhere(), advance)
+    check_first(parts, sums)
+    with progress("checking", parts.size) as advance:
+        sha256 = check(parts, sums, Nowhere(), advance)
     return Journal([part.name for part in parts.paths], list(parts.sizes), sha256)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 
 from packer.output import output_file
 from packer.parts import sha256_lists
-from packer.parts.check import check, check_lengths
+from packer.parts.check import check, check_first
 from packer.progress import progress
 from runtime.parts import Parts
 
@@ -20,10 +19,10 @@ def join(parts: Parts, output: Path, *, force: bool) -> None:
     """
     sums = sha256_lists.read(sha256_lists.path_beside(parts.whole))
     sha256_lists.read(sha256_lists.path_beside(output))  # says early what it would say at the end
+    check_first(parts, sums)
     with (
-        check_lengths(parts, sums) or nullcontext() as bundle,
         output_file(output, force=force, inputs=parts.paths, needed=parts.size) as file,
         progress("joining", parts.size) as advance,
     ):
-        *_, sha256 = check(parts, sums, bundle, file, advance)
+        sha256 = check(parts, sums, file, advance)
     sha256_lists.change(sha256_lists.path_beside(output), add={output.name: sha256})

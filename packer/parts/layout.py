@@ -10,13 +10,13 @@ from pathlib import Path
 from packer.copy import BLOCK
 from packer.parts.files import LIMIT
 from packer.parts.slices import FileSlice
-from packer.parts.structure import opened
 from packer.progress import Advance, progress
 from packer.sources import FileSource
 from packer.windows_exe import path_beside
 from runtime import parts
 from runtime.bundle import Bundle
 from runtime.errors import InputError
+from runtime.launch.parts import open_parts
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Layout:
         """
         if self.whole == self.files[0].path:
             return Bundle.open(self.whole)
-        return opened(parts.find(self.files[0].path))
+        return open_parts(parts.find(self.files[0].path))
 
 
 def layout(path: Path, part_size: int) -> Layout:

@@ -18,11 +18,13 @@ from pathlib import Path
 
 from packer.ownership import no_follow
 from packer.parts.journal import Journal
-from packer.parts.structure import TAIL, surplus_at
 from packer.progress import Advance, progress
 from runtime.errors import InputError
+from runtime.zip_directory import END, END64, END_MAGIC, LOCATOR64, LOCATOR64_MAGIC, MAX16, MAX32
 
 _BLOCK = 1 << 20  # bytes read at once
+_TAIL = MAX16 + END.size + LOCATOR64.size
+"""Bytes at the end of a file that have its end record, and the locator in front of that."""
 _WRITTEN = bytes([0] + [255] * 255)  # for `translate`
 
 
@@ -70,14 +72,38 @@ def prove(
                     total.update(data)
                     if name in sums:
                         part.update(data)
-                    tail = (tail + data[-TAIL:])[-TAIL:]
+                    tail = (tail + data[-_TAIL:])[-_TAIL:]
             if index == current and grown > offsets[index]:
                 _check_copy(path, growing, offsets[index], left, tip)
             if sums.get(name, part.hexdigest()) != part.hexdigest():
                 raise InputError(f"the bytes of {name} are not those of the list of hashes", tip)
     if {journal.sha256, sums.get(whole, journal.sha256)} != {total.hexdigest()}:
         raise InputError(f"{growing} and the other parts are not what was being joined", tip)
-    return surplus_at(tail, offsets[-1] - len(tail)) == 0
+    return _ends_as_stated(tail, offsets[-1] - len(tail))
+
+
+def _ends_as_stated(tail: bytes, start: int) -> bool:
+    """Whether an end record in `tail`, which begins at `start` of the whole, states its place."""
+    position = tail.rfind(END_MAGIC)
+    # The bytes of the magic may occur by chance behind the record.
+    while position >= 0 and _stated_place(tail, position) != start + position:
+        position = tail.rfind(END_MAGIC, 0, position)
+    return position >= 0
+
+
+def _stated_place(tail: bytes, position: int) -> int | None:
+    """Where in the file the end record at `position` of `tail` says that it is."""
+    if position + END.size > len(tail):
+        return None
+    *_, count, length, offset, comment = END.unpack_from(tail, position)
+    if position + END.size + comment > len(tail):
+        return None
+    if MAX32 not in (length, offset) and count != MAX16:
+        return int(offset + length)
+    place = position - LOCATOR64.size
+    if place < 0 or tail[place : place + 4] != LOCATOR64_MAGIC:
+        return None
+    return int(LOCATOR64.unpack_from(tail, place)[2] + END64.size + LOCATOR64.size)
 
 
 def _check_copy(part: Path, growing: Path, offset: int, left: int, tip: str) -> None:

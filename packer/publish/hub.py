@@ -10,17 +10,35 @@ import packer
 from packer.console import note
 from packer.progress import Advance
 from packer.publish.problems import explained
-from packer.publish.remote import Remote, RemoteFile
-from packer.publish.uploads import Plan, Upload
+from packer.publish.uploads import Publication, Remote, RemoteFile, Upload
 from runtime.download.hub_api import prepare_library
-from runtime.download.settings import Settings
-from runtime.download.words import HubWord
+from runtime.download.settings import Settings, settings
+from runtime.download.words import HubWord, parsed
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, ModelInfo
 
-_SAMPLE = 512  # bytes at the start of a file, by which the Hub tells texts from the rest
+
+def repository(name: str, revision: str = "main") -> HubWord:
+    """What `--repo` and `--revision` say; `name` is `ORG/NAME`, `hf:ORG/NAME` or a page's address.
+
+    Raises:
+        InputError: it names no repository.
+    """
+    word = name if ":" in name else f"hf:{name}"
+    try:
+        found = parsed(f"{word}@{revision}" if revision != "main" else word, settings().endpoint)
+    except InputError:
+        found = None
+    if not isinstance(found, HubWord) or found.file or found.quantization:
+        raise InputError(
+            f"{name} names no repository on the Hub"
+            if revision == "main"
+            else f"{name} at {revision} names no repository on the Hub",
+            "Write `--repo ORG/NAME`.",
+        )
+    return found
 
 
 class Repository:
@@ -94,13 +112,13 @@ class Repository:
             if not remote.branch and self._word.revision != "main":
                 self._api.create_branch(self._word.repo, branch=self._word.revision, exist_ok=True)
 
-    def send(self, todo: Plan, message: str, *, parent: str | None, advance: Advance) -> str:
+    def send(self, todo: Publication, message: str, *, parent: str | None, advance: Advance) -> str:
         """Send contents and then make one commit of all of it. What an interrupted call has sent is
         not sent again. A card that the Hub rejects is found out before.
 
         Args:
             parent: the commit that the repository must still be at.
-            advance: told about bytes of parts that are sent.
+            advance: told about bytes of parts that are read: once hashed, once sent.
 
         Returns:
             The commit's address.
@@ -136,22 +154,12 @@ class Repository:
 def _operation(file: Upload, advance: Advance) -> CommitOperationAdd:
     """What tells the library to add a file; it reads a part out of the whole file."""
     from huggingface_hub import CommitOperationAdd
-    from huggingface_hub.lfs import UploadInfo
 
     if isinstance(file.source, bytes):
         return CommitOperationAdd(file.name, file.source)
-    # Made with nothing at first: else the library would hash the file once more.
-    operation = CommitOperationAdd(file.name, b"")
-    with file.source.open(lambda _: None) as content:
-        sample = content.read(_SAMPLE)
-    operation.upload_info = UploadInfo(
-        size=file.size, sample=sample, sha256=bytes.fromhex(file.sha256)
-    )
     # A whole file may go by Xet, which takes paths alone.
-    operation.path_or_fileobj = (
-        cast(BinaryIO, file.source.open(advance)) if file.is_cut else file.source.path
-    )
-    return operation
+    source = file.source.open(advance) if file.is_cut else file.source.path
+    return CommitOperationAdd(file.name, cast(BinaryIO, source))
 
 
 def _remote(info: ModelInfo, *, branch: bool) -> Remote:

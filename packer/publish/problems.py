@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from runtime.download.settings import Settings
 from runtime.download.words import HubWord
@@ -24,27 +24,23 @@ def explained(word: HubWord, settings: Settings) -> Iterator[None]:
     """Make an `InputError` of what `huggingface_hub` raises in the body."""
     from huggingface_hub.errors import HfHubHTTPError
 
-    # What the HTTP library below raises; which one that is depends on the version.
-    foreign = [kind for kind in HfHubHTTPError.__mro__ if kind.__module__ != "builtins"]
-    unreachable = cast(type[Exception], foreign[-1])
     try:
         yield
-    except InputError:
-        raise
-    except (HfHubHTTPError, unreachable, RuntimeError, ValueError) as problem:
+    except Exception as problem:  # also those of the HTTP library, which depends on the version
         # The library wraps what happens to one of several files.
-        cause = problem.__cause__ if isinstance(problem, RuntimeError) else None
-        inner = cause or problem
+        inner = (problem.__cause__ if isinstance(problem, RuntimeError) else None) or problem
         if isinstance(inner, InputError):
             raise inner from None
         if isinstance(inner, HfHubHTTPError):
             raise _refused(inner, word, settings) from None
-        if isinstance(inner, unreachable):
-            raise InputError(
-                f"the connection to {settings.endpoint} failed: {_line(inner)}",
-                f"Check the network, HTTPS_PROXY and HF_ENDPOINT. {_AGAIN}",
-            ) from None
-        raise _failed(_line(inner), "", word, settings) from None
+        if isinstance(inner, RuntimeError | ValueError):
+            raise _failed(_line(inner), "", word, settings) from None
+        if type(inner).__module__ == "builtins":  # a full disk, or a fault of ours
+            raise
+        raise InputError(
+            f"the connection to {settings.endpoint} failed: {_line(inner)}",
+            f"Check the network, HTTPS_PROXY and HF_ENDPOINT. {_AGAIN}",
+        ) from None
 
 
 def _refused(problem: HfHubHTTPError, word: HubWord, settings: Settings) -> InputError:

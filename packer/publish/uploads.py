@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from packer.card.facts import licence_texts
 from packer.parts.layout import LaidFile, Layout
-from packer.publish.remote import Remote, RemoteFile
 from runtime import parts, sha256_file
 from runtime.bundle import Bundle
 from runtime.download.words import HubWord
@@ -18,7 +17,32 @@ CARD = "README.md"
 
 
 @dataclass(frozen=True)
-class Plan:
+class RemoteFile:
+    """One file in a repository."""
+
+    size: int | None
+    """Bytes."""
+    sha256: str | None
+    """Of files in LFS or Xet; 64 hex digits."""
+    blob: str | None
+    """git's name of the content; of files in LFS that of their pointer."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A repository as it is."""
+
+    exists: bool = False
+    private: bool = False
+    branch: bool = False
+    """Whether the revision exists."""
+    commit: str | None = None
+    files: Mapping[str, RemoteFile] = field(default_factory=dict)
+    """By path; where the branch does not exist, those that it would begin with."""
+
+
+@dataclass(frozen=True)
+class Publication:
     """What a publication does."""
 
     files: Sequence[Upload]
@@ -89,10 +113,10 @@ def stale(layout: Layout, remote: Remote) -> list[str]:
     )
 
 
-def plan(files: Sequence[Upload], layout: Layout, remote: Remote) -> Plan:
+def plan(files: Sequence[Upload], layout: Layout, remote: Remote) -> Publication:
     """What brings `files` into the repository."""
     missing = [file for file in files if not file.is_there(remote)]
-    return Plan(files, missing, stale(layout, remote))
+    return Publication(files, missing, stale(layout, remote))
 
 
 def refuse_replacing(

@@ -11,7 +11,7 @@ from runtime.bundle import Bundle
 from runtime.console import note
 from runtime.errors import InputError
 from runtime.launch.tools import Join
-from runtime.parts import find, of_whole, part_name, siblings
+from runtime.parts import Parts, find, of_whole, part_name, siblings
 from runtime.sizes import in_words
 from runtime.weights import is_gguf
 from runtime.zip_directory import read_directory
@@ -94,11 +94,18 @@ def opened(path: Path) -> Bundle:
         InputError: it is neither, or damaged.
     """
     there = [] if path.exists() else list(_parts(path).values())
-    if not there:
-        return Bundle.open(path)
-    stream = find(there[0]).open()
+    return open_parts(find(there[0])) if there else Bundle.open(path)
+
+
+def open_parts(parts: Parts) -> Bundle:
+    """The bundle that the parts are, read where they are; the caller closes it.
+
+    Raises:
+        InputError: it is not one, or its directory is damaged.
+    """
+    stream = parts.open()
     try:
-        return Bundle(path, stream, read_directory(stream, str(path)))
+        return Bundle(parts.whole, stream, read_directory(stream, str(parts.whole)))
     except BaseException:
         stream.close()
         raise
