@@ -1,4 +1,4 @@
-"""README and docs say what is there: flags of commands, files and sections that they link to."""
+"""README and docs name flags, files and sections that exist, in plain English."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ ENGINE = tomllib.loads((REPOSITORY / "native" / "options.toml").read_text(encodi
 
 
 def rows_of_commands() -> list[str]:
-    """The rows of README's table of commands."""
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    section = text[text.index("### For maintainers") :]
-    rows = section[section.index("| --- |") :].partition("\n\n")[0].splitlines()[1:]
+    """The rows of the tables in docs/commands.md."""
+    text = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `.*$", text, re.M)
     assert len(rows) > 15
     return rows
 
@@ -46,15 +45,15 @@ def helps(*words: str) -> str:
 @pytest.mark.parametrize("row", rows_of_commands(), ids=lambda row: row.split("`")[1].split()[0])
 def test_flags_of_commands(row: str) -> None:
     first_cell = re.split(r"(?<!\\)\|", row)[1]
-    verbs = {code.split()[0] for code in re.findall(r"`([^`]+)`", first_cell) if code[0] != "-"}
-    known = "".join(helps(verb) for verb in verbs)
+    named = {code.split()[0] for code in re.findall(r"`([^`]+)`", first_cell) if code[0] != "-"}
+    known = "".join(helps(verb) for verb in named)
     assert known
     flags = re.findall(r"--[a-z][a-z-]*", row)
     assert [flag for flag in flags if not re.search(rf"{flag}(?![a-z-])", known)] == []
 
 
 def test_flags_of_pack() -> None:
-    """Their own page names all of them, and none that is not there."""
+    """Their page names all of them, and no others."""
     text = (REPOSITORY / "docs" / "packing.md").read_text(encoding="utf-8")
     section = text.partition("## Flags of pack\n")[2].partition("\n## ")[0]
     documented = re.findall(r"--[a-z][a-z-]*", section.replace("`--recompile`", ""))
@@ -71,12 +70,21 @@ def test_flags_of_pack() -> None:
             assert named <= set(re.findall(r"--?[a-z][a-z-]*", " ".join(ways)))
 
 
+def test_every_command_has_its_row() -> None:
+    first_cells = "".join(row.partition(" | ")[0] for row in rows_of_commands())
+    documented = {code.split()[0] for code in re.findall(r"`([a-z][^`]*)`", first_cells)}
+    assert documented == verbs()
+
+
+def verbs() -> set[str]:
+    return {path.stem for path in (REPOSITORY / "packer" / "commands").glob("[a-z]*.py")}
+
+
 def test_every_command_is_in_one_group() -> None:
-    modules = {path.stem for path in (REPOSITORY / "packer" / "commands").glob("[a-z]*.py")}
     groups = re.findall(r"^([A-Z][a-z]+):\n((?:  .*\n)+)", helps(), re.M)
     assert [name for name, _ in groups] == ["Make", "Look", "Run", "Share", "Engines"]
     listed = [verb for _, lines in groups for verb in re.findall(r"^  ([a-z]+)", lines, re.M)]
-    assert sorted(listed) == sorted(modules)
+    assert sorted(listed) == sorted(verbs())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

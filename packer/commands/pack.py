@@ -28,7 +28,7 @@ def register(verbs: Subparsers) -> None:
     # The groups of the table in docs/packing.md.
     _add_contents(parser.add_argument_group("what goes in"))
     _add_answers(parser.add_argument_group("how it answers"))
-    _add_labels(parser.add_argument_group("what it says of itself"))
+    _add_labels(parser.add_argument_group("name and card"))
     _add_quantizing(parser.add_argument_group("smaller weights"))
     _add_targets(parser.add_argument_group("where it runs"))
     _add_output(parser.add_argument_group("how it is written"))

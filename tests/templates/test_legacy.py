@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from helpers.conversations import model, system, user
+from helpers.old_cards import GEMMA_CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
