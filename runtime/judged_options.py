@@ -258,6 +258,8 @@ JUDGED_OPTIONS = {
     "--prio-batch": JudgedOption(False, 1),
     "--prio-batch-draft": JudgedOption(False, 1),
     "--prio-draft": JudgedOption(False, 1),
+    "--probe-memory": JudgedOption(False, 0),
+    "--probe-template": JudgedOption(False, 0),
     "--prompt": JudgedOption(True, 1),
     "--prompt-cache": JudgedOption(False, 1),
     "--prompt-cache-all": JudgedOption(False, 0),

@@ -260,6 +260,8 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "--prio-batch", false, opened_by::nothing },
     { "--prio-batch-draft", false, opened_by::nothing },
     { "--prio-draft", false, opened_by::nothing },
+    { "--probe-memory", false, opened_by::nothing },
+    { "--probe-template", false, opened_by::nothing },
     { "--prompt", true, opened_by::nothing },
     { "--prompt-cache", false, opened_by::nothing },
     { "--prompt-cache-all", false, opened_by::nothing },

@@ -143,13 +143,16 @@ static int run(const std::string & program, const std::string & own, const route
     if (opts.licenses) {
         return licenses_print(from);
     }
+    if (opts.probe_template) {
+        return mode_probe_template(opts);
+    }
     unsupported_refuse(opts);
     cpu_choose(opts.cpu, opts.find("--verbose") && !opts.log_disable && !child.is_child);
     if (opts.mode == run_mode::unset) {
         opts.mode = mode_default(opts);
     }
     const bundle_models models = child.is_child ? bundle_models() : models_read(opts, from);
-    if (models_are_routed(opts, models)) {
+    if (models_are_routed(opts, models) && !opts.probe_memory) {
         router_prepare(opts, models, program, self, from);
         return opts.mode == run_mode::server ? mode_server(opts) : mode_chat(opts, models.first);
     }
@@ -167,6 +170,9 @@ static int run(const std::string & program, const std::string & own, const route
     }
     if (child.is_child) {
         return mode_router_child(opts);
+    }
+    if (opts.probe_memory) {
+        return mode_probe_memory(opts);
     }
 
     switch (opts.mode) {

@@ -75,8 +75,7 @@ static void model_choose_sidecar(options & opts, const bundle & from) {
     opts.add("--model", path);
 }
 
-// The context size that the model was trained with, in tokens; 0 if its header does not say.
-static uint32_t context_trained(const std::string & path) {
+uint32_t model_context_trained(const std::string & path) {
     const std::unique_ptr<gguf_context, void (*)(gguf_context *)> header(
         gguf_init_from_file(path.c_str(), { /*.no_alloc =*/ true, /*.ctx =*/ nullptr }), gguf_free);
     if (!header) {
@@ -124,7 +123,7 @@ void model_choose(options & opts, bundle & from) {
                          "-m takes a .gguf or another bundle");
     }
     if (!opts.find("--ctx-size") && !std::getenv("LLAMA_ARG_CTX_SIZE")) {
-        const uint32_t trained = context_trained(path);
+        const uint32_t trained = model_context_trained(path);
         if (trained > 0) {
             opts.add("--ctx-size", std::to_string(std::min(trained, CONTEXT_DEFAULT)));
         }

@@ -16,3 +16,7 @@ const given_option * model_open_bundle(const options & opts, bundle & from);
 // for the API.
 // Throws user_error when there are no weights or they cannot be used.
 void model_choose(options & opts, bundle & from);
+
+// The context size that the model was trained with, in tokens; 0 if its header does not say.
+// Throws user_error for what is not a GGUF.
+uint32_t model_context_trained(const std::string & path);

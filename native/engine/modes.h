@@ -23,3 +23,9 @@ int mode_serve(const std::vector<std::string> & words, const std::vector<std::st
 // The terminal chat, with the HTTP server beside it in run_mode::chat_and_server.
 // `model` is the one of several to start with, "" where there is one.
 int mode_chat(options & opts, const std::string & model);
+
+// Answers a request on stdin about a chat template, with JSON on stdout: see mode_probe.cpp.
+int mode_probe_template(const options & opts);
+
+// Prints as JSON what memory the start of the chosen model would take; loads no weights.
+int mode_probe_memory(const options & opts);

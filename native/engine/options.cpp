@@ -143,6 +143,10 @@ static bool take_own(options & opts, const std::string & name) {
         opts.print_all = true;
     } else if (name == "--trust-args") {
         opts.trust_args = true;
+    } else if (name == "--probe-template") {
+        opts.probe_template = true;
+    } else if (name == "--probe-memory") {
+        opts.probe_memory = true;
     } else {
         return is_any_of(name, std::begin(FORGOTTEN), std::end(FORGOTTEN));
     }

@@ -39,6 +39,9 @@ struct options {
     bool print_all   = false;
     bool trust_args  = false;
 
+    bool probe_template = false; // --probe-template
+    bool probe_memory   = false; // --probe-memory
+
     std::string gpu;    // --gpu, empty if not given
     std::string cpu;    // --cpu, likewise
     std::string config; // --config, likewise

@@ -1,0 +1,266 @@
+// What this engine would do, told as one JSON object on stdout to programs that ask before they start it:
+// the prompt of a conversation (--probe-template), the memory of a start (--probe-memory).
+#include "modes.h"
+
+#include "json_bounds.h"
+#include "model.h"
+#include "user_error.h"
+
+#include "../common/chat.h" // upstream's: its headers say "chat.h", which is ours
+#include "common.h"
+#include "fit.h"
+#include "server-common.h"
+#include "speculative.h"
+#include "../src/llama-ext.h" // beside upstream's common/
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+static constexpr size_t REQUEST_SIZE = 128 << 20; // bytes
+
+// Tokens. Upstream keeps 50 bytes for each, even where it allocates nothing: more are reckoned.
+static constexpr uint32_t CONTEXT_MAX = 1 << 22;
+
+static common_params params_of(const options & opts, llama_example example) {
+    std::vector<std::string> words = options_argv(opts, example);
+    words.insert(words.end(), { "--verbosity", "1" }); // errors alone
+    std::vector<char *> argv;
+    for (auto & one : words) {
+        argv.push_back(&one[0]);
+    }
+    common_params params;
+    common_init();
+    if (!common_params_parse((int) argv.size(), argv.data(), params, example)) {
+        exit(1);
+    }
+    return params;
+}
+
+static void answer_print(const json & answer) {
+    printf("%s\n", answer.dump_safe().c_str());
+}
+
+struct probe_request {
+    std::string       text;
+    std::string       bos;
+    std::string       eos;
+    std::vector<json> bodies; // of /v1/chat/completions
+};
+
+static probe_request request_read() {
+    std::string text;
+    char        piece[65536];
+    while (const size_t size = fread(piece, 1, sizeof(piece), stdin)) {
+        text.append(piece, size);
+        if (text.size() > REQUEST_SIZE) {
+            throw user_error("--probe-template: more than 128 MB on stdin", "send less");
+        }
+    }
+    const json_bounds bounds(text);
+    if (!bounds.refusal.empty()) {
+        throw user_error("--probe-template: " + bounds.refusal, "send less");
+    }
+    try {
+        const json    sent = json::parse(text);
+        probe_request request{ sent.value("template", ""), sent.value("bos_token", ""), sent.value("eos_token", ""), {} };
+        for (size_t i = 0; i < sent.at("requests").size(); i++) {
+            request.bodies.push_back(sent.at("requests").at(i));
+        }
+        return request;
+    } catch (const std::exception & error) {
+        throw user_error(std::string("--probe-template: ") + error.what(), "send {\"template\": TEXT, \"requests\": [BODY, ...]} on stdin");
+    }
+}
+
+// What /apply-template answers, with the name of the format that the answer would be read in.
+static json prompt_of(json body, const server_chat_params & chat) {
+    std::vector<raw_buffer> files;
+    try {
+        const json found = oaicompat_chat_params_parse(body, chat, files);
+        return {
+            { "prompt", found.at("prompt") },
+            { "format", common_chat_format_name((common_chat_format) found.at("chat_format").get<int>()) },
+        };
+    } catch (const std::exception & error) {
+        return { { "error", error.what() } };
+    }
+}
+
+// Request: {"template", "bos_token", "eos_token", "requests": [bodies of /v1/chat/completions]}.
+// Answer: {"capabilities", "thinking", "results": [{"prompt", "format"} or {"error"}]}, or {"error"} for a
+// template that cannot be read. One that costs too much ends the program, see template_budget.h.
+int mode_probe_template(const options & opts) {
+    const common_params params = params_of(opts, LLAMA_EXAMPLE_SERVER);
+    const probe_request asked  = request_read();
+    server_chat_params  chat   = {};
+    bool                thinking;
+    try {
+        const common_chat_template once(asked.text, asked.bos, asked.eos); // the next function hides what is wrong
+        chat.tmpls = common_chat_templates_init(nullptr, asked.text.empty() ? "chatml" : asked.text, asked.bos, asked.eos);
+        thinking   = common_chat_templates_support_enable_thinking(chat.tmpls.get());
+    } catch (const std::exception & error) { // with which the server would not start
+        answer_print({ { "error", error.what() } });
+        return 0;
+    }
+    chat.use_jinja            = true;
+    chat.prefill_assistant    = params.prefill_assistant;
+    chat.reasoning_format     = params.reasoning_format;
+    chat.chat_template_kwargs = params.default_template_kwargs;
+    chat.enable_thinking      = params.enable_reasoning != 0 && thinking;
+    chat.force_pure_content   = params.force_pure_content_parser;
+
+    json results = json::array();
+    for (const json & body : asked.bodies) {
+        results.push_back(prompt_of(body, chat));
+    }
+    answer_print({
+        { "capabilities", common_chat_templates_get_caps(chat.tmpls.get()) },
+        { "thinking", thinking },
+        { "results", results },
+    });
+    return 0;
+}
+
+// As upstream's llama_server() and server_context settle them before they load.
+static void server_defaults(common_params & params) {
+    if (params.embedding && params.n_batch > params.n_ubatch) {
+        params.n_batch = params.n_ubatch;
+    }
+    if (params.n_parallel < 0) {
+        params.n_parallel = 4;
+        params.kv_unified = true;
+    }
+    if (params.kv_unified_per_slot > 0 && params.n_ctx == 0 && (uint32_t) params.fit_params_min_ctx != UINT32_MAX) {
+        params.n_ctx = params.n_parallel * params.kv_unified_per_slot;
+    }
+    const bool pools = params.pooling_type != LLAMA_POOLING_TYPE_UNSPECIFIED && params.pooling_type != LLAMA_POOLING_TYPE_NONE;
+    if (!params.embedding && !pools) {
+        const auto limits = common_speculative_get_output_limits(params.n_batch, params.n_parallel, common_speculative_n_max(&params.speculative));
+        params.n_outputs_max         = std::max<int32_t>(1, limits.total);
+        params.n_outputs_max_per_seq = std::max<int32_t>(1, limits.per_seq);
+    } else {
+        params.n_outputs_max         = params.n_batch;
+        params.n_outputs_max_per_seq = 1;
+    }
+}
+
+static bool is_card(ggml_backend_dev_t device) {
+    const auto type = ggml_backend_dev_type(device);
+    return type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU;
+}
+
+static json memory_json(const llama_memory_breakdown_data & use) {
+    return { { "weights", use.model }, { "cache", use.context }, { "compute", use.compute } };
+}
+
+// In bytes.
+struct memory_use {
+    llama_memory_breakdown_data                               host;
+    std::map<ggml_backend_dev_t, llama_memory_breakdown_data> cards;
+};
+
+static void memory_add(llama_memory_breakdown_data & sum, const llama_memory_breakdown_data & use) {
+    sum.model += use.model;
+    sum.context += use.context;
+    sum.compute += use.compute;
+}
+
+// By upstream's own allocators. Throws user_error.
+static memory_use memory_measured(llama_model * model, const llama_context_params & cparams) {
+    const std::unique_ptr<llama_context, void (*)(llama_context *)> context(llama_init_from_model(model, cparams), llama_free);
+    if (!context) {
+        throw user_error("no context can be made for this model", "change -c, or the types of its cache");
+    }
+    memory_use found;
+    for (const auto & [type, use] : llama_get_memory_breakdown(context.get())) {
+        // Upstream's own sums leave out what the processor repacks, which is neither a host buffer nor a card's.
+        const ggml_backend_dev_t device  = ggml_backend_buft_get_device(type);
+        const bool               on_card = device && is_card(device) && !ggml_backend_buft_is_host(type);
+        memory_add(on_card ? found.cards[device] : found.host, use);
+    }
+    return found;
+}
+
+// The same for `context` tokens where `measured` is for CONTEXT_MAX, and `half` for half of that.
+static llama_memory_breakdown_data extrapolated(llama_memory_breakdown_data measured, const llama_memory_breakdown_data & half, uint32_t context) {
+    const double times = (double) (context - CONTEXT_MAX) / (CONTEXT_MAX / 2);
+    measured.context += (size_t) (times * (double) (measured.context - half.context));
+    measured.compute += (size_t) (times * (double) (measured.compute - half.compute));
+    return measured;
+}
+
+// The memory of one model; its weights are not read.
+static json memory_of(const std::string & path, llama_model_params mparams, llama_context_params cparams) {
+    mparams.no_alloc  = true;
+    mparams.load_mode = LLAMA_LOAD_MODE_NONE;
+    const std::unique_ptr<llama_model, void (*)(llama_model *)> model(llama_model_load_from_file(path.c_str(), mparams), llama_model_free);
+    if (!model) {
+        throw user_error(path + ": the model cannot be read", "check the file with `llamapack inspect`");
+    }
+    const uint32_t trained = llama_model_n_ctx_train(model.get());
+    const uint32_t context = cparams.n_ctx > 0 ? cparams.n_ctx : trained;
+    cparams.n_ctx          = std::min(context, CONTEXT_MAX);
+    memory_use use         = memory_measured(model.get(), cparams);
+    if (context > CONTEXT_MAX) {
+        cparams.n_ctx         = CONTEXT_MAX / 2;
+        const memory_use half = memory_measured(model.get(), cparams);
+        use.host              = extrapolated(use.host, half.host, context);
+        for (auto & [device, on_card] : use.cards) {
+            on_card = extrapolated(on_card, half.cards.at(device), context);
+        }
+    }
+    json devices = json::array();
+    for (const auto & [device, on_card] : use.cards) {
+        size_t free = 0, total = 0;
+        ggml_backend_dev_memory(device, &free, &total);
+        json one     = memory_json(on_card);
+        one["name"]  = ggml_backend_dev_description(device);
+        one["free"]  = free;
+        one["total"] = total;
+        devices.push_back(one);
+    }
+    const int32_t layers = llama_model_n_layer(model.get()) + 1; // with what follows the last
+    const int32_t asked  = mparams.n_gpu_layers < 0 ? layers : std::min(mparams.n_gpu_layers, layers);
+    return {
+        { "context", context },
+        { "context_trained", trained },
+        { "layers", layers },
+        { "gpu_layers", use.cards.empty() ? 0 : asked },
+        { "cache_types", json::array({ ggml_type_name(cparams.type_k), ggml_type_name(cparams.type_v) }) },
+        { "host", memory_json(use.host) },
+        { "devices", devices },
+    };
+}
+
+// Answer: what memory_of() says of the model, and under "draft" of the draft model if there is one.
+int mode_probe_memory(const options & opts) {
+    if (opts.recompile && !opts.no_compile) {
+        throw user_error("--probe-memory: a GPU module is to be compiled first", "add --nocompile");
+    }
+    const bool    serves = opts.mode != run_mode::cli;
+    common_params params = params_of(opts, serves ? LLAMA_EXAMPLE_SERVER : LLAMA_EXAMPLE_COMPLETION);
+    if (serves) {
+        server_defaults(params);
+    }
+    llama_backend_init();
+    llama_model_params   mparams    = common_model_params_to_llama(params);
+    llama_context_params cparams    = common_context_params_to_llama(params);
+    const bool           has_draft  = params.speculative.has_dft();
+    common_params        draft      = common_base_params_to_speculative(params);
+    llama_model_params   draft_m    = common_model_params_to_llama(draft);
+    llama_context_params draft_c    = common_context_params_to_llama(draft);
+    draft_c.n_rs_seq                = 0;
+    const uint32_t context = params.n_ctx > 0 ? params.n_ctx : model_context_trained(params.model.path);
+    if (params.fit_params && context <= CONTEXT_MAX) { // as common_init_result() does it
+        const common_fit_extra_model extra = { draft.model.path.c_str(), &draft_m, &draft_c, false };
+        common_fit_params(params.model.path.c_str(), &mparams, &cparams, params.tensor_split, params.tensor_buft_overrides.data(),
+                          params.fit_params_target.data(), params.fit_params_min_ctx, has_draft ? &extra : nullptr, GGML_LOG_LEVEL_ERROR);
+    }
+    json answer = memory_of(params.model.path, mparams, cparams);
+    if (has_draft) {
+        answer["draft"] = memory_of(draft.model.path, draft_m, draft_c);
+    }
+    answer_print(answer);
+    return 0;
+}
