@@ -16,7 +16,7 @@ from made_up import UNIX_HEAD, bundle, machine, program, write
 from runtime.doctor import GPU_CHECKS, examine
 from runtime.machine.machine import Machine
 
-KINDS = Path(__file__).parents[2] / "native" / "engine" / "gpu_kinds.cpp"
+KINDS = Path(__file__).parents[2] / "native" / "engine" / "gpu" / "gpu_kinds.cpp"
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 

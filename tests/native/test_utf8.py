@@ -17,11 +17,11 @@ from packer.engine import native, toolchain
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = tmp_path_factory.mktemp("utf8") / "try"
-    engine = native.directory() / "engine"
-    sources = [Path(__file__).with_name("utf8_try.cpp"), engine / "utf8.cpp"]
+    folder = native.directory() / "engine" / "os"
+    sources = [Path(__file__).with_name("utf8_try.cpp"), folder / "utf8.cpp"]
     found = shutil.which("g++")  # zig would first compile a C++ library
     compiler = [found] if found else [toolchain._zig(), "c++"]
-    command = [*compiler, "-std=c++17", "-Wall", "-Wextra", f"-I{engine}", *sources]
+    command = [*compiler, "-std=c++17", "-Wall", "-Wextra", f"-I{folder}", *sources]
     subprocess.run([*command, "-o", built], check=True)
     return built
 

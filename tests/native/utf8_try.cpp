@@ -1,4 +1,4 @@
-// Prints what native/engine/utf8.cpp leaves of stdin for a terminal.
+// Prints what native/engine/os/utf8.cpp leaves of stdin for a terminal.
 
 #include "utf8.h"
 
