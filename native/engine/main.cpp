@@ -17,6 +17,7 @@
 #include "options.h"
 #include "program_path.h"
 #include "router.h"
+#include "schema_bounds.h"
 #include "terminal.h"
 #include "unsupported.h"
 #include "user_error.h"
@@ -113,6 +114,13 @@ static options options_read(const bundle & self, bundle & from, std::vector<std:
     return options_parse(words_merge(words, user), is_data ? from.path() : "");
 }
 
+// Upstream converts a schema of the arguments before it serves anything. One that the user typed may take its time.
+static void schemas_bound(const options & opts, const router_child & child) {
+    if (child.is_child || std::any_of(opts.given.begin(), opts.given.end(), [](const given_option & one) { return one.is_data; })) {
+        schema_work_begin();
+    }
+}
+
 static int run(const std::string & program, const std::string & own, const router_child & child, const std::vector<std::string> & user) {
     bundle self; // the engine's own: modules, web UI
     bundle from; // the one with the weights, which -m or a NAME.exe may take elsewhere
@@ -154,6 +162,7 @@ static int run(const std::string & program, const std::string & own, const route
     const bundle_models models = child.is_child ? bundle_models() : models_read(opts, from);
     if (models_are_routed(opts, models) && !opts.probe_memory) {
         router_prepare(opts, models, program, self, from);
+        schemas_bound(opts, child);
         return opts.mode == run_mode::server ? mode_server(opts) : mode_chat(opts, models.first);
     }
     models_choose(opts, models, from);
@@ -168,6 +177,7 @@ static int run(const std::string & program, const std::string & own, const route
     } else {
         members_resolve(opts, from);
     }
+    schemas_bound(opts, child);
     if (child.is_child) {
         return mode_router_child(opts);
     }

@@ -116,7 +116,9 @@ def _card(
     return path.read_bytes()
 
 
-def _send(args: argparse.Namespace, hub: Repository, remote: Remote, todo: Publication) -> str | None:
+def _send(
+    args: argparse.Namespace, hub: Repository, remote: Remote, todo: Publication
+) -> str | None:
     """The address of the commit; None if there is nothing to do."""
     from packer.output import terminable
     from packer.progress import progress
