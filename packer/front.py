@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import InputError
+from runtime.targets import EXECUTABLES, STATIC, SYSTEMS, TARGETS, stub_of
 
 APE, ELF, EXE, MACHO = "ape", "elf", "exe", "macho"
 FORMATS = {
@@ -17,11 +18,8 @@ FORMATS = {
 }
 ENDINGS = {APE: ".llamafile", ELF: ".elf", EXE: ".exe", MACHO: ".macho"}
 
-_SYSTEMS = {
-    ELF: ("linux", "freebsd", "openbsd", "netbsd"),
-    EXE: ("windows",),
-    MACHO: ("macos",),
-}
+_KINDS = {"elf": ELF, "pe": EXE, "macho": MACHO}
+"""By the format of a system's programs."""
 _BLOCK = 65536
 """Bytes; the archive begins on a multiple of it."""
 
@@ -46,10 +44,9 @@ def polyglot(targets: Iterable[str]) -> Front:
     """
     from packer.polyglot.head import build_head
 
-    names = {_stub(target) for target in targets}
-    if "windows-aarch64" in names:
-        # A file is only one PE; this one starts the engine for Arm where the machine is one.
-        names.add("windows-x86_64")
+    names = {stub_of(target) for target in targets}
+    # A file is only one PE; it starts the engine for Arm where the machine is one.
+    names |= {TARGETS[name].guest for name in names if _kind(name) == EXE} - {""}
     return Front(build_head(_stubs(names)))
 
 
@@ -68,12 +65,12 @@ def native(kind: str, engines: Mapping[str, Path]) -> Front:
         InputError: these engines do not fit into one such program; or zig is not installed.
     """
     only = next(iter(engines), "")
-    if kind == ELF and list(engines) == [only] and only.endswith("-static"):
-        return Front(_padded((engines[only] / "llamapack-engine").read_bytes()), only, True)
-    names = {_stub(target) for target in engines}
-    if kind == EXE and "windows-x86_64" in names:
-        names.discard("windows-aarch64")
-    if len(names) != 1 or not min(names).startswith(_SYSTEMS[kind]):
+    if kind == ELF and list(engines) == [only] and only.endswith(STATIC):
+        return Front(_padded((engines[only] / EXECUTABLES[0]).read_bytes()), only, True)
+    names = {stub_of(target) for target in engines}
+    if kind == EXE:
+        names = {name for name in names if TARGETS[name].guest not in names}
+    if len(names) != 1 or _kind(min(names)) != kind:
         raise InputError(
             f"`--format {kind}` makes a {FORMATS[kind]}, not for {', '.join(engines) or 'nothing'}",
             f"Name one of its targets, as in `--targets {example(kind)}`.",
@@ -90,15 +87,16 @@ def kind_of(program: str | None) -> str:
     """
     if program is None:
         return APE
-    for kind, systems in _SYSTEMS.items():
-        if program.startswith(systems):
-            return kind
-    raise InputError(f"a program for {program!r} is not known", "Upgrade llamapack.")
+    kind = _kind(program)
+    if kind is None:
+        raise InputError(f"a program for {program!r} is not known", "Upgrade llamapack.")
+    return kind
 
 
 def example(kind: str) -> str:
     """A target that a native program of this kind can be made for."""
-    return f"{_SYSTEMS[kind][0]}-{'aarch64' if kind == MACHO else 'x86_64'}"
+    names = [name for name in TARGETS if _kind(name) == kind]
+    return names[-1] if kind == MACHO else names[0]
 
 
 def fitting(kind: str, targets: Iterable[str]) -> list[str]:
@@ -108,17 +106,18 @@ def fitting(kind: str, targets: Iterable[str]) -> list[str]:
     """
     from packer.engine.targets import for_this_machine
 
-    possible = [target for target in targets if target.startswith(_SYSTEMS[kind])]
+    possible = [target for target in targets if _kind(target) == kind]
     if kind == EXE:
         return possible
     here = [target.name for target in for_this_machine()]
-    stub = next((_stub(t) for t in possible if t in here), next(map(_stub, possible), ""))
-    return [target for target in possible if _stub(target) == stub]
+    stub = next((stub_of(t) for t in possible if t in here), next(map(stub_of, possible), ""))
+    return [target for target in possible if stub_of(target) == stub]
 
 
-def _stub(target: str) -> str:
-    """The name of the stub for a target: an engine without libc shares that of its system."""
-    return target.removesuffix("-static")
+def _kind(target: str) -> str | None:
+    """The format of native programs for a target; None for an unknown system."""
+    system = SYSTEMS.get(target.split("-", maxsplit=1)[0])
+    return _KINDS[system.format] if system else None
 
 
 def _padded(program: bytes) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 from packer.console import note
 from packer.pack import Plan
 from packer.windows_exe import LIMIT, is_windows
+from runtime.targets import SYSTEMS
 
 
 def report(plans: Mapping[Path, Plan], written: Mapping[Path, list[Path]]) -> None:
@@ -31,7 +32,7 @@ def report(plans: Mapping[Path, Plan], written: Mapping[Path, list[Path]]) -> No
             start = str(path) if path.parent != Path() else f"./{path}"
             note(f"{path}: {size:,.1f} MB for {targets}; start it with `{shlex.quote(start)}`")
             _report_gpu(plan)
-            _report_openbsd(plan)
+            _report_shells(plan)
             _report_runtime(plan, path)
         else:
             note(
@@ -48,13 +49,16 @@ def _report_runtime(plan: Plan, path: Path) -> None:
         )
 
 
-def _report_openbsd(plan: Plan) -> None:
-    systems = {target.split("-")[0] for target in plan.targets}
-    if plan.front.program is None and "openbsd" in systems and any(map(is_windows, plan.targets)):
-        note(
-            "OpenBSD's own shells do not start a file that Windows starts, too: there it takes "
-            "`bash FILE`; `--windows external` makes one that they start"
-        )
+def _report_shells(plan: Plan) -> None:
+    if plan.front.program or not any(map(is_windows, plan.targets)):
+        return
+    systems = {name.split("-")[0] for name in plan.targets}
+    for system in SYSTEMS.values():
+        if system.name in systems and system.bash:
+            note(
+                f"{system.title}'s own shells do not start a file that Windows starts, too: there "
+                "it takes `bash FILE`; `--windows external` makes one that they start"
+            )
 
 
 def _report_gpu(plan: Plan) -> None:

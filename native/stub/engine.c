@@ -89,7 +89,7 @@ bool engine_path(char path[PATH_SIZE], const struct cache_dir * dir, const struc
 }
 
 bool program_path(char program[PATH_SIZE], const char * path) {
-    return text_format(program, PATH_SIZE, "%s/%s", path, os_engine_name);
+    return text_format(program, PATH_SIZE, "%s/%s", path, TARGET_PROGRAM);
 }
 
 // Looks at the engine's files. If they seem to be what was installed, writes into `state` what another
@@ -109,7 +109,7 @@ static bool look_at_files(
     while (next_file(bundle, engine, &cursor, &sum)) {
         if (!text_format(file, sizeof(file), "%s/%s", path, sum.file) || os_look(file, false, &info) != 0 ||
             !info.file || !info.mine || !info.safe || info.size != sum.member->size ||
-            (!info.program && strcmp(sum.file, os_engine_name) == 0)) {
+            (!info.program && strcmp(sum.file, TARGET_PROGRAM) == 0)) {
             return false;
         }
         text_format(line, sizeof(line), "%llu\n", (unsigned long long) info.changed);

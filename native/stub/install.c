@@ -63,7 +63,7 @@ static int extract_files(const struct bundle * bundle, const struct engine * eng
     char         file[PATH_SIZE];
     struct sum   sum;
     while (next_file(bundle, engine, &cursor, &sum)) {
-        bool program = strcmp(sum.file, os_engine_name) == 0;
+        bool program = strcmp(sum.file, TARGET_PROGRAM) == 0;
         // The directory's own name is longer than any file's: it would have failed before.
         text_format(file, sizeof(file), "%s/%s", temporary, sum.file);
         int error = os_create(&unfinished, file, program);

@@ -53,10 +53,9 @@ int64_t os_now(void); // in the unit of os_info.modified, seconds
 
 /* self.c */
 
-// What system and machine this stub serves, as in the names of targets. The machine is the one that
-// the host has, which may be another than the one this stub was compiled for.
-extern const char * const os_system;
-const char *              os_machine(void);
+// The host's machine, as in the names of targets: it may be another than the one that this stub was
+// compiled for.
+const char * os_machine(void);
 
 // argv[0] as the user typed it, or NULL.
 const char * os_typed_name(int argc, char ** argv);
@@ -68,8 +67,6 @@ const char * os_self_path(size_t index, const char * argv0, char buffer[PATH_SIZ
 /* process.c */
 
 enum verdict { WORKS, FAILS, FORBIDDEN, UNKNOWN };
-
-extern const char * const os_engine_name; // of the engine's executable
 
 // NULL also where the variable is empty.
 const char * os_getenv(const char * name);

@@ -158,7 +158,7 @@ int main(int argc, char ** argv) {
     argv[0] = (char *) bundle.name;
     os_setenv("LLAMAPACK_BUNDLE", bundle.path);
 
-    size_t count = list_candidates(os_system, os_machine(), candidates);
+    size_t count = list_candidates(TARGET_SYSTEM, os_machine(), candidates);
     for (size_t i = 0; i < count; i++) {
         if (!find_engine(&bundle, &candidates[i], &engine)) {
             continue;
@@ -182,7 +182,7 @@ int main(int argc, char ** argv) {
     }
     if (*failures) {
         static char tip[3 * PATH_SIZE];
-        text_format(tip, sizeof(tip), "%s%s", retry, system_floor(os_system, os_machine()));
+        text_format(tip, sizeof(tip), "%s%s", retry, system_floor(TARGET_SYSTEM, os_machine()));
         die(os_tip() ? os_tip() : tip, "no engine of `%s` starts here: %s", bundle.path, failures);
     }
     die_without_engine(&bundle, candidates[0].target);

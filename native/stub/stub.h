@@ -5,6 +5,7 @@
 //   find_bundle.c    which file is the bundle
 //   self_check.c     whether the stub in the cache is the bundle's
 //   target_choice.c  which engines could run on this host
+//   targets.h        the systems, out of native/targets.toml
 //   engine.c         one engine of the bundle, and whether the cache has it
 //   install.c        from the bundle into the cache
 //   verdict.c        what earlier probes have found
@@ -17,6 +18,7 @@
 #include "../bundle/zip_directory.h"
 #include "os.h"
 #include "target_choice.h"
+#include "targets.h"
 
 enum { CACHE_DIRS_MAX = 7, REASONS_SIZE = 1024 };
 

@@ -8,6 +8,7 @@ from typing import Any
 from packer.ape.anatomy import Anatomy, Embedded
 from packer.polyglot import elf, pe
 from packer.polyglot.rules import MACHO, PE, RULES, ZIP, Broken
+from runtime.targets import SYSTEMS
 
 HOLDS, BROKEN, ADVICE, ABSENT = "holds", "broken", "advice", "absent"
 """What can be said of a rule; `ADVICE`: broken, but no loader refuses the file for it; `ABSENT`:
@@ -26,7 +27,7 @@ _SEGMENTS = {
     0x6474E551: "GNU_STACK",
     0x6474E552: "GNU_RELRO",
 }
-_OS_ABIS = {0: "System V", 2: "NetBSD", 3: "Linux", elf.FREEBSD: "FreeBSD", 12: "OpenBSD"}
+_OS_ABIS = {0: "System V"} | {one.osabi: one.title for one in SYSTEMS.values() if one.osabi}
 _MACHO = "macos-"
 
 

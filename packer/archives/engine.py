@@ -12,8 +12,7 @@ from packer.archives.deflated import Packed, add_files, deflated
 from packer.engine import sums
 from packer.zip_writer import ZipWriter
 from runtime.bundle import ENGINES, Engine
-
-EXECUTABLES = ("llamapack-engine", "llamapack-engine.exe")
+from runtime.targets import EXECUTABLES
 
 
 @dataclass(frozen=True)

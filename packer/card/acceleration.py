@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from packer.card.systems import SYSTEMS
 from packer.gpu import pins
 from runtime.bundle import GPU_SOURCES, Bundle
+from runtime.targets import SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -36,5 +36,5 @@ def compiles(bundle: Bundle) -> dict[str, list[str]]:
     for name in bundle.members:
         place = name.removeprefix(GPU_SOURCES).split("/")
         if name.startswith(GPU_SOURCES) and len(place) == 2 and place[0] in SYSTEMS:
-            kinds.setdefault(SYSTEMS[place[0]], []).append(place[1].removesuffix(".json"))
+            kinds.setdefault(SYSTEMS[place[0]].title, []).append(place[1].removesuffix(".json"))
     return kinds

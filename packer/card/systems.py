@@ -5,18 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from packer.engine.targets import TARGETS
-
-SYSTEMS = {
-    "linux": "Linux",
-    "macos": "macOS",
-    "windows": "Windows",
-    "freebsd": "FreeBSD",
-    "openbsd": "OpenBSD",
-    "netbsd": "NetBSD",
-}
-"""Titles, by what targets call them."""
-_ARCHITECTURES = {"x86_64": "x86-64", "aarch64": "ARM64"}
+from runtime.targets import ARCHITECTURES, SYSTEMS, TARGETS
 
 
 @dataclass(frozen=True)
@@ -40,14 +29,14 @@ def systems(targets: Iterable[str]) -> list[System]:
     known = [target for target in TARGETS.values() if target.name in wanted]
     return [
         System(
-            name,
+            system.title,
             tuple(
                 title
-                for arch, title in _ARCHITECTURES.items()
-                if any((one.os, one.arch) == (os, arch) for one in known)
+                for arch, title in ARCHITECTURES.items()
+                if any((one.os, one.arch) == (system.name, arch) for one in known)
             ),
-            " or ".join(dict.fromkeys(one.floor for one in known if one.os == os)),
+            " or ".join(dict.fromkeys(one.floor for one in known if one.os == system.name)),
         )
-        for os, name in SYSTEMS.items()
-        if any(one.os == os for one in known)
+        for system in SYSTEMS.values()
+        if any(one.os == system.name for one in known)
     ]

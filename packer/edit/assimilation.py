@@ -27,9 +27,9 @@ from packer.ranges import append_range
 from packer.windows_exe import LIMIT
 from runtime.bundle import Bundle
 from runtime.errors import InputError
+from runtime.targets import stub_of
 
 WINDOWS = "windows-x86_64"
-_STATIC = "-static"
 _MACHINE = 18  # offset of e_machine
 _COPY = "add `-o OUT`: it leaves the present file to those who use it"
 
@@ -48,7 +48,7 @@ def assimilate(path: Path, target: str, output: Path | None, *, force: bool = Fa
     Raises:
         InputError: the file is no APE, has no such program, or must not be changed.
     """
-    target = target.removesuffix(_STATIC)
+    target = stub_of(target)
     anatomy = take_apart(path)
     _check(anatomy, target)
     if output is None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from packer.data_folders import data_folder
 from runtime.errors import InputError
 
-_OTHERS = ("cosmo", "gpu", "stub", "web_ui")
-"""Folders of what is made apart from the engines."""
+_OTHERS = ("cosmo", "gpu", "stub", "targets.toml", "web_ui")
+"""Of what is made apart from the engines; each target's row enters the key of its own engine."""
 _SUFFIXES = (".c", ".cmake", ".cpp", ".h", ".manifest", ".rc", ".toml", ".txt")
 
 

@@ -13,19 +13,9 @@ from pathlib import Path
 from packer import build_cache, macho_signature
 from packer.engine import native
 from packer.polyglot import elf, pe_link
+from runtime.targets import SYSTEMS, TARGETS
 
-# The oldest systems that zig has the interfaces of, and that the engines are built for.
-_ZIG_SYSTEMS = {
-    "linux": "linux-musl",
-    "macos": "macos.13.0",
-    "windows": "windows.win10-gnu",
-    "freebsd": "freebsd.14.0",
-    "netbsd": "netbsd.10.1",
-    "openbsd": "openbsd",
-}
-_MACHINES = ("x86_64", "aarch64")
-
-STUB_TARGETS = tuple(f"{system}-{machine}" for system in _ZIG_SYSTEMS for machine in _MACHINES)
+STUB_TARGETS = tuple(dict.fromkeys(target.stub for target in TARGETS.values()))
 """Every target that a bundle can start on."""
 
 FOLDER = "stubs"
@@ -35,20 +25,16 @@ _FLAGS = (
     "-std=c11", "-Oz", "-s", "-fno-sanitize=all", "-ffunction-sections", "-fdata-sections",
     "-fno-asynchronous-unwind-tables", "-Wl,--gc-sections",
 )  # fmt: skip
-_ELF_FLAGS = ("-Wl,--build-id=none",)
-_SYSTEM_FLAGS = {
-    "linux": (
-        *_ELF_FLAGS, "-D_GNU_SOURCE", "-static", "-no-pie",
-        # One segment to write to, and 64 KiB apart: the APE loader's rules, and arm64's larger
-        # pages.
-        "-Wl,-z,norelro", "-Wl,-z,max-page-size=65536",
-    ),
-    "macos": ("-Wl,-dead_strip",),
-    "windows": ("-DUNICODE", "-D_UNICODE", "-ladvapi32"),
-    "freebsd": _ELF_FLAGS,
-    "netbsd": _ELF_FLAGS,
-    "openbsd": _ELF_FLAGS,
-}  # fmt: skip
+_FORMAT_FLAGS = {
+    "elf": ("-Wl,--build-id=none",),
+    "macho": ("-Wl,-dead_strip",),
+    "pe": ("-DUNICODE", "-D_UNICODE", "-ladvapi32"),
+}
+_LINUX_FLAGS = (
+    "-D_GNU_SOURCE", "-static", "-no-pie",
+    # One segment to write to, and 64 KiB apart: the APE loader's rules, and arm64's larger pages.
+    "-Wl,-z,norelro", "-Wl,-z,max-page-size=65536",
+)  # fmt: skip
 
 _FOLDERS = {"linux": ("posix", "linux"), "windows": ("windows",)}
 _COMPILED = (".c", ".rc")
@@ -58,15 +44,19 @@ _INCLUDED = (".h", ".manifest")
 def _files(target: str, suffixes: tuple[str, ...]) -> list[Path]:
     """The files with these suffixes that make up the stub of `target`, sorted."""
     stub = native.directory() / "stub"
-    system = target.split("-", maxsplit=1)[0]
+    system = TARGETS[target].os
     folders = [stub, *(stub / name for name in _FOLDERS.get(system, ("posix",)))]
     folders.append(native.directory() / "bundle")
     return [p for folder in folders for p in sorted(folder.iterdir()) if p.suffix in suffixes]
 
 
 def _flags(target: str) -> tuple[str, ...]:
-    system, machine = target.split("-")
-    return ("-target", f"{machine}-{_ZIG_SYSTEMS[system]}", *_FLAGS, *_SYSTEM_FLAGS[system])
+    row = TARGETS[target]
+    system = SYSTEMS[row.os]
+    more = _LINUX_FLAGS if row.os == "linux" else ()
+    return (
+        "-target", f"{row.arch}-{system.stub}", *_FLAGS, *_FORMAT_FLAGS[system.format], *more,
+    )  # fmt: skip
 
 
 def _key(target: str, zig_version: str) -> str:

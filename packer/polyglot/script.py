@@ -8,22 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
 
+from runtime.targets import SYSTEMS, TARGETS
+
 BLOCK = 65536
 """Bytes between the starts of stubs; also the block size that the script gives to dd."""
-
-_UNAME = {
-    "linux-x86_64": ("Linux x86_64", "Linux amd64"),
-    "linux-aarch64": ("Linux aarch64", "Linux arm64"),
-    "macos-x86_64": ("Darwin x86_64",),
-    "macos-aarch64": ("Darwin arm64",),
-    "freebsd-x86_64": ("FreeBSD amd64",),
-    "freebsd-aarch64": ("FreeBSD arm64",),
-    "openbsd-x86_64": ("OpenBSD amd64",),
-    "openbsd-aarch64": ("OpenBSD arm64",),
-    "netbsd-x86_64": ("NetBSD amd64",),
-    "netbsd-aarch64": ("NetBSD aarch64",),
-}
-"""What the script makes of `uname -sm` on the hosts of each stub's target."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,10 +61,10 @@ def cksum(data: bytes) -> str:
 def _cases(stubs: Sequence[Placed]) -> Iterator[str]:
     targets = {stub.target for stub in stubs}
     for stub in stubs:
-        names = _UNAME.get(stub.target, ())
-        if stub.target == "macos-x86_64" and "macos-aarch64" not in targets:
-            # Rosetta runs it.
-            names = (*names, *_UNAME["macos-aarch64"])
+        # Rosetta runs the stub of another machine.
+        hosts = [TARGETS[stub.target]]
+        hosts += [o for o in TARGETS.values() if o.guest == stub.target and o.name not in targets]
+        names = [f"{SYSTEMS[host.os].kernel} {name}" for host in hosts for name in host.uname]
         if names:
             patterns = "|".join(f"'{name}'" for name in names)
             start = stub.offset // BLOCK

@@ -11,6 +11,7 @@ from runtime.doctor.subject import Subject, word
 from runtime.machine.head import Kind, native_target
 from runtime.machine.machine import Machine
 from runtime.parts import part_name
+from runtime.targets import stub_of
 from runtime.zip_directory import STORED
 
 _ROSETTA = "/Library/Apple/usr/share/rosetta/rosetta"
@@ -76,14 +77,14 @@ def engines(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     if not subject or not subject.engines:
         return
     targets = [engine.target for engine in subject.engines]
-    fits = [target for target in targets if target.removesuffix("-static") == machine.target]
+    fits = [target for target in targets if stub_of(target) == machine.target]
     if fits:
         yield ok("engine", f"it has an engine for this machine: {', '.join(fits)}")
         return
-    other = f"{machine.system}-x86_64"
-    if machine.arch == "aarch64" and other in targets and machine.system == "windows":
+    other = machine.guest
+    if other in targets and machine.system == "windows":
         yield note("engine", f"its engine for {other} is emulated on this machine, and slower")
-    elif machine.arch == "aarch64" and other in targets and machine.system == "macos":
+    elif other in targets:
         if machine.path(_ROSETTA).exists():
             yield note("engine", f"its engine for {other} runs under Rosetta here, and slower")
         else:
@@ -150,7 +151,7 @@ def _native(machine: Machine, subject: Subject) -> Finding:
         return note("head", f"{what} for a processor that llamapack does not know")
     if target == machine.target:
         return ok("head", f"{what} for this machine")
-    if target == f"{machine.system}-x86_64" and machine.system in ("macos", "windows"):
+    if target == machine.guest:
         return note("head", f"{what} for {target}, which this machine emulates")
     return problem(
         "head",

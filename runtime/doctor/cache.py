@@ -13,6 +13,7 @@ from runtime.doctor.subject import Subject
 from runtime.machine.cache_places import Place, Trouble, owner_trouble, places, trouble
 from runtime.machine.machine import Machine
 from runtime.sizes import in_words
+from runtime.targets import stub_of
 
 ENGINE_BYTES = 40_000_000
 """Bytes that an engine takes when unpacked, where no bundle tells."""
@@ -157,8 +158,7 @@ def _needed(place: Place, machine: Machine, subject: Subject | None) -> int:
             (
                 engine.size
                 for engine in subject.engines
-                if engine.target.removesuffix("-static") == machine.target
-                and engine.id[:32] not in present
+                if stub_of(engine.target) == machine.target and engine.id[:32] not in present
             ),
             default=0,
         )

@@ -25,6 +25,7 @@ from runtime.machine.cache_places import (
 )
 from runtime.machine.machine import Machine
 from runtime.sha256_file import differing, parse
+from runtime.targets import executable
 
 _STUB_NAME = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
 """The first digits of its SHA-256; 32 in files of older packers."""
@@ -113,7 +114,7 @@ def _unpacked(place: Place, machine: Machine, expected: _Sums) -> Iterator[Findi
         odd = [
             file
             for file in sums
-            if not _is_plain(folder / file, machine, runs=file == "llamapack-engine")
+            if not _is_plain(folder / file, machine, runs=file == executable(machine.system))
         ]
         if not _is_plain(folder, machine, runs=True, kind=stat.S_IFDIR):
             yield _damaged(folder, [], machine)
@@ -155,7 +156,7 @@ def _failed(place: Place, machine: Machine, subject: Subject | None) -> Iterator
     others = [
         engine.target
         for engine in (subject.engines if subject else ())
-        if engine.target == f"{machine.target}-static"
+        if engine.target == machine.static_target
     ]
     for path in sorted((place.path / "engines").glob("*.fails-*")):
         match = _FAILS_NAME.fullmatch(path.name)

@@ -28,6 +28,6 @@ def needs_no_directory(machine: Machine, subject: Subject | None) -> bool:
         subject is not None
         and machine.system == "linux"
         and subject.kind is Kind.ELF
-        and any(engine.target == f"{machine.target}-static" for engine in subject.engines)
+        and any(engine.target == machine.static_target for engine in subject.engines)
         and trouble(machine) is None
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.gpu_recompiled import compiler, recompiled
 from runtime.doctor.subject import Subject
+from runtime.machine.host import has_glibc
 from runtime.machine.machine import Machine
 
 _LIBRARY_FOLDERS = (
@@ -25,7 +26,7 @@ _MAKERS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 
 @dataclass(frozen=True)
 class _Kind:
-    """One way to a GPU, as `native/engine/gpu_kinds.cpp` knows it."""
+    """One way to a GPU, as `native/engine/gpu/gpu_kinds.cpp` knows it."""
 
     name: str
     title: str
@@ -192,8 +193,7 @@ def _library(machine: Machine, name: str) -> Path | None:
 
 
 def _is_static(machine: Machine) -> bool:
-    loader = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}
-    return machine.system == "linux" and not machine.path(loader.get(machine.arch, "/no")).exists()
+    return machine.system == "linux" and not has_glibc(machine)
 
 
 def _way_to(library: str) -> str:

@@ -8,8 +8,9 @@ from runtime.doctor.cache import has_cache
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.from_memory import trouble
 from runtime.doctor.subject import Subject
-from runtime.machine.host import GLIBC_LOADERS, missing_for_static
+from runtime.machine.host import has_glibc, missing_for_static
 from runtime.machine.machine import Machine
+from runtime.targets import TARGETS
 
 
 def processor(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
@@ -22,7 +23,7 @@ def processor(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
         yield ok("processor", "it has AVX2, as the static engine needs")
         return
     what = f"the processor has no {' or '.join(missing)}"
-    if not own and _has_glibc(machine) and _offers(subject, machine.target):
+    if not own and has_glibc(machine) and _offers(subject, machine.target):
         yield note("processor", f"{what}: only the engine with modules starts here, and slower")
         return
     yield problem(
@@ -35,17 +36,17 @@ def processor(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
 
 def c_library(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     """Engines with modules need glibc; Alpine and distroless images have another libc or none."""
-    if machine.system != "linux" or machine.arch not in GLIBC_LOADERS or _has_no_engines(subject):
+    if machine.static_target not in TARGETS or _has_no_engines(subject):
         return
-    if _has_glibc(machine):
+    if has_glibc(machine):
         yield ok("glibc", "the system has glibc, as engines with modules need")
-    elif _offers(subject, f"{machine.target}-static"):
+    elif _offers(subject, machine.static_target):
         yield note("glibc", "the system has no glibc: the static engine is used, which is slower")
     elif subject and _offers(subject, machine.target):
         yield problem(
             "glibc",
             "the system has no glibc, and the only engine for it in this bundle needs one",
-            _pack_for(f"{machine.target}-static"),
+            _pack_for(machine.static_target),
         )
 
 
@@ -63,10 +64,6 @@ def start_from_memory(machine: Machine, subject: Subject | None) -> Iterator[Fin
         yield note("memory", f"{why}: engines cannot be started from memory, nor need they", *mends)
     else:
         yield problem("memory", f"{why}, so engines cannot be started from memory either", *mends)
-
-
-def _has_glibc(machine: Machine) -> bool:
-    return machine.path(GLIBC_LOADERS.get(machine.arch, "/no/glibc")).exists()
 
 
 def _offers(subject: Subject | None, target: str) -> bool:

@@ -12,6 +12,7 @@ from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.subject import Subject
 from runtime.machine.head import Kind
 from runtime.machine.machine import Machine
+from runtime.targets import SYSTEMS
 
 _FIRST_GOOD = (5, 9)
 _STOPPED_BY_WINDOWS = ("ksh", "ksh93", "lksh", "mksh", "yash")
@@ -45,13 +46,13 @@ def windows_head(machine: Machine, subject: Subject | None) -> Iterator[Finding]
     """Shells that do not read a file that is a program for Windows, too."""
     if subject and subject.kind is not Kind.APE_WINDOWS:
         return
-    if machine.system == "openbsd":
-        # Its sh takes no script with NULs since 7.6.
+    system = SYSTEMS.get(machine.system)
+    if system and system.bash:
         file = subject.shell if subject else "./m.llamafile"
         yield (problem if subject else note)(
             "sh",
-            "OpenBSD's own shells do not start a file that Windows starts, too",
-            f"`bash {file}` starts it; `doas pkg_add bash` installs bash",
+            f"{system.title}'s own shells do not start a file that Windows starts, too",
+            f"`bash {file}` starts it; `{system.bash}` installs bash",
             "or get one without Windows: `llamapack pack MODEL.gguf --windows external` makes it",
         )
         return

@@ -14,9 +14,10 @@ from runtime.doctor.subject import Subject
 from runtime.errors import InputError
 from runtime.json_input import parse_json
 from runtime.launch.engine_cache import find
-from runtime.launch.hosts import candidates, program_name
+from runtime.launch.hosts import candidates
 from runtime.machine.cache_places import owner_trouble, places
 from runtime.machine.machine import Machine
+from runtime.targets import executable
 
 _PROBE = "LLAMAPACK_CPU_PROBE"  # native/engine/cpu_choice.cpp
 
@@ -67,7 +68,7 @@ def _unpacked(machine: Machine, path: Path) -> Path | None:
 def _newest(machine: Machine) -> Path | None:
     for candidate in candidates(machine):
         programs = [
-            folder / program_name(machine)
+            folder / executable(machine.system)
             for place in places(machine)
             if machine.system == "windows" or not owner_trouble(place, machine.user)
             for folder in cached(place)

@@ -30,10 +30,11 @@ from runtime.launch.cache_folders import (
     sync_folder,
     usable_places,
 )
-from runtime.launch.hosts import Candidate, candidates, program_name
+from runtime.launch.hosts import Candidate, candidates
 from runtime.machine.cache_places import Place, places
 from runtime.machine.machine import Machine
 from runtime.sha256_file import differing, parse
+from runtime.targets import executable
 
 _PROBE_SECONDS = 60 if os.name == "nt" else 10
 """As the stub has it: on Windows antivirus software may ask its maker first."""
@@ -160,7 +161,7 @@ def _cached(
 
 def _wanted(engine: Engine, candidate: Candidate, place: Place, machine: Machine) -> CachedEngine:
     folder = place.path / "engines" / f"{engine.target}-{engine.id[:32]}"
-    return CachedEngine(engine, candidate, folder, folder / program_name(machine), False)
+    return CachedEngine(engine, candidate, folder, folder / executable(machine.system), False)
 
 
 def _is_whole(bundle: Bundle, cached: CachedEngine, machine: Machine) -> bool:
@@ -273,7 +274,7 @@ def _install(
         for name, sha256 in _files(bundle, engine).items():
             _write(bundle, f"{ENGINES}{engine.target}/{name}", sha256, temporary / name, machine)
         sync_folder(temporary)
-        reason, lasting = _probe(temporary / program_name(machine))
+        reason, lasting = _probe(temporary / executable(machine.system))
         if lasting or not reason:
             _record(place, engine, candidate, works=not reason)
         if reason:
@@ -305,7 +306,7 @@ def _publish(
 
 
 def _write(bundle: Bundle, member: str, sha256: str, path: Path, machine: Machine) -> None:
-    mode = 0o700 if path.name == program_name(machine) else 0o600
+    mode = 0o700 if path.name == executable(machine.system) else 0o600
     hashed = hashlib.sha256()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode)
     with os.fdopen(descriptor, "wb") as file:

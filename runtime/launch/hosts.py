@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.machine.host import GLIBC_LOADERS, missing_for_static
+from runtime.machine.host import has_glibc, missing_for_static
 from runtime.machine.machine import Machine
+from runtime.targets import TARGETS
 
 
 @dataclass(frozen=True)
@@ -20,21 +21,12 @@ class Candidate:
 
 def candidates(machine: Machine) -> list[Candidate]:
     """What engines may start on a machine."""
-    target = machine.target
-    if machine.system == "linux":
-        found = []
-        loader = machine.path(GLIBC_LOADERS.get(machine.arch, "/no/loader"))
-        if loader.exists():
-            found.append(Candidate(target, loader))
-        if not missing_for_static(machine):
-            found.append(Candidate(f"{target}-static"))
-        return found
-    # Rosetta, and the emulation of Windows 11.
-    emulates = machine.system in ("macos", "windows") and machine.arch == "aarch64"
-    emulated = [Candidate(f"{machine.system}-x86_64")] if emulates else []
-    return [Candidate(target), *emulated]
-
-
-def program_name(machine: Machine) -> str:
-    """Of the engine's executable."""
-    return "llamapack-engine.exe" if machine.system == "windows" else "llamapack-engine"
+    if machine.static_target not in TARGETS:
+        return [Candidate(name) for name in (machine.target, machine.guest) if name]
+    found = []
+    if has_glibc(machine):
+        loader = machine.path(TARGETS[machine.target].loaders[0])
+        found.append(Candidate(machine.target, loader))
+    if not missing_for_static(machine):
+        found.append(Candidate(machine.static_target))
+    return found

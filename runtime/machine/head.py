@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from enum import Enum
 
+from runtime.targets import SYSTEMS
+
 SIZE = 65536
 """Bytes of a file that are enough to tell."""
 
@@ -50,8 +52,8 @@ _MAGICS = (
 _ELF_ARCHS = {62: "x86_64", 183: "aarch64"}
 _PE_ARCHS = {0x8664: "x86_64", 0xAA64: "aarch64"}
 _MACHO_ARCHS = {0x01000007: "x86_64", 0x0100000C: "aarch64"}
-# Linux and OpenBSD leave the byte at 0, as System V: it tells these three only.
-_ELF_SYSTEMS = {2: "netbsd", 9: "freebsd", 12: "openbsd"}
+# Linux and OpenBSD leave the byte at 0, as System V.
+_ELF_SYSTEMS = {one.osabi: one.name for one in SYSTEMS.values() if one.osabi}
 
 
 def kind_of(head: bytes) -> Kind:

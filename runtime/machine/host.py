@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 
 from runtime.machine.machine import Machine
+from runtime.targets import TARGETS
 
 _STATIC_NEEDS = ("avx2", "fma", "f16c", "bmi2")
-# By the ABIs of both architectures: whoever has glibc has this file.
-GLIBC_LOADERS = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}
-"""The dynamic loader of glibc, by architecture."""
+
+
+def has_glibc(machine: Machine) -> bool:
+    """Whether Linux has the loader that engines with modules need."""
+    known = TARGETS.get(machine.target)
+    return known is not None and all(machine.path(name).exists() for name in known.loaders)
 
 
 def missing_for_static(machine: Machine) -> list[str] | None:

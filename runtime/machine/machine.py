@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_SYSTEMS = {"darwin": "macos"}
-_ARCHS = {"amd64": "x86_64", "arm64": "aarch64", "evbarm": "aarch64"}
+from runtime.targets import ARCHITECTURE_NAMES, STATIC, SYSTEMS, TARGETS
+
+_SYSTEMS = {one.kernel: one.name for one in SYSTEMS.values()}
 _PROGRAM_SECONDS = 10
 
 
@@ -34,17 +35,31 @@ class Machine:
     @classmethod
     def this(cls) -> Machine:
         """The machine that this process runs on."""
-        system, arch = platform.system().lower(), platform.machine().lower()
+        system, arch = platform.system(), platform.machine().lower()
         # Windows has no user ids.
         user = getattr(os, "geteuid", int)()
         return cls(
-            _SYSTEMS.get(system, system), _ARCHS.get(arch, arch), dict(os.environ), int(user)
+            _SYSTEMS.get(system, system.lower()),
+            ARCHITECTURE_NAMES.get(arch, arch),
+            dict(os.environ),
+            int(user),
         )
 
     @property
     def target(self) -> str:
         """The target of engines for it, such as `linux-x86_64`."""
         return f"{self.system}-{self.arch}"
+
+    @property
+    def static_target(self) -> str:
+        """The target of engines for it that need no C library."""
+        return self.target + STATIC
+
+    @property
+    def guest(self) -> str:
+        """The target whose engines it emulates; empty if there is none."""
+        known = TARGETS.get(self.target)
+        return known.guest if known else ""
 
     def path(self, absolute: str) -> Path:
         """Where a file of the system lies."""

@@ -1,10 +1,17 @@
-"""Which targets are this machine's, by the names that systems have for it."""
+"""native/targets.toml and the tables that are made of it; which targets are this machine's."""
 
 from __future__ import annotations
 
 import pytest
+from repository import REPOSITORY
 
+from ci.targets import made
 from packer.engine.targets import for_this_machine
+
+
+def test_the_tables_are_current() -> None:
+    for path, text in made(REPOSITORY / "native").items():
+        assert path.read_text() == text, f"{path}: run `python -m ci.targets`"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ const char * start_from_memory(const struct bundle * bundle, const struct engine
         return strerror(errno);
     }
     while (next_file(bundle, engine, &cursor, &sum)) {
-        int error = strcmp(sum.file, os_engine_name) == 0 ? extract_file(bundle, engine, &sum, fd) : 0;
+        int error = strcmp(sum.file, TARGET_PROGRAM) == 0 ? extract_file(bundle, engine, &sum, fd) : 0;
         if (error) {
             close(fd);
             return strerror(error);

@@ -14,8 +14,6 @@
 
 extern char ** environ;
 
-const char * const os_engine_name = "llamapack-engine";
-
 enum {
     PROBE_TIME = 10000, // milliseconds
     DEATH_TIME = 1000,  // more than that passes only where a disk hangs

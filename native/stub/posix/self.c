@@ -16,21 +16,6 @@
 #include <sys/sysctl.h>
 #endif
 
-const char * const os_system =
-#if defined(__linux__)
-    "linux";
-#elif defined(__APPLE__)
-    "macos";
-#elif defined(__FreeBSD__)
-    "freebsd";
-#elif defined(__NetBSD__)
-    "netbsd";
-#elif defined(__OpenBSD__)
-    "openbsd";
-#else
-#error "name the system"
-#endif
-
 const char * os_machine(void) {
 #if defined(__aarch64__)
     return "aarch64";

@@ -18,8 +18,6 @@ enum {
     PROBE_TIME        = 60000, // milliseconds: antivirus software may ask its maker first
 };
 
-const char * const os_engine_name = "llamapack-engine.exe";
-
 static const char * tip;
 
 const char * os_tip(void) {

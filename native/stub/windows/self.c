@@ -3,8 +3,6 @@
 
 #include <windows.h>
 
-const char * const os_system = "windows";
-
 const char * os_machine(void) {
     // Windows 10 before 1511 has no such function, and no such machine either.
     typedef BOOL(WINAPI * is_wow64_process2)(HANDLE, USHORT *, USHORT *);

@@ -13,9 +13,6 @@ _TAG = lief.ELF.DynamicEntry.TAG
 _DF_ORIGIN, _DF_TEXTREL = 1, 4
 _GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
 _NEWEST_GLIBC = (2, 17)
-_NEEDS_ORIGIN_FLAG = ("freebsd", "openbsd")
-"""OpenBSD's loader expands `$ORIGIN` only where DF_ORIGIN is set, and so did FreeBSD's for long
-(rust-lang/rust#91858); glibc's, musl's and NetBSD's always do."""
 
 
 def broken(
@@ -36,7 +33,7 @@ def broken(
     problems += [
         f"wants `{library}`, which is neither beside it nor a library of the system"
         for library in wanted
-        if library not in own and not where.libraries.fullmatch(library)
+        if library not in own and not where.has_library(library)
     ]
     problems += _search_path(where, binary, flags, ours=any(library in own for library in wanted))
     return problems + (_glibc(binary) if where.os == "linux" else [])
@@ -49,7 +46,7 @@ def _search_path(where: System, binary: lief.ELF.Binary, flags: int, *, ours: bo
     paths = _strings(binary, lief.ELF.DynamicEntryRunPath)
     if (ours or paths) and paths != ["$ORIGIN"]:
         problems.append(f"looks for libraries in {paths} (DT_RUNPATH), not in `$ORIGIN`")
-    if paths and where.os in _NEEDS_ORIGIN_FLAG and not flags & _DF_ORIGIN:
+    if paths and where.system.needs_origin_flag and not flags & _DF_ORIGIN:
         problems.append("its `$ORIGIN` is not expanded without DF_ORIGIN (linker: `-z origin`)")
     return problems
 

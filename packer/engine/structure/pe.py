@@ -104,7 +104,7 @@ def _libraries(where: System, binary: lief.PE.Binary, own: frozenset[str]) -> li
     return [
         f"wants `{library}`, which is neither beside it nor a part of Windows"
         for library in wanted
-        if library not in own and not where.libraries.fullmatch(library)
+        if library not in own and not where.has_library(library)
     ]
 
 

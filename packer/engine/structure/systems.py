@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from runtime.errors import InputError
+from runtime.targets import SYSTEMS, TARGETS, Target, TargetSystem
 
 
 class Kind(enum.Enum):
@@ -24,23 +25,39 @@ class Kind(enum.Enum):
 class System:
     """One target's facts."""
 
-    name: str
-    format: str
-    """`elf`, `macho` or `pe`."""
-    os: str
-    arch: str
+    target: Target
+    system: TargetSystem
     static: bool
     """No file needs any other, not even the system's."""
-    libraries: re.Pattern[str]
-    """The system's libraries that may be imported."""
     any_library: bool = False
     """Imports are not this check's business: the file was built by others."""
-    interpreters: tuple[str, ...] = ()
+
+    @property
+    def os(self) -> str:
+        return self.target.os
+
+    @property
+    def arch(self) -> str:
+        return self.target.arch
+
+    @property
+    def format(self) -> str:
+        """`elf`, `macho` or `pe`."""
+        return self.system.format
 
     @property
     def executable(self) -> str:
         """The engine's file name."""
-        return "llamapack-engine.exe" if self.os == "windows" else "llamapack-engine"
+        return self.target.executable
+
+    @property
+    def interpreters(self) -> tuple[str, ...]:
+        """Names of the program that starts engines."""
+        return self.target.loaders
+
+    def has_library(self, name: str) -> bool:
+        """Whether the system has a library that may be imported."""
+        return re.fullmatch(self.system.libraries, name) is not None
 
     @property
     def base(self) -> str:
@@ -67,57 +84,16 @@ class System:
         return dataclasses.replace(self, any_library=True, static=False)
 
 
-_FORMATS = {"macos": "macho", "windows": "pe"}
-
-_LIBRARIES = {
-    # Those of glibc. Everything else, C++ included, is inside our files.
-    "linux": r"lib(c|m|mvec|dl|rt|pthread)\.so\.\d+|ld-linux-(x86-64|aarch64)\.so\.\d",
-    # /lib and /usr/lib of a base system. `libgcc_s`, `libc++` and `libexecinfo` are in all three.
-    "freebsd": r"lib(c|m|thr|util|rt|dl|gcc_s|execinfo|kvm|md)\.so\.\d+",
-    "netbsd": r"lib(c|m|pthread|util|rt|gcc_s|execinfo|kvm)\.so\.\d+",
-    # zig writes no version. OpenBSD's loader then takes any: `_dl_build_sod` (libexec/ld.so/sod.c)
-    # reads a missing version as -1, and `_dl_match_file` (library_subr.c) lets -1 match all.
-    # Versions change with nearly every release there, so a name that has one is a mistake.
-    "openbsd": r"lib(c|m|pthread|util|c\+\+abi|execinfo|kvm)\.so",
-    # Whole paths: dyld has no search path worth relying on.
-    "macos": r"/usr/lib/(libSystem\.B|libc\+\+(\.1|abi)|libobjc\.A)\.dylib"
-    r"|/System/Library/Frameworks/\w+\.framework/(Versions/\w/)?\w+",
-    # Case does not matter. The Universal CRT (api-ms-win-crt-*) is a part of Windows 10.
-    "windows": r"(?i:(kernel32|kernelbase|ntdll|advapi32|user32|shell32|shlwapi|ws2_32|crypt32"
-    r"|bcrypt|bcryptprimitives|ole32|oleaut32|iphlpapi|secur32|userenv|version|winmm|dbghelp|psapi"
-    r"|ucrtbase|mswsock|dnsapi|synchronization|api-ms-win-(core|crt|security|shcore)-[a-z0-9-]+)\.dll)",
-}
-
-_INTERPRETERS = {
-    ("linux", "x86_64"): ("/lib64/ld-linux-x86-64.so.2",),
-    ("linux", "aarch64"): ("/lib/ld-linux-aarch64.so.1",),
-    "freebsd": ("/libexec/ld-elf.so.1",),
-    # The second is a link to the first (NetBSD, libexec/ld.elf_so/Makefile).
-    "netbsd": ("/libexec/ld.elf_so", "/usr/libexec/ld.elf_so"),
-    "openbsd": ("/usr/libexec/ld.so",),
-}
-
-
 def system(target: str) -> System:
     """The facts of a target.
 
     Raises:
         InputError: there are none for it.
     """
-    os, _, rest = target.partition("-")
-    arch, _, variant = rest.partition("-")
-    static = variant == "static"
-    if (
-        os not in _LIBRARIES
-        or arch not in ("x86_64", "aarch64")
-        or variant not in ("", "static")
-        or (static and os != "linux")
-    ):
+    row = TARGETS.get(target)
+    if row is None:
         raise InputError(f"no structure rules for target `{target}`")
-    found = _INTERPRETERS.get((os, arch), _INTERPRETERS.get(os, ()))
-    return System(
-        target, _FORMATS.get(os, "elf"), os, arch, static, re.compile(_LIBRARIES[os]), False, found
-    )
+    return System(row, SYSTEMS[row.os], row.static)
 
 
 def kind_of(where: System, name: str) -> Kind:
