@@ -35,18 +35,22 @@ class Model:
     """What the API calls it, in a bundle that serves several models."""
 
 
-def facts(name: str, models: Sequence[Model], card: Mapping[str, Any]) -> dict[str, Any]:
+def facts(
+    name: str, models: Sequence[Model], card: Mapping[str, Any], recipe: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """What it states of a new bundle besides head and members.
 
     Args:
         name: of the bundle.
         card: facts for the model card; none: there is no such key.
+        recipe: what `pack` was told and no other fact states; None: there is no such key.
     """
     return {
         **({"card": dict(card)} if card else {}),
         "format": FORMAT,
         "models": [model_entry(model) for model in models],
         "name": name,
+        **({} if recipe is None else {"recipe": dict(recipe)}),
     }
 
 

@@ -1,4 +1,4 @@
-"""The member `models.ini`: which of several models there are, and what each is started with.
+"""What belongs to a model; and the member `models.ini`, which says so of several.
 
 Format: presets of llama.cpp's server (tools/server/README.md and common/preset.cpp of v0.4.0): a
 section for each model, whose keys are options without their dashes. A value ends at `#`, at `;` and
@@ -11,8 +11,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from packer.default_args import Draft, Lora, lora_option
 from runtime.errors import InputError
+from runtime.gguf_header import Header
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """What a model may be served as: a word that needs quoting neither in a shell nor in a URL."""
@@ -26,10 +26,26 @@ _MEMBERS = "/zip/"
 _MODEL, _MMPROJ, _DRAFT, _SPEC_TYPE = "model", "mmproj", "model-draft", "spec-type"
 _LORA, _LORA_SCALED = "lora", "lora-scaled"
 _VERSION = "version"  # the one key that is no option
-_SHORT = 3
-"""Letters of llama.cpp's short options, such as `-ngl`."""
 _FOR_ALL = ("", "*")  # what stands before the first section, and the section for all models
 _DEFAULT = "default"  # upstream's name for what stands before the first section
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A LoRA adapter in the bundle."""
+
+    member: str
+    scale: str | None = None
+    """How strongly it applies, a number; None: 1."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A draft model in the bundle."""
+
+    member: str
+    kind: str | None
+    """What `--spec-type` must say; None: the engine finds out by itself."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +73,6 @@ def preset(sections: Iterable[ModelSection]) -> str:
 def section_of(name: str, model: str) -> str:
     """The section of a model that has nothing of its own."""
     return _section(name, [(_MODEL, _MEMBERS + model)])
-
-
-def read(text: str) -> list[ModelSection]:
-    """The sections of a text that `preset` wrote; those without a model are left out."""
-    return [
-        found
-        for name, lines in _sections(text)
-        if name not in _FOR_ALL and (found := _read_section(name, lines))
-    ]
 
 
 def served_as(text: str) -> dict[str, str]:
@@ -108,6 +115,38 @@ def check_name(name: str) -> str:
     return name
 
 
+def draft_kind(header: Header) -> str | None:
+    """What `--spec-type` a draft model needs; None where the engine tells by itself.
+
+    Rules: `common_speculative_types_from_gguf` in common/speculative.cpp of llama.cpp v0.4.0, which
+    knows two kinds; without a type the draft model would not be used at all.
+    """
+    architecture = header.metadata.get("general.architecture")
+    if architecture == "dflash" or any(
+        tensor.name.endswith(".nextn.eh_proj.weight") for tensor in header.tensors
+    ):
+        return None
+    return "draft-eagle3" if architecture == "eagle3" else "draft-simple"
+
+
+def lora_option(lora: Lora) -> tuple[str, str]:
+    """The option that applies an adapter, and its value.
+
+    Raises:
+        InputError: the adapter has a name that options cannot hold.
+    """
+    # Upstream takes `FILE:SCALE,FILE:SCALE`, and splits at every comma and colon.
+    if "," in lora.member or (lora.scale is not None and ":" in lora.member):
+        raise InputError(
+            f"{lora.member} cannot be the name of an adapter: llama.cpp divides its options at "
+            "`,` and `:`",
+            "Rename the file.",
+        )
+    if lora.scale is None:
+        return "--lora", lora.member
+    return "--lora-scaled", f"{lora.member}:{lora.scale}"
+
+
 def _section(name: str, pairs: Iterable[tuple[str, str]]) -> str:
     return f"[{check_name(name)}]\n" + "".join(f"{key} = {_value(value)}\n" for key, value in pairs)
 
@@ -125,33 +164,6 @@ def _pairs(section: ModelSection) -> Iterator[tuple[str, str]]:
         if section.draft.kind:
             yield _SPEC_TYPE, section.draft.kind
     yield from _options(section.args)
-
-
-def _read_section(name: str, lines: Iterable[str]) -> ModelSection | None:
-    members: dict[str, str] = {}
-    loras: list[Lora] = []
-    kind: str | None = None
-    args: list[str] = []
-    for line in lines:
-        pair = _pair(line)
-        if not pair:
-            continue
-        key, value = pair
-        if key in (_MODEL, _MMPROJ, _DRAFT):
-            members[key] = value.removeprefix(_MEMBERS)
-        elif key in (_LORA, _LORA_SCALED):
-            for one in value.split(","):
-                member, _, scale = one.removeprefix(_MEMBERS).rpartition(":")
-                plain = Lora(one.removeprefix(_MEMBERS))
-                loras.append(Lora(member, scale) if key == _LORA_SCALED else plain)
-        elif key == _SPEC_TYPE:
-            kind = value
-        else:
-            args += [("-" if len(key) <= _SHORT else "--") + key, value]
-    if _MODEL not in members:
-        return None
-    draft = Draft(members[_DRAFT], kind) if _DRAFT in members else None
-    return ModelSection(name, members[_MODEL], members.get(_MMPROJ), loras, draft, args)
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -51,6 +51,8 @@ class Plan:
     """Other small members: model card, licences, what the user adds. By name, in their order."""
     card: Mapping[str, Any] = field(default_factory=dict)
     """What the manifest states for the model card."""
+    recipe: Mapping[str, Any] | None = None
+    """What it records of the arguments that the bundle was packed with: packer/bundle/recipe.py."""
     runtime: Runtime | None = None
     """A program of others in place of front and engines; the file then has no manifest."""
 
@@ -73,7 +75,8 @@ class Plan:
             MODELS: None if self.models_preset is None else self.models_preset.encode(),
             ARGS: self.args.encode(),
         }
-        stated = {**self.head.stated, **manifest.facts(self.name, self.models, self.card)}
+        facts = manifest.facts(self.name, self.models, self.card, self.recipe)
+        stated = {**self.head.stated, **facts}
         return Contents(
             weights={**self.weights, **present},
             others={**self.files, **{n: text for n, text in texts.items() if text is not None}},
@@ -97,7 +100,7 @@ class Plan:
         packed = sum(one.compressed_size for one in self.head.copied)
         members = sum(one.count for one in self.head.copied)
         small = len(self.chat_template or b"") + len(self.models_preset or "") + len(self.args) * 4
-        small += len(str(self.card)) * 8
+        small += (len(str(self.card)) + len(str(self.recipe))) * 8
         for source in self.files.values():
             small += source.size + (source.size >> 10) + _PER_MEMBER
         padding = len(self.weights) * (ALIGNMENT * 2 + _PER_MEMBER)

@@ -11,13 +11,14 @@ from packer import engines, front
 from packer.archives.deflated import Packed
 from packer.archives.engine import packed_engine
 from packer.archives.web_ui import packed_web_ui
+from packer.bundle.args import Args, check_options, own_words
+from packer.bundle.recipe import recorded
 from packer.console import note
 from packer.consume.change import consume
 from packer.consume.model import consumable, finished, own_file
 from packer.convert.quantizer import check_imatrix, parse_quantization
 from packer.convert.workshop import Workshop
 from packer.copy import Destination
-from packer.default_args import default_args
 from packer.edit.opened import Held
 from packer.epoch import source_date_epoch
 from packer.foreign.args import rewritten
@@ -32,12 +33,10 @@ from packer.inputs.collected import bundle_stem
 from packer.inputs.extra_files import extra_files
 from packer.inputs.small_files import small_file
 from packer.inputs.zipped import named_member
-from packer.known_options import check_options
 from packer.member_names import check_bundle_name
 from packer.models_preset import preset
 from packer.output import output_file, terminable
 from packer.output_place import Place, output_place
-from packer.own_args import own_args
 from packer.pack import Plan, pack
 from packer.papers.gathered import Papers, gathered
 from packer.parts.files import part_files
@@ -90,7 +89,8 @@ def _make(
         if args.name is not None:
             check_bundle_name(args.name)
         folders = {} if runtime else _engines(args)
-        check_options(parse(own_args(args), Unexpanded()), folders)
+        own = own_words(args.args, args.args_file)
+        check_options(parse(own, Unexpanded()), folders)
         workshop = stack.enter_context(_workshop(args, place))
         template = _template(args.chat_template)
         weights = chosen_weights(args, own_template=template is not None, workshop=workshop)
@@ -99,8 +99,9 @@ def _make(
         for section in weights.several:
             check_options(section.args, folders)
         plan = _plan(
-            stack, args, weights, papers, template=template, folders=folders, runtime=runtime
-        )
+            stack, args, weights, papers,
+            own=own, template=template, folders=folders, runtime=runtime,
+        )  # fmt: skip
         output = place.file(Path(f"{weights.stem}{ENDINGS[args.format]}"))
         if runtime:
             plans = {output: plan}
@@ -136,21 +137,18 @@ def _plan(
     weights: ChosenWeights,
     papers: Papers,
     *,
+    own: str,
     template: bytes | None,
     folders: Mapping[str, Path],
     runtime: Runtime | None,
 ) -> Plan:
-    first = weights.first
-    words = default_args(
-        first.model,
-        mmproj=first.mmproj,
-        loras=first.loras,
-        draft=first.draft,
+    started = Args.of(
+        weights.first,
         several=bool(weights.several),
         template=template is not None,
-        own=own_args(args),
         defaults=papers.options,
     )
+    started.put_own(own)
     return Plan(
         name=args.name or weights.stem,
         front=Front(b""),
@@ -165,7 +163,8 @@ def _plan(
         weights=weights.inputs.sources,
         models=weights.inputs.models,
         chat_template=template,
-        args=rewritten(words, runtime.dialect) if runtime else words,
+        args=rewritten(started.text, runtime.dialect) if runtime else started.text,
+        recipe=recorded(started, weights.several, context=args.ctx_size, sampling=papers.sampling),
         epoch=source_date_epoch(),
         models_preset=preset(weights.several) if weights.several else None,
         files={**papers.members, **extra_files(args.add)},

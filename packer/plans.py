@@ -51,7 +51,9 @@ def planned(
     bundle = _with_engines(whole, inside)
     plans = {output: replace(bundle, front=front.polyglot(inside))}
     if beside:
-        engines_only = replace(_with_engines(whole, beside), weights={}, models=(), files={})
+        engines_only = replace(
+            _with_engines(whole, beside), weights={}, models=(), files={}, recipe=None
+        )
         of_windows = {target: folders[target] for target in beside}
         path = windows_exe.path_beside(output)
         plans[path] = replace(engines_only, front=front.native(EXE, of_windows))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from packer.bundle.args import check_options
 from packer.engine.targets import for_this_machine
-from packer.known_options import check_options
 from runtime.errors import InputError
 
 _ENGINE = """#!/bin/sh

@@ -19,7 +19,8 @@ from packer import cli, engines, front
 from runtime.bundle import MANIFEST
 
 VERBS: tuple[tuple[str, ...], ...] = (
-    ("inspect", "{}"), ("inspect", "{}", "--json"), ("verify", "{}"), ("verify", "{}", "--json"),
+    ("inspect", "{}"), ("inspect", "{}", "--json"), ("inspect", "{}", "--recipe"),
+    ("verify", "{}"), ("verify", "{}", "--json"),
     ("ls", "{}"), ("cat", "{}", MANIFEST), ("extract", "{}", "-C", "{}.d", "--force"),
     ("edit", "{}", "--args", "-c 77"), ("edit", "{}", "--args", "-c 78", "--copy"),
     ("edit", "{}", "--add", "{}.txt"),
@@ -145,3 +146,25 @@ def test_any_shape(
     chosen = random.Random(1).sample(shapes, 60)
     for (place, value), verb in zip(chosen, cycle(VERBS), strict=False):
         answers(verb, changed(manifest, place, value), made[1], here, capfd)
+
+
+RECIPE: dict[str, Any] = {
+    "args": "-c 5\n", "ctx-size": 5, "sampling": {"temperature": 0.5, "stop": ["x"]},
+    "mmproj": {"a": "t.gguf"}, "draft": "t.gguf", "model-args": {"a": "-c 7"},
+    "lora": ["t.gguf:0.5", {"file": "t.gguf", "model": "a"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", [("inspect", "{}", "--recipe"), ("edit", "{}", "--args", "-c 7")])
+def test_any_shape_of_the_recipe(
+    verb: Sequence[str],
+    made: tuple[CommandLine, Path],
+    here: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    manifest = manifest_of(made[1])
+    assert manifest["recipe"] == {}
+    for place in places(RECIPE):
+        for value in VALUES:
+            recipe = changed(RECIPE, place, value)
+            answers(verb, {**manifest, "recipe": recipe}, made[1], here, capfd)

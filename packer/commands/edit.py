@@ -58,16 +58,17 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from packer.bundle.args import own_words
     from packer.edit.apply import COPIED, SHARED, apply
     from packer.edit.edits import Edits, edited
     from packer.edit.opened import held, opened
-    from packer.own_args import own_args
     from packer.templates.load import load
     from packer.windows_exe import path_beside
 
     has_template = args.chat_template not in (None, NO_TEMPLATE)
+    has_args = args.args is not None or args.args_file is not None
     edits = Edits(
-        args=None if args.args is None and args.args_file is None else own_args(args),
+        args=own_words(args.args, args.args_file) if has_args else None,
         add=args.add,
         remove=args.remove,
         template=load(args.chat_template) if has_template else None,

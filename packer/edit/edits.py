@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from packer import manifest
-from packer.edit.args import LORA, MMPROJ, Args
-from packer.edit.args import MODEL as MODEL_FLAG
+from packer.bundle import recipe
+from packer.bundle.args import LORA, MMPROJ, Args, check_options
+from packer.bundle.args import MODEL as MODEL_FLAG
 from packer.edit.edition import Edition, changed
 from packer.edit.models import entries, with_shards, with_template
 from packer.edit.runtime_members import FOLDERS
@@ -19,9 +20,7 @@ from packer.epoch import source_date_epoch
 from packer.extraction import members_named
 from packer.foreign.args import dialect_of, ours, rewritten
 from packer.inputs.collected import Inputs
-from packer.known_options import check_options
 from packer.member_names import check_bundle_name, check_member_name
-from packer.packed_args import with_own
 from packer.sources import FileSource
 from packer.weights_file import FileWeights
 from runtime.args_file import Unexpanded, parse
@@ -95,29 +94,32 @@ def edited(bundle: Bundle, edits: Edits) -> Edition:
         gone.add(MODELS)
     if edits.template is not None or edits.no_template:
         gone.add(TEMPLATE)
-    args = _args(bundle, edits, added, gone, [str(model.get("file")) for model in models])
-    if args is not None:
+    args, text = _args(bundle, edits, added, gone, [str(model.get("file")) for model in models])
+    if text is not None:
         gone.add(ARGS)
     if served.changed:
         gone.add(MODELS)
     kept = [member for member in bundle.members.values() if member.name not in gone]
 
     stated = {
-        **(old or {}),
+        **{key: value for key, value in (old or {}).items() if key != "recipe"},
         "models": models,
         "name": (old or {}).get("name") if edits.name is None else edits.name,
     }
+    if old is not None and (recorded := recipe.of_bundle(bundle)) is not None:
+        names = set(served.names.values())
+        stated["recipe"] = recipe.edited(recorded, args, served=names, removed=removed)
     texts = {
         TEMPLATE: edits.template,
         MODELS: served.text.encode() if served.changed and served.text is not None else None,
-        ARGS: None if args is None else args.encode(),
+        ARGS: None if text is None else text.encode(),
     }
     return Edition(
         changed(
             kept,
             None if old is None else stated,
             weights=added.inputs.sources,
-            others={**added.files, **{n: text for n, text in texts.items() if text is not None}},
+            others={**added.files, **{n: new for n, new in texts.items() if new is not None}},
         ),
         hashed=hashes(bundle, known),
         epoch=source_date_epoch(),
@@ -199,9 +201,9 @@ def _models(
 
 def _args(
     bundle: Bundle, edits: Edits, added: _Added, gone: Collection[str], models: Sequence[str]
-) -> str | None:
-    """The new text of `.args`; None: as it is."""
-    args, had_model, readable = Args([], ""), bool(models), True
+) -> tuple[Args, str | None]:
+    """The new `.args`, and its text; None: as it is."""
+    args, had_model, readable = Args([]), bool(models), True
     dialect = dialect_of(bundle) if bundle.manifest is None else None
     if ARGS in bundle.members:
         try:
@@ -221,7 +223,9 @@ def _args(
     before, had_pair = args.text, args.has(MODEL_FLAG)
     if edits.args is not None:
         # In a file of another tool everything is its user's own.
-        args.own = with_own(args.own, edits.args) if bundle.manifest else edits.args
+        if dialect:
+            args.defaults.clear()
+        args.put_own(edits.args)
         check_options(parse(edits.args, Unexpanded()), finished(bundle.engines))
     replaced = set(added.names)
     args.drop_members([name for name in gone if name not in replaced and name != TEMPLATE])
@@ -234,5 +238,5 @@ def _args(
     if had_model:
         args.ensure_model(models, by_pair=had_pair)
     if readable and args.text == before:
-        return None
-    return rewritten(args.text, dialect) if dialect else args.text
+        return args, None
+    return args, rewritten(args.text, dialect) if dialect else args.text

@@ -11,7 +11,8 @@ from packer import front, manifest, windows_exe
 from packer.archives.engine import packed_engine
 from packer.archives.web_ui import packed_web_ui
 from packer.bundle import Head
-from packer.edit.args import MODEL
+from packer.bundle.args import MODEL
+from packer.bundle.recipe import of_bundle
 from packer.edit.edition import Edition, changed
 from packer.edit.edits import hashes
 from packer.edit.models import models_in
@@ -114,7 +115,7 @@ def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition
     old = bundle.manifest
     known = manifest.expected(old, str(bundle.path)) if old is not None else {}
     kept = without_runtime(bundle.members.values(), ours=old is not None)
-    base = old if old is not None else _first_manifest(bundle)
+    base = {**old, **_recipe(bundle)} if old is not None else _first_manifest(bundle)
     args = None
     if old is None:
         args = _first_args(bundle, base)
@@ -133,6 +134,11 @@ def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition
         hashed=hashes(bundle, known),
         epoch=source_date_epoch(),
     )
+
+
+def _recipe(bundle: Bundle) -> dict[str, Any]:
+    recipe = of_bundle(bundle)
+    return {} if recipe is None else {"recipe": recipe}
 
 
 def _first_args(bundle: Bundle, base: Mapping[str, Any]) -> str | None:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packer.console import note
-from packer.default_args import Draft, Lora, draft_kind
 from packer.inputs.collected import Inputs, bundle_stem
 from packer.inputs.documents import Documents
 from packer.inputs.locate import Located, Locator
 from packer.inputs.lora import parsed
-from packer.models_preset import ModelSection, check_name
+from packer.models_preset import Draft, Lora, ModelSection, check_name, draft_kind
 from runtime.args_file import parse
 from runtime.errors import InputError
 from runtime.model_facts import ADAPTER, PROJECTOR

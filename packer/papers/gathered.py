@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from packer.default_args import CONTEXT
+from packer.bundle.args import CONTEXT, Pair
 from packer.inputs.chosen import ChosenWeights
 from packer.inputs.documents import Documents
 from packer.inputs.small_files import SmallFile, small_file
@@ -30,8 +30,10 @@ class Papers:
     """Facts, for the manifest."""
     members: Mapping[str, Source]
     """The base model's card and the licences, by member name."""
-    options: Sequence[tuple[str, str]]
+    options: Sequence[Pair]
     """Context size and sampling defaults, for `.args`."""
+    sampling: Mapping[str, Any]
+    """These defaults by the names of Hugging Face."""
     warning: str | None
     """What the licence forbids or asks for, in a sentence."""
 
@@ -54,12 +56,13 @@ def gathered(args: argparse.Namespace, weights: ChosenWeights) -> Papers:
     sources = [one for one in (base, own) if one]
     generation = next((one.generation for one in sources if one.generation), {})
     settings = sampling.merged(sampling.recommended(generation, stated), args.sampling)
-    context = [] if args.ctx_size is None else [(CONTEXT, str(args.ctx_size))]
+    context = [] if args.ctx_size is None else [Pair(CONTEXT, str(args.ctx_size))]
     models = weights.inputs.models
     return Papers(
         card=card,
         members=_members(file, args.license, [one for doc in sources for one in doc.licenses]),
         options=[*context, *sampling.pairs(settings)],
+        sampling=settings,
         warning=warning(
             card,
             next((model.facts.license for model in models), None),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from packer.bundle.args import SAMPLING, Pair
 from runtime.errors import InputError
 
 Setting = tuple[str, Any]
@@ -19,25 +20,12 @@ Setting = tuple[str, Any]
 NONE = "none"
 """In place of `NAME=VALUE`: nothing of what was said before."""
 
-OPTIONS = {
-    "temperature": "--temp",
-    "top_k": "--top-k",
-    "top_p": "--top-p",
-    "min_p": "--min-p",
-    "typical_p": "--typical",
-    "repetition_penalty": "--repeat-penalty",
-    "presence_penalty": "--presence-penalty",
-    "frequency_penalty": "--frequency-penalty",
-    "max_new_tokens": "--predict",
-    "stop": "--reverse-prompt",
-}
-"""In the order in which `.args` states them."""
 _STOP = re.compile(r"(?!\.\.\.\Z)[^\0\ud800-\udfff]+")
 """What has a form in UTF-8, and in an argument: `...` would stand for the user's words."""
 _LARGE = 1 << 31  # llama.cpp's integers
 _INTEGERS = ("top_k", "max_new_tokens")
 _STOPS = ("stop", "stop_strings", "stop_sequences")
-_RECOMMENDED = [name for name in OPTIONS if name not in ("max_new_tokens", "stop")]
+_RECOMMENDED = [name for name in SAMPLING if name not in ("max_new_tokens", "stop")]
 """What counts as a recommendation: `max_new_tokens` bounds the Hub's own widget or a benchmark, and
 would cut the answers of a chat."""
 
@@ -75,10 +63,10 @@ def merged(stated: Mapping[str, Any], given: Iterable[Setting]) -> dict[str, Any
     return found
 
 
-def pairs(sampling: Mapping[str, Any]) -> list[tuple[str, str]]:
+def pairs(sampling: Mapping[str, Any]) -> list[Pair]:
     """Options and values for `.args`."""
     listed = []
-    for name, option in OPTIONS.items():
+    for name, option in SAMPLING.items():
         if name in sampling:
             # llama.cpp resolves escapes in stop words.
             texts = (
@@ -86,30 +74,8 @@ def pairs(sampling: Mapping[str, Any]) -> list[tuple[str, str]]:
                 if name == "stop"
                 else [str(sampling[name])]
             )
-            listed += [(option, text) for text in texts]
+            listed += [Pair(option, text) for text in texts]
     return listed
-
-
-def read(options: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], int]:
-    """The defaults that `pairs` wrote at the start of these options.
-
-    Returns:
-        them, and the number of options that they take up.
-    """
-    names = {option: name for name, option in OPTIONS.items()}
-    found: dict[str, Any] = {}
-    for count, (option, text) in enumerate(options):
-        name = names.get(option)
-        if name is None:
-            return found, count
-        value: Any = _number(text)
-        if name == "stop":
-            value = [*found.get("stop", []), text.replace("\\\\", "\\")]
-        longer = {**found, name: value}
-        if not _fits(name, value) or pairs(longer) != list(options[: count + 1]):
-            return found, count
-        found = longer
-    return found, len(options)
 
 
 def checked(name: str, value: Any) -> Setting:
@@ -118,10 +84,10 @@ def checked(name: str, value: Any) -> Setting:
     Raises:
         InputError: there is no such setting, or it is of another type.
     """
-    if name not in OPTIONS:
+    if name not in SAMPLING:
         raise InputError(
             f"there is no sampling default {name!r}",
-            f"There are {', '.join(OPTIONS)}; all others go into `--args`.",
+            f"There are {', '.join(SAMPLING)}; all others go into `--args`.",
         )
     listed = [value] if name == "stop" and isinstance(value, str) else value
     if not _fits(name, listed):

@@ -8,13 +8,14 @@ from typing import Any
 
 import tomli_w
 
+from packer.bundle.args import member_in
+from packer.bundle.recipe import divided, of_bundle
 from packer.front import APE, kind_of
 from packer.inputs.small_files import SmallFile
 from packer.manifest import expected
-from packer.packed_args import PackedArgs, divided
 from packer.papers.facts import NAMES
 from packer.papers.gathered import stated_by
-from packer.recipes.several import member_source, several
+from packer.recipes.fields import FIELDS
 from runtime.args_file import Unexpanded, parse
 from runtime.bundle import (
     ARGS,
@@ -60,46 +61,75 @@ def recipe(path: Path) -> str:
             raise
         except MALFORMED:
             raise InputError(
-                f"the manifest of {path} does not state its models as it should",
+                f"the manifest of {path} does not state its models or recipe as it should",
                 "Download or copy the file again.",
             ) from None
 
 
 def _text(bundle: Bundle, manifest: Mapping[str, Any]) -> str:
-    args = divided(bundle.args, bundle.members)
-    stated = dict(_of_the_model(bundle, manifest, args))
-    stated |= _of_the_runtime(bundle, manifest)
-    stated |= _tables(bundle, manifest, args)
+    recorded = of_bundle(bundle)
+    told = divided(bundle) if recorded is None else recorded
+    stated = _of_the_model(bundle, manifest) | dict(_told(bundle, told))
+    stated |= _of_the_runtime(bundle, manifest) | _tables(bundle, manifest, told)
     document = {key: value for key, value in stated.items() if value not in (None, "", [])}
+    readers = {field.key: field.read for field in FIELDS}
+    for key, value in document.items():
+        readers[key](value, Path())  # as `pack --recipe` will
     plain = tomli_w.dumps(document)
     # In its multi-line texts the library makes one newline of `\r\n`.
     toml = plain if "\\r" in plain else tomli_w.dumps(document, multiline_strings=True)
-    left_out = "".join(f"# not in this recipe: {name}\n" for name in _left_out(bundle, stated))
-    own = refused(parse(args.own, Unexpanded()), bundle.members)
-    return left_out + "".join(f"# not about the model: {printable(one)}\n" for one in own) + toml
+    left_out = _left_out(bundle, document)
+    if recorded is None and MODELS in bundle.members:
+        left_out.append(f"what {MODELS} says of the models")
+    own = refused(parse(told.get("args", ""), Unexpanded()), bundle.members)
+    notes = [f"# not in this recipe: {name}\n" for name in left_out]
+    notes += [f"# not about the model: {printable(one)}\n" for one in own]
+    return "".join(notes) + toml
 
 
-def _of_the_model(
-    bundle: Bundle, manifest: Mapping[str, Any], args: PackedArgs
-) -> Iterator[tuple[str, Any]]:
-    yield "name", manifest.get("name")
-    if MODELS in bundle.members:
-        yield from several(bundle)
-    else:
-        models = manifest.get("models") or []
-        yield "weights", [member_source(bundle, str(model["file"])) for model in models]
-        yield "mmproj", args.mmproj and member_source(bundle, args.mmproj)
-        yield "lora", [member_source(bundle, word) for word in args.loras]
-        yield "draft", args.draft and member_source(bundle, args.draft)
-    yield "chat-template", member_source(bundle, TEMPLATE) if TEMPLATE in bundle.members else None
-    yield "ctx-size", args.context
-    yield "args", args.own
-    yield "add", [member_source(bundle, name) for name in _extra(bundle) if "/" not in name]
-    yield "card", member_source(bundle, BASE_CARD) if BASE_CARD in bundle.members else None
-    yield (
-        "license",
-        [member_source(bundle, name) for name in bundle.members if name.startswith(LICENSES)],
-    )
+def _of_the_model(bundle: Bundle, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def present(name: str) -> str | None:
+        return _source(bundle, name) if name in bundle.members else None
+
+    models = manifest.get("models") or []
+    named = {
+        model["served_as"]: _source(bundle, str(model["file"]))
+        for model in models
+        if "served_as" in model
+    }
+    return {
+        "name": manifest.get("name"),
+        "models": named or None,
+        "weights": [_source(bundle, str(model["file"])) for model in models if not named],
+        "chat-template": present(TEMPLATE),
+        "add": [_source(bundle, name) for name in _extra(bundle) if "/" not in name],
+        "card": present(BASE_CARD),
+        "license": [_source(bundle, name) for name in bundle.members if name.startswith(LICENSES)],
+    }
+
+
+def _told(bundle: Bundle, recipe: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What it was packed with, members of the bundle in place of sources."""
+
+    def source(word: str) -> str:
+        if member_in(word, bundle.members) is None:
+            raise ValueError(f"{word} is not a member")
+        return _source(bundle, word)
+
+    for key, value in recipe.items():
+        if key in ("mmproj", "draft"):
+            table = isinstance(value, dict)
+            yield key, {n: source(one) for n, one in value.items()} if table else source(value)
+        elif key == "lora":
+            yield (
+                key,
+                [
+                    source(one) if isinstance(one, str) else {**one, "file": source(one["file"])}
+                    for one in value
+                ],
+            )
+        elif key != "sampling":
+            yield key, value
 
 
 def _of_the_runtime(bundle: Bundle, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,15 +146,17 @@ def _of_the_runtime(bundle: Bundle, manifest: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _tables(bundle: Bundle, manifest: Mapping[str, Any], args: PackedArgs) -> dict[str, Any]:
+def _tables(
+    bundle: Bundle, manifest: Mapping[str, Any], recipe: Mapping[str, Any]
+) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     stated: dict[str, Any] = {}
     if BASE_CARD in bundle.members:
         card = SmallFile("BASE.md", bundle.read(BASE_CARD), f"{bundle.path}:{BASE_CARD}")
         stated = stated_by(card)
     # With a card to take them from, a recipe without them would not mean that there are none.
-    if args.sampling or stated:
-        tables["sampling"] = args.sampling
+    if stated or "sampling" in recipe:
+        tables["sampling"] = recipe.get("sampling", {})
     facts = manifest.get("card") or {}
     given = {
         name: facts[name] for name in NAMES if name in facts and facts[name] != stated.get(name)
@@ -133,6 +165,11 @@ def _tables(bundle: Bundle, manifest: Mapping[str, Any], args: PackedArgs) -> di
     if given or taken_out:
         tables["card-fields"] = {**given, **taken_out}
     return tables
+
+
+def _source(bundle: Bundle, member: str) -> str:
+    """What names a member of the bundle where `pack` takes a source."""
+    return f"{bundle.path.as_posix()}:{member}"
 
 
 def _extra(bundle: Bundle) -> list[str]:
@@ -150,7 +187,7 @@ def _left_out(bundle: Bundle, stated: Mapping[str, Any]) -> list[str]:
     weights = [
         member.name
         for member in bundle.weights
-        if not any(word.startswith(member_source(bundle, member.name)) for word in named)
+        if not any(word.startswith(_source(bundle, member.name)) for word in named)
         and not _is_later_shard(bundle.header(member))
     ]
     left_out = [name for name in _extra(bundle) if "/" in name] + weights

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packer.default_args import default_args
-from packer.edit.args import LORA, MMPROJ, Args
+from packer.bundle.args import LORA, MMPROJ, Args
+from packer.models_preset import ModelSection
 from runtime.args_file import parse, quote
 
 MEMBERS = {"m.gguf", "it's one.gguf", "eyes.gguf", "l 1.gguf", "d.gguf", "chat_template.jinja"}
@@ -24,12 +25,14 @@ def test_the_user_s_part_is_replaced_and_nothing_else(
     model: str, mmproj: str | None, template: bool, before: list[str], after: list[str]
 ) -> None:
     def written(words: list[str]) -> str:
-        own = " ".join(map(quote, words))
-        return default_args(model, mmproj=mmproj, loras=[], template=template, own=own)
+        first = ModelSection("", model, mmproj)
+        args = Args.of(first, several=False, template=template, defaults=[])
+        args.put_own(" ".join(map(quote, words)))
+        return args.text
 
     args = Args.parsed(written(before), MEMBERS)
     assert args.text == written(before)
-    args.own = " ".join(map(quote, after))
+    args.put_own(" ".join(map(quote, after)))
     assert args.text == written(after)
 
 
@@ -37,6 +40,23 @@ def test_the_user_s_part_is_replaced_and_nothing_else(
 def test_any_text_keeps_its_words(words: list[str]) -> None:
     text = " ".join(map(quote, words))
     assert parse(Args.parsed(text, MEMBERS).text, {}) == parse(text, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "--new\n"),
+        ("-c 256\n", "--new\n"),
+        ("-c\n256\n--temp\n0\n", "-c\n256\n--temp\n0\n--new\n"),
+        ("--top-k\n3\n-n 5\n", "--top-k\n3\n--new\n"),
+        ("--top-k\n3\n--temp\n1\n", "--top-k\n3\n--new\n"),
+        ("-c\n...\n", "--new\n"),
+    ],
+)
+def test_new_words_leave_the_defaults(text: str, expected: str) -> None:
+    args = Args.parsed(text, MEMBERS)
+    args.put_own("--new")
+    assert args.text == expected
 
 
 def test_as_others_write_it() -> None:

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packer.default_args import Draft, Lora
-from packer.models_preset import ModelSection, preset, section_of, served_as, without
+from packer.models_preset import Draft, Lora, ModelSection, preset, section_of, served_as, without
 from runtime.errors import InputError
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True).filter(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from packer.papers.sampling import OPTIONS, merged, pairs, read, recommended, setting
+from packer.papers.sampling import merged, pairs, recommended, setting
 
 
 def test_card_before_generation_config() -> None:
@@ -59,22 +57,3 @@ def test_words(word: str, expected: object) -> None:
 def test_no_words(word: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         setting(word)
-
-
-@settings(deadline=None)
-@given(
-    st.fixed_dictionaries(
-        {},
-        optional={
-            name: st.integers(0, 999) if name in ("top_k", "max_new_tokens") else st.floats(0, 9)
-            for name in OPTIONS
-            if name != "stop"
-        },
-    ),
-    st.lists(st.tuples(st.sampled_from(["-x", "--temp"]), st.text())),
-)
-def test_read_back(defaults: dict[str, object], others: list[tuple[str, str]]) -> None:
-    written = pairs(defaults)
-    found, count = read([*written, *others])
-    assert pairs(found) == [*written, *others][:count]
-    assert read(written) == (defaults, len(written))

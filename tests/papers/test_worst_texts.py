@@ -22,9 +22,9 @@ _LEGACY = (
 )
 _PRESET = (
     "from pathlib import Path; from runtime.errors import InputError\n"
-    "from packer.models_preset import read, served_as, without\n"
+    "from packer.models_preset import served_as, without\n"
     "text = Path(sys.argv[1]).read_text()\n"
-    "try: read(text), served_as(text), without(text, ['x'])\n"
+    "try: served_as(text), without(text, ['x'])\n"
     "except InputError as problem: print(problem.message)\n"
 )
 

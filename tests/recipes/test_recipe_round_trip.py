@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 import zipfile
 from pathlib import Path
@@ -10,13 +11,8 @@ from typing import Any
 
 import pytest
 from helpers.stand_ins import CommandLine, Refused, write_gguf
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from packer.default_args import Lora, default_args
-from packer.packed_args import divided, with_own
-from packer.papers import sampling
-from runtime.errors import InputError
+from helpers.repository import REPOSITORY
 
 CARD = """---
 license: gemma
@@ -42,6 +38,12 @@ def inspected(llamapack: CommandLine, path: Path, *, cwd: Path) -> str:
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     return done.stdout
+
+
+def manifest_of(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        manifest: dict[str, Any] = json.loads(archive.read("llamapack.json"))
+    return manifest
 
 
 @pytest.fixture
@@ -110,6 +112,7 @@ def test_recipe_and_flags_give_the_same_bytes(
     (tmp_path / "again.toml").write_bytes(text.encode())
     again = packed(llamapack, "--recipe", tmp_path / "again.toml", output=tmp_path / "a.llamafile")
     assert again == from_recipe
+    assert str(tmp_path) not in json.dumps(manifest_of(tmp_path / "r.llamafile"))
     assert tomllib.loads(text) == {
         "name": "everything",
         "weights": ["r.llamafile:model.gguf"],
@@ -191,8 +194,7 @@ def test_what_a_recipe_cannot_say_is_named(
 def test_a_manifest_of_another_shape(
     bundle: Path, llamapack: CommandLine, refused: Refused
 ) -> None:
-    with zipfile.ZipFile(bundle) as archive:
-        manifest = json.loads(archive.read("llamapack.json"))
+    manifest = manifest_of(bundle)
     with zipfile.ZipFile(bundle, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("llamapack.json", json.dumps({**manifest, "models": [{"name": "x"}]}))
     assert str(bundle) in refused(llamapack("inspect", "--recipe", bundle))
@@ -206,71 +208,54 @@ def test_only_of_bundles(gguf: Path, llamapack: CommandLine, refused: Refused) -
     assert "not made by llamapack" in line
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", "--new"),
-        ("-c 256\n", "--new"),
-        ("-c\n256\n--temp\n0\n", "-c\n256\n--temp\n0\n--new"),
-        ("--top-k\n3\n-n 5\n", "--top-k\n3\n--new"),
-        ("--top-k\n3\n--temp\n1\n", "--top-k\n3\n--new"),
-        ("'", "--new"),
-    ],
-)
-def test_new_words_leave_the_defaults(text: str, expected: str) -> None:
-    assert with_own(text, "--new") == expected
+def test_an_edit_keeps_it_up_to_date(inputs: Path, llamapack: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "r.llamafile"
+    packed(
+        llamapack, inputs / "model.gguf", "--mmproj", inputs / "mm.gguf", "--ctx-size", "64",
+        "--lora", inputs / "one.gguf", "--args", "--temp 0", "--sampling", "top_k=3", output=path,
+    )  # fmt: skip
+    words = ("--remove", "mm.gguf", "--add", inputs / "two.gguf", "--args=-c\n7")
+    assert llamapack("edit", path, *words).returncode == 0
+    recipe = {"args": "\n-c\n7\n", "ctx-size": 64, "sampling": {"top_k": 3}}
+    recipe["lora"] = ["one.gguf", "two.gguf"]
+    assert manifest_of(path)["recipe"] == recipe
+    assert llamapack("upgrade", path).returncode == 0
+    assert manifest_of(path)["recipe"] == recipe
 
 
-MEMBERS = ["model.gguf", "mm.gguf", "a b.gguf", "chat_template.jinja"]
-_SETTINGS = st.fixed_dictionaries(
-    {},
-    optional={
-        "temperature": st.floats(0, 2) | st.integers(0, 2),
-        "top_k": st.integers(0, 99),
-        "stop": st.lists(
-            st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), min_size=1
-        ),
-    },
-)
+def test_an_edit_of_several_models(inputs: Path, llamapack: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "r.llamafile"
+    packed(
+        llamapack, "--model", f"a={inputs / 'model.gguf'}", "--model", f"b={inputs / 'small.gguf'}",
+        "--mmproj", f"b={inputs / 'mm.gguf'}", "--lora", f"b={inputs / 'two.gguf'}:0.50",
+        "--lora", inputs / "one.gguf", "--model-args", "b=-c 64", output=path,
+    )  # fmt: skip
+    assert llamapack("edit", path, "--remove", "two.gguf").returncode == 0
+    recipe = manifest_of(path)["recipe"]
+    assert recipe["lora"] == [{"file": "one.gguf", "model": "a"}]
+    assert recipe["mmproj"] == {"b": "mm.gguf"}
+    assert llamapack("edit", path, "--remove", "small.gguf", "mm.gguf").returncode == 0
+    assert manifest_of(path)["recipe"] == {"lora": [{"file": "one.gguf", "model": "a"}]}
+    text = inspected(llamapack, Path(path.name), cwd=tmp_path)
+    (tmp_path / "again.toml").write_text(text)
+    again = packed(llamapack, "--recipe", tmp_path / "again.toml", output=tmp_path / "a.llamafile")
+    assert again == path.read_bytes()
 
 
-@settings(deadline=None)
-@given(
-    weights=st.fixed_dictionaries(
-        {
-            "mmproj": st.sampled_from([None, "mm.gguf"]),
-            "loras": st.lists(
-                st.sampled_from([Lora("a b.gguf"), Lora("mm.gguf", "1.")]), max_size=2
-            ),
-            "template": st.booleans(),
-        }
-    ),
-    context=st.none() | st.integers(0, 9999),
-    defaults=_SETTINGS,
-    own=st.text(" \n\t\r'\"\\#ab-$", max_size=12)
-    | st.sampled_from(["-c 5\n", "--temp\n0\n", "-m\n"]),
-)
-def test_args_are_divided_as_they_were_joined(
-    weights: dict[str, Any],
-    context: int | None,
-    defaults: dict[str, object],
-    own: str,
+def test_arguments_that_another_program_put_in(
+    inputs: Path, llamapack: CommandLine, tmp_path: Path
 ) -> None:
-    def joined(own: str, context: int | None, defaults: dict[str, object]) -> str:
-        options = [] if context is None else [("-c", str(context))]
-        return default_args(
-            "model.gguf", own=own, defaults=[*options, *sampling.pairs(defaults)], **weights
-        )
+    path = tmp_path / "r.llamafile"
+    packed(llamapack, inputs / "model.gguf", "--args", "--temp 0", output=path)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr(".args", "-m\nmodel.gguf\n--lora\none.gguf\n-c 7\n")
+    assert tomllib.loads(inspected(llamapack, path, cwd=tmp_path))["args"] == (
+        "--lora\none.gguf\n-c 7\n"
+    )
 
-    try:
-        text = joined(own, context, defaults)
-    except InputError:
-        return
-    found = divided(text, MEMBERS)
-    assert found.mmproj == weights["mmproj"]
-    assert found.loras == [
-        f"{one.member}:{one.scale}" if one.scale else one.member for one in weights["loras"]
-    ]
-    assert joined(found.own, found.context, found.sampling) == text
-    if not own.strip():
-        assert (found.context, found.sampling, found.own) == (context, defaults, "")
+
+def test_of_an_earlier_bundle(llamapack: CommandLine, tmp_path: Path) -> None:
+    path = shutil.copy(REPOSITORY / "tests" / "data" / "earlier.bundle", tmp_path / "e.llamafile")
+    stated = tomllib.loads(inspected(llamapack, Path("e.llamafile"), cwd=tmp_path))
+    assert "recipe" not in manifest_of(path)
+    assert (stated["weights"], stated["args"]) == (["e.llamafile:tiny.gguf"], "-c 512\n")

@@ -1,0 +1,288 @@
+"""The layers of `.args`: members that it names, defaults, and the words of the packer's user.
+
+Grammar: runtime/args_file.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from packer.engine.targets import for_this_machine
+from packer.models_preset import ModelSection, lora_option
+from runtime.args_file import USER_WORDS, Unexpanded, merge, parse, quote, words_and_ends
+from runtime.bundle import MODELS, TEMPLATE
+from runtime.errors import InputError
+
+CONTEXT = "-c"
+SAMPLING = {
+    "temperature": "--temp",
+    "top_k": "--top-k",
+    "top_p": "--top-p",
+    "min_p": "--min-p",
+    "typical_p": "--typical",
+    "repetition_penalty": "--repeat-penalty",
+    "presence_penalty": "--presence-penalty",
+    "frequency_penalty": "--frequency-penalty",
+    "max_new_tokens": "--predict",
+    "stop": "--reverse-prompt",
+}
+"""Sampling defaults and their options, in the order in which `.args` states them."""
+
+MODEL, MMPROJ, LORA, DRAFT = "-m", "--mmproj", "--lora", "-md"
+_SPEC_TYPE = "--spec-type"  # says how the draft model before it is used, and names no member
+_PRESET, _TEMPLATE_FILE = "--models-preset", "--chat-template-file"
+
+# The order of the pairs, with the other spellings of llama.cpp.
+_RANKS = {
+    MODEL: 0, "--model": 0,
+    MMPROJ: 1, "-mm": 1,
+    LORA: 2, "--lora-scaled": 2, "--control-vector": 2, "--control-vector-scaled": 2,
+    DRAFT: 3, "--model-draft": 3, _SPEC_TYPE: 3, _PRESET: 3,
+    _TEMPLATE_FILE: 4,
+}  # fmt: skip
+_MODEL_FLAGS = (MODEL, "--model")
+_DRAFT_FLAGS = (DRAFT, "--model-draft")
+_DEFAULTS = {flag: rank for rank, flag in enumerate((CONTEXT, *SAMPLING.values()))}
+
+_AS_WRITTEN = re.compile(r"-\S*\n")
+_OWN_LIMIT = 1 << 20  # bytes
+
+# Read after all options, and loads nothing: native/engine/main.cpp.
+_HARMLESS = "--version"
+_UNKNOWN = "ERROR unknown argument: "
+_SECONDS = 20  # it takes 20 ms
+_OURS = ("LLAMAPACK_", "LLAMA_ARG_")
+
+
+class Pair(NamedTuple):
+    """A flag and its value."""
+
+    flag: str
+    value: str
+    """A member is named as it is written: perhaps with `/zip/` before, or with a scale behind."""
+
+    @property
+    def text(self) -> str:
+        """How llamapack writes it: a word on each line."""
+        return f"{self.flag}\n{quote(self.value)}\n"
+
+    @property
+    def member(self) -> str:
+        """The name of the member, with the scale if there is one."""
+        return self.value.removeprefix("/zip/")
+
+    def names(self, members: Collection[str]) -> str | None:
+        """Which of these members it names, if any."""
+        return member_in(self.member, members)
+
+
+@dataclass
+class Args:
+    """The text of `.args` in its parts."""
+
+    pairs: list[Pair]
+    """Options that name members."""
+    defaults: list[Pair] = field(default_factory=list)
+    """Context size and sampling defaults."""
+    own: str = ""
+    """The user's part, from the end of the others on."""
+
+    @classmethod
+    def of(
+        cls, first: ModelSection, *, several: bool, template: bool, defaults: Iterable[Pair]
+    ) -> Args:
+        """What a bundle starts with when its user says nothing else.
+
+        Args:
+            first: the model to start with.
+            several: whether `models.ini` says what belongs to each model.
+            template: whether the bundle has a chat template of its own.
+
+        Raises:
+            InputError: an adapter has a name that options cannot hold.
+        """
+        args = cls([Pair(MODEL, first.model)], list(defaults))
+        if first.mmproj is not None:
+            args.pairs.append(Pair(MMPROJ, first.mmproj))
+        args.pairs += [Pair(*lora_option(lora)) for lora in first.loras]
+        if first.draft is not None:
+            args.pairs.append(Pair(DRAFT, first.draft.member))
+            if first.draft.kind:
+                args.pairs.append(Pair(_SPEC_TYPE, first.draft.kind))
+        if several:
+            args.pairs.append(Pair(_PRESET, f"/zip/{MODELS}"))
+        args.set_template(template)
+        return args
+
+    @classmethod
+    def parsed(cls, text: str, members: Collection[str], *, outside: bool = False) -> Args:
+        """Divide the text of a bundle with these members.
+
+        Options in the form in which llamapack writes them end where that form ends, so that words
+        of the user's which say the same stay theirs, with all blanks around them.
+
+        Args:
+            outside: whether weights lie beside the bundle, so that any name is one of a file.
+
+        Raises:
+            InputError: a quote is not closed.
+        """
+        words = list(words_and_ends(text, Unexpanded()))
+        options = [
+            (Pair(flag, value), end)
+            for (flag, _), (value, end) in zip(words[::2], words[1::2], strict=False)
+        ]
+        args = cls([])
+        end = own = 0
+        for pair, after in options:
+            known = outside or pair.names(members) is not None
+            known = known or (bool(args.pairs) and pair.flag == _SPEC_TYPE)
+            as_written = text.startswith(pair.text, own)
+            if pair.flag not in _RANKS or not known or (own and not as_written):
+                break
+            args.pairs.append(pair)
+            end = after
+            own += len(pair.text) if as_written else 0
+        args.own = text[own:] if own or not args.pairs else text[end:].lstrip(" \t\r\n")
+        least = 0
+        for pair, _ in options[len(args.pairs) :]:
+            rank = _DEFAULTS.get(pair.flag, -1)
+            as_written = args.own.startswith(pair.text) and pair.value != USER_WORDS
+            if rank < least or not as_written:
+                break
+            args.defaults.append(pair)
+            args.own = args.own.removeprefix(pair.text)
+            least = rank
+        return args
+
+    @property
+    def text(self) -> str:
+        """What `.args` is to hold."""
+        text = "".join(pair.text for pair in (*self.pairs, *self.defaults))
+        return text + self.own.rstrip("\n") + "\n" if self.own.strip() else text
+
+    @property
+    def names_model(self) -> bool:
+        """Whether a model is named anywhere."""
+        words = [flag for flag, _ in self.pairs] + parse(self.own, os.environ)
+        return any(word in _MODEL_FLAGS for word in words)
+
+    def put_own(self, words: str) -> None:
+        """Put words of the user's in place of the present ones.
+
+        Those in the form of llamapack's come after an empty line, which divides them.
+        """
+        self.own = f"\n{words}" if _AS_WRITTEN.match(words.rstrip("\n")) else words
+
+    def put(self, flag: str, value: str) -> None:
+        """Add a pair in its place."""
+        pair = Pair(flag, value)
+        later = [n for n, other in enumerate(self.pairs) if _RANKS[other.flag] > _RANKS[flag]]
+        self.pairs.insert(later[0] if later else len(self.pairs), pair)
+
+    def has(self, flag: str) -> bool:
+        """Whether there is a pair of this meaning."""
+        return any(_RANKS[pair.flag] == _RANKS[flag] for pair in self.pairs)
+
+    def members_of(self, *flags: str) -> list[str]:
+        """The members that pairs with these flags name."""
+        return [pair.member for pair in self.pairs if pair.flag in flags]
+
+    def drop_members(self, removed: Collection[str]) -> None:
+        """Remove the pairs that name these members."""
+        drafts = [pair for pair in self.pairs if pair.flag in _DRAFT_FLAGS]
+        self.pairs = [pair for pair in self.pairs if pair.names(removed) is None]
+        if drafts and not any(pair in self.pairs for pair in drafts):
+            self.pairs = [pair for pair in self.pairs if pair.flag != _SPEC_TYPE]
+
+    def ensure_model(self, models: Iterable[str], *, by_pair: bool = False) -> None:
+        """Name the first of these models if none is named.
+
+        Args:
+            by_pair: whether a model that only the user's own words name does not count.
+        """
+        first = next(iter(models), None)
+        if first is not None and not (self.has(MODEL) if by_pair else self.names_model):
+            self.put(MODEL, first)
+
+    def set_template(self, present: bool) -> None:
+        """Name the bundle's chat template, or no longer."""
+        self.pairs = [pair for pair in self.pairs if pair.flag != _TEMPLATE_FILE]
+        if present:
+            self.put(_TEMPLATE_FILE, f"/zip/{TEMPLATE}")
+
+
+def member_in(value: str, members: Collection[str]) -> str | None:
+    """The member that `NAME` or `NAME:SCALE` names, if it is one of these."""
+    return next((name for name in (value, value.rpartition(":")[0]) if name in members), None)
+
+
+def own_words(words: str | None, file: Path | None) -> str:
+    """What `--args` or `--args-file` says.
+
+    Raises:
+        InputError: the file has no text of arguments.
+    """
+    if words is not None or file is None:
+        return words or ""
+    if not file.is_file() or file.stat().st_size > _OWN_LIMIT:
+        raise InputError(f"{file} is not a file of arguments", "Give a text file of words.")
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is not UTF-8 text", "Give a text file of words.") from None
+
+
+def check_options(words: Sequence[str], engines: Mapping[str, Path]) -> None:
+    """Ask an engine whether it knows all options among default arguments.
+
+    Args:
+        words: of `.args`, variables not expanded: what they stand for is known to the user alone.
+        engines: folders of the engines in question by target; those that do not run on this machine
+            cannot be asked.
+
+    Raises:
+        InputError: it does not know one.
+    """
+    program = _program(engines) if words else None
+    if program is None:
+        return
+    # The user's own words follow, or stand in place of `...`: they may be the value of an option.
+    unknown = _unknown([str(program), _HARMLESS, *merge(words, [_HARMLESS])])
+    if unknown is not None and "$" not in unknown:
+        raise InputError(
+            f"the default arguments have {unknown!r}, which the engine does not know",
+            "`llamapack run MODEL --help` lists all options; a text with blanks needs quotes.",
+        )
+
+
+def _program(engines: Mapping[str, Path]) -> Path | None:
+    try:
+        here = for_this_machine()
+    except InputError:
+        return None
+    return next((engines[one.name] / one.executable for one in here if one.name in engines), None)
+
+
+def _unknown(command: Sequence[str]) -> str | None:
+    """The word that an engine complains about, if it does."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None  # Whatever ails it is not to be found out here.
+    lines = done.stderr.decode(errors="replace").splitlines()
+    return next((line[len(_UNKNOWN) :] for line in lines if line.startswith(_UNKNOWN)), None)
