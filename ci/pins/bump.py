@@ -20,7 +20,7 @@ from ci.ending import status_of
 from ci.pins.flags import changes, flags
 from ci.pins.toml_text import replaced
 from packer.console import note
-from packer.engine import layout, native, npm, npm_package, pins, source
+from packer.engine import layout, native, npm, pins, source
 from packer.engine.build import build, build_web_ui
 from packer.engine.pins import Pins
 from packer.engine.targets import for_this_machine
@@ -73,10 +73,10 @@ def _opened(old: Pins, version: str, scratch: Path) -> tuple[Path, dict[str, str
     """The new sources, and the values that pin them."""
     integrity = _integrity(old, old.package, version)
     note(f"fetching {old.package} {version}")
-    tarball = npm_package.download(old.package, version, old.node, scratch, layout.log("source"))
-    npm_package.check_integrity(tarball, integrity)
-    bundle = npm_package.extract(tarball, old.bundle, scratch / "release.bundle")
-    stated = npm_package.extract(tarball, _RELEASE, scratch / "release.json")
+    tarball = npm.download(old.package, version, old.node, scratch, layout.log("source"))
+    npm.check_integrity(tarball, integrity)
+    bundle = npm.extract(tarball, old.bundle, scratch / "release.bundle")
+    stated = npm.extract(tarball, _RELEASE, scratch / "release.json")
     commit = _git("ls-remote", str(bundle), "HEAD").split()[0]
     sources = scratch / "llama.cpp"
     source.checkout(bundle, commit, sources)

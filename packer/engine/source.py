@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from packer.console import note
-from packer.engine import layout, logged, npm_package
+from packer.engine import layout, logged, npm
 from packer.engine.lock import locked
 from packer.engine.pins import Pins
 from runtime.errors import InputError
@@ -36,9 +36,9 @@ def ready(pins: Pins) -> Path:
         logged.start(layout.log("source"))
         with layout.unfinished(layout.source()) as scratch:
             log = layout.log("source")
-            tarball = npm_package.download(pins.package, pins.version, pins.node, scratch, log)
-            npm_package.check_integrity(tarball, pins.integrity)
-            bundle = npm_package.extract(tarball, pins.bundle, scratch / "release.bundle")
+            tarball = npm.download(pins.package, pins.version, pins.node, scratch, log)
+            npm.check_integrity(tarball, pins.integrity)
+            bundle = npm.extract(tarball, pins.bundle, scratch / "release.bundle")
             checkout(bundle, pins.commit, scratch / "llama.cpp")
             (scratch / "llama.cpp").rename(place)
     return place

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from packer.console import note
-from packer.engine import cache, layout, logged, npm_package, sums
+from packer.engine import cache, layout, logged, npm, sums
 from packer.engine import pins as engine_pins
 from packer.engine.lock import locked
 from packer.engine.native import directory
@@ -52,11 +52,11 @@ def add(module: Module) -> Path:
             logged.start(log)
             with layout.unfinished(layout.gpu()) as folder:
                 node = engine_pins.load(directory()).node
-                tarball = npm_package.download(module.package, module.version, node, folder, log)
-                npm_package.check_integrity(tarball, module.integrity)
+                tarball = npm.download(module.package, module.version, node, folder, log)
+                npm.check_integrity(tarball, module.integrity)
                 ready = folder / "module"
                 ready.mkdir()
-                npm_package.extract(tarball, module.file, ready / module.name)
+                npm.extract(tarball, module.file, ready / module.name)
                 listing = sums.listing([ready / module.name])
                 (ready / sums.NAME).write_text(listing, encoding="utf-8", newline="")
                 _check(module, ready / module.name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from small_release import Release, pack
 
-from packer.engine import npm_package, pins, source
+from packer.engine import npm, pins, source
 from runtime.errors import InputError
 
 
@@ -19,7 +19,7 @@ def downloads(cache_root: Path, release: Release, monkeypatch: pytest.MonkeyPatc
         made.append(Path(shutil.copy2(release.tarball, folder)))
         return made[-1]
 
-    monkeypatch.setattr(npm_package, "download", download)
+    monkeypatch.setattr(npm, "download", download)
     return made
 
 
@@ -55,13 +55,13 @@ def test_a_tampered_tarball_is_refused(
 def test_a_tarball_without_the_bundle_is_refused(release: Release, tmp_path: Path) -> None:
     pack(release.tarball, {"package/README": b"nothing"})
     with pytest.raises(InputError, match=r"small-1\.0\.0\.tgz: it holds no `package/x`"):
-        npm_package.extract(release.tarball, "package/x", tmp_path / "x")
+        npm.extract(release.tarball, "package/x", tmp_path / "x")
 
 
 def test_a_truncated_tarball_is_refused(release: Release, tmp_path: Path) -> None:
     release.tarball.write_bytes(release.tarball.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"small-1\.0\.0\.tgz: "):
-        npm_package.extract(release.tarball, "package/evil.js", tmp_path / "x")
+        npm.extract(release.tarball, "package/evil.js", tmp_path / "x")
 
 
 def test_another_commit_is_refused(

@@ -13,7 +13,7 @@ from small_release import integrity, pack
 from structure_samples import Files
 
 from packer.cli import main
-from packer.engine import cache, native, npm_package
+from packer.engine import cache, native, npm
 from packer.engine.structure import check_module
 from packer.engine.structure.systems import system
 from packer.engine.targets import TARGETS
@@ -94,7 +94,7 @@ def small_module(
         copy.write_bytes(tarball.read_bytes())
         return copy
 
-    monkeypatch.setattr(npm_package, "download", download)
+    monkeypatch.setattr(npm, "download", download)
     monkeypatch.setattr(pins, "load", lambda sources=None: [module])
     return module
 
@@ -125,7 +125,7 @@ def test_another_tarball_is_refused(
         (folder / "module-1.tgz").write_bytes(gzip.compress(b"something else"))
         return folder / "module-1.tgz"
 
-    monkeypatch.setattr(npm_package, "download", download)
+    monkeypatch.setattr(npm, "download", download)
     with pytest.raises(InputError, match="not the pinned file"):
         modules.add(small_module)
     assert list((cache_root / "gpu").iterdir()) == []
