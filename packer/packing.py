@@ -34,11 +34,11 @@ from packer.inputs.extra_files import extra_files
 from packer.inputs.small_files import small_file
 from packer.inputs.zipped import named_member
 from packer.member_names import check_bundle_name
+from packer.metadata.model_metadata import Papers, gathered
 from packer.models_preset import preset
 from packer.output import output_file, terminable
 from packer.output_place import Place, output_place
 from packer.pack import Plan, pack
-from packer.papers.gathered import Papers, gathered
 from packer.parts.files import part_files
 from packer.plans import planned
 from packer.progress import progress

@@ -43,7 +43,7 @@ def test_the_layers_are_kept(copy: Path) -> None:
         ("packer/pack.py", "ci.words", "ci uses packer, packer uses runtime"),
         ("packer/polyglot/head.py", "packer.engine.native", "layers of packer"),
         ("packer/engine/build.py", "packer.cosmo.cache", "layers of packer"),
-        ("packer/inputs/documents.py", "packer.papers.licenses", "layers of packer"),
+        ("packer/inputs/documents.py", "packer.metadata.licenses", "layers of packer"),
         ("packer/convert/converter.py", "packer.inputs.kinds", "layers of packer"),
         ("packer/commands/demo.py", "packer.cli", "layers of packer"),
         ("runtime/machine/machine.py", "runtime.launch.plan", "layers of runtime"),

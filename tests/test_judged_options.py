@@ -7,7 +7,7 @@ from helpers.repository import REPOSITORY
 from helpers.stand_ins import CommandLine
 
 from ci.options import made
-from packer.papers import sampling
+from packer.metadata import sampling
 from runtime.data_args import is_refused, refused
 from runtime.judged_options import JUDGED_OPTIONS
 

@@ -19,11 +19,11 @@ from cyclonedx.spdx import fixup_id
 from cyclonedx.validation.json import JsonStrictValidator
 
 from packer import __version__
-from packer.card.tasks import Task, task
 from packer.engine import native, pins, source
 from packer.epoch import source_date_epoch
 from packer.gpu import modules
 from packer.inspection import described
+from packer.metadata.tasks import Task, task
 from packer.provenance import hexadecimal
 from runtime.bundle import Bundle
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packer.foreign.named import named_runtime
 from packer.front import FORMATS
-from packer.papers.flags import add_defaults, add_papers
+from packer.metadata.flags import add_defaults, add_papers
 from packer.sizes import parse_size
 from packer.windows_exe import CHOICES
 

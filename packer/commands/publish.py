@@ -106,7 +106,7 @@ def _card(
     sums: Mapping[str, str],
 ) -> bytes:
     """The contents of README.md: the user's own file, or what `llamapack card` makes."""
-    from packer.card.make import made
+    from packer.metadata.make import made
 
     if args.card is None:
         return made(files, bundle, sums, repo=word, folder=args.template).encode()

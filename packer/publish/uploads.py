@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from packer.card.facts import licence_texts
+from packer.metadata.card import licence_texts
 from packer.parts.layout import LaidFile, Layout
 from runtime import parts, sha256_file
 from runtime.bundle import Bundle

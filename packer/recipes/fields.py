@@ -10,7 +10,7 @@ from typing import Any
 from packer.front import APE, FORMATS
 from packer.gpu.sources import AUTO
 from packer.gpu.sources import CHOICES as GPU_SOURCES
-from packer.papers import facts
+from packer.metadata.fields import checked
 from packer.recipes import values
 from packer.sizes import PART_SIZE
 from packer.windows_exe import CHOICES as WINDOWS
@@ -60,7 +60,7 @@ FIELDS = (
     Field("add", "--add", "add", values.sources, default=()),
     Field("card", "--card", "card", values.card),
     Field(
-        "card-fields", "--card-field", "card_field", values.table(facts.checked),
+        "card-fields", "--card-field", "card_field", values.table(checked),
         default=(), adds_up=True,
     ),
     Field("license", "--license", "license", values.sources, default=()),

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from packer.foreign.named import named_runtime
 from packer.inputs.chosen import AUTO
-from packer.papers import sampling
-from packer.papers.gathered import NO_CARD
+from packer.metadata import sampling
+from packer.metadata.model_metadata import NO_CARD
 from packer.sizes import parse_size
 from packer.templates.named import names
 

@@ -13,8 +13,8 @@ from packer.bundle.recipe import divided, of_bundle
 from packer.front import APE, kind_of
 from packer.inputs.small_files import SmallFile
 from packer.manifest import expected
-from packer.papers.facts import NAMES
-from packer.papers.gathered import stated_by
+from packer.metadata.fields import NAMES
+from packer.metadata.model_metadata import stated_by
 from packer.recipes.fields import FIELDS
 from runtime.args_file import Unexpanded, parse
 from runtime.bundle import (

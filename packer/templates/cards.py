@@ -8,7 +8,7 @@ from typing import Any
 
 from packer.console import warning
 from packer.inputs.collected import Inputs
-from packer.papers.front_matter import front_matter
+from packer.metadata.front_matter import front_matter
 from packer.templates.legacy import HISTORY_FIELD, PROMPT_FIELD, LegacyTemplates, to_jinja
 from packer.templates.texts import text_of
 from runtime.errors import InputError

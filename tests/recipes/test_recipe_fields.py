@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from packer import commands
-from packer.papers import sampling
+from packer.metadata import sampling
 from packer.recipes.completed import completed
 from packer.recipes.fields import FIELDS, OF_THE_RUN
 

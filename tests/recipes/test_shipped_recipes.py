@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from packer.papers import sampling
-from packer.papers.facts import merged
-from packer.papers.licenses import warning
+from packer.metadata import sampling
+from packer.metadata.fields import merged
+from packer.metadata.licenses import warning
 from packer.recipes.completed import completed
 from packer.recipes.read import found, names
 from packer.sources import FileSource

@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from packer.papers.sampling import merged, pairs, recommended, setting
+from packer.metadata.sampling import merged, pairs, recommended, setting
 
 
 def test_card_before_generation_config() -> None:

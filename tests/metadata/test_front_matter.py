@@ -11,8 +11,8 @@ from helpers.old_cards import GEMMA_CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packer.papers.facts import carried, checked
-from packer.papers.front_matter import front_matter
+from packer.metadata.fields import carried, checked
+from packer.metadata.front_matter import front_matter
 from runtime.errors import InputError
 
 # As a quantizer's card quotes the one of its base model.

@@ -9,7 +9,7 @@ from helpers.costs import cheap
 
 _FRONT_MATTER = (
     "from pathlib import Path; from runtime.errors import InputError\n"
-    "from packer.papers.front_matter import front_matter\n"
+    "from packer.metadata.front_matter import front_matter\n"
     "try: front_matter(Path(sys.argv[1]).read_text(), 'README.md')\n"
     "except InputError as problem: print(problem.message)\n"
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from packer.card.facts import facts
-from packer.card.render import render
+from packer.metadata.card import facts
+from packer.metadata.render import render
 from packer.parts.layout import Layout
 from runtime.bundle import Bundle
 from runtime.download.settings import settings

@@ -9,11 +9,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packer.card.front_matter import FIELDS, without, write
-from packer.card.licenses import license_fields
-from packer.card.metadata import general
-from packer.card.systems import systems
-from packer.card.tasks import task
+from packer.metadata.front_matter_writer import FIELDS, without, write
+from packer.metadata.gguf_fields import general
+from packer.metadata.license_fields import license_fields
+from packer.metadata.platforms import systems
+from packer.metadata.tasks import task
 from runtime.gguf_header import Array, Header, Value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from packer.license_files import license_files
-from packer.papers.licenses import warning
+from packer.metadata.licenses import warning
 
 PAGE = "https://hub.example/org/repo"
 

@@ -12,9 +12,9 @@ from packer.inputs.chosen import ChosenWeights
 from packer.inputs.documents import Documents
 from packer.inputs.small_files import SmallFile, small_file
 from packer.member_names import check_member_name
-from packer.papers import facts, sampling
-from packer.papers.front_matter import front_matter
-from packer.papers.licenses import warning
+from packer.metadata import fields, sampling
+from packer.metadata.front_matter import front_matter
+from packer.metadata.licenses import warning
 from packer.sources import BytesSource, Source
 from runtime.bundle import BASE_CARD, LICENSES
 from runtime.errors import InputError
@@ -52,7 +52,7 @@ def gathered(args: argparse.Namespace, weights: ChosenWeights) -> Papers:
     stated = stated_by(file) if file else {}
     if base and not _is_quantized(stated):
         stated = {**stated, "base_model": base.repo, "base_model_relation": "quantized"}
-    card = facts.merged(stated, args.card_field)
+    card = fields.merged(stated, args.card_field)
     sources = [one for one in (base, own) if one]
     generation = next((one.generation for one in sources if one.generation), {})
     settings = sampling.merged(sampling.recommended(generation, stated), args.sampling)
@@ -78,7 +78,7 @@ def stated_by(card: SmallFile) -> dict[str, Any]:
     Raises:
         InputError: it is no text, or its YAML is broken.
     """
-    return facts.carried(front_matter(card.text, card.origin))
+    return fields.carried(front_matter(card.text, card.origin))
 
 
 def _card_file(own: Documents | None, base: Documents | None, card: str | None) -> SmallFile | None:

@@ -9,9 +9,9 @@ from shlex import quote
 
 import jinja2
 
-from packer.card import front_matter
-from packer.card.facts import Facts
 from packer.data_folders import data_folder
+from packer.metadata import front_matter_writer
+from packer.metadata.card import Facts
 from packer.sizes import in_words
 from runtime.errors import InputError
 
@@ -52,7 +52,7 @@ def render(card: Facts, folder: Path | None = None) -> str:
     except Exception as problem:  # whatever a maintainer's template comes to
         raise InputError(*_explained(problem)) from None
     body = re.sub(r"\n{3,}", "\n\n", body).strip("\n")
-    parts = [front_matter.write(card.front_matter), f"{body}\n"]
+    parts = [front_matter_writer.write(card.front_matter), f"{body}\n"]
     if card.base_card:
         # As it is: blank lines may mean something in it.
         parts.append(f"---\n\n{card.base_card}")

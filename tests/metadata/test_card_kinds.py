@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from helpers.card_blocks import blocks
 
-from packer.card.facts import Facts, facts, starting_context
-from packer.card.render import render
-from packer.card.systems import systems
-from packer.card.tasks import Task
+from packer.metadata.card import Facts, facts, starting_context
+from packer.metadata.platforms import systems
+from packer.metadata.render import render
+from packer.metadata.tasks import Task
 from packer.parts.layout import hashed, layout
 from runtime.download.words import HubWord
 

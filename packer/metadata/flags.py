@@ -48,12 +48,12 @@ def _tokens(word: str) -> int:
 
 # Not imported at the top: YAML takes a while, and few command lines have these flags.
 def _setting(word: str) -> tuple[str, Any]:
-    from packer.papers.sampling import setting
+    from packer.metadata.sampling import setting
 
     return setting(word)
 
 
 def _card_field(word: str) -> tuple[str, Any]:
-    from packer.papers.facts import field
+    from packer.metadata.fields import field
 
     return field(word)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from packer.papers.front_matter import parsed
+from packer.metadata.front_matter import parsed
 from runtime.errors import InputError
 
 Fact = tuple[str, Any]

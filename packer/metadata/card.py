@@ -8,13 +8,13 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
-from packer.card import metadata
-from packer.card.acceleration import Module, compiles, modules
-from packer.card.front_matter import FIELDS, unique, without
-from packer.card.licenses import license_fields
-from packer.card.systems import System, systems
-from packer.card.tasks import Task, conversational, task
 from packer.inspection import described
+from packer.metadata import gguf_fields
+from packer.metadata.acceleration import Module, compiles, modules
+from packer.metadata.front_matter_writer import FIELDS, unique, without
+from packer.metadata.license_fields import license_fields
+from packer.metadata.platforms import System, systems
+from packer.metadata.tasks import Task, conversational, task
 from packer.parts.layout import Layout
 from runtime.bundle import BASE_CARD, LICENSES, Bundle
 from runtime.download.words import HubWord
@@ -43,7 +43,7 @@ class Facts:
     """What the templates can use; None, or an empty list, stands for what nobody knows."""
 
     front_matter: Mapping[str, Any]
-    """By the Hub's names, all of `packer.card.front_matter.FIELDS`."""
+    """By the Hub's names, all of `packer.metadata.front_matter_writer.FIELDS`."""
     title: str
     description: str | None
     sections: Sequence[tuple[str, str]]
@@ -186,7 +186,7 @@ def _fields(
     license_file: str | None,
 ) -> dict[str, Any]:
     """The front matter, and what else is known by the Hub's names."""
-    own, inside = metadata.stated(manifest), metadata.general(header)
+    own, inside = gguf_fields.stated(manifest), gguf_fields.general(header)
     if "license" in own:
         # Names and links of one licence say nothing about another one.
         inside = {name: value for name, value in inside.items() if not name.startswith("license")}

@@ -1,1 +1,0 @@
-"""Model cards: the README.md that a bundle is published with, read from the bundle."""
