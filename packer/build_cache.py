@@ -1,4 +1,4 @@
-"""Where everything that is built once and used often lies: outside the repository."""
+"""The folder for everything that is built once and used often, outside the repository."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def root() -> Path:
     except RuntimeError:
         raise InputError(
             "there is no home directory to keep engines in",
-            "set `LLAMAPACK_BUILD_CACHE` to a directory",
+            "Set `LLAMAPACK_BUILD_CACHE` to a directory.",
         ) from None
     return home / ".cache" / "llamapack-build"

@@ -23,13 +23,13 @@ _LOCKS = ("source", modules.LOCK, "gpu-sources", "web-ui", stubs.FOLDER, cosmo.K
 
 
 def clean(*, everything: bool) -> int:
-    """Remove what builds left behind, and what was made from other sources than those of now.
+    """Remove leftovers of builds, and builds from other sources than the current ones.
 
     The user's downloads stay, and environments, and what upstream's sources were compiled to, which
     makes the next build short.
 
     Args:
-        everything: remove also what is current.
+        everything: also remove current builds.
 
     Returns:
         The number of bytes freed.
@@ -43,7 +43,8 @@ def clean(*, everything: bool) -> int:
                 locks.enter_context(locked(layout.lock(name), wait=False))
             except Busy:
                 raise InputError(
-                    f"{name} is being made by another llamapack", "clean when it is done"
+                    f"{name} is being built by another llamapack",
+                    "Run `llamapack engine clean` again when it is done.",
                 ) from None
         root = build_cache.root()
         places = [root / "logs", layout.zig_cache(), layout.npm_cache()]

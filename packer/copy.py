@@ -23,7 +23,7 @@ _MAPPED = 64  # likewise for pieces of a mapped file, which take no memory until
 
 
 class Destination(Protocol):
-    """Where an archive goes: a growing file whose earlier bytes can be mended."""
+    """Where an archive goes: a growing file whose earlier bytes can be corrected."""
 
     @property
     def position(self) -> int:
@@ -42,7 +42,7 @@ class Destination(Protocol):
         """Append the next `count` bytes of `source` without passing them through this process.
 
         Returns:
-            what was written, piece by piece while it is being written; None: not possible here.
+            the bytes, piece by piece while they are written; None: not possible here.
         """
 
 
@@ -172,6 +172,8 @@ def _fill(read: Callable[[memoryview], int], space: memoryview, name: str) -> me
     while done < len(space):
         count = read(space[done:])
         if not count:
-            raise InputError(f"{name} became shorter while it was read", "Run the command again.")
+            raise InputError(
+                f"{name} became shorter while llamapack read it", "Run the command again."
+            )
         done += count
     return space

@@ -97,7 +97,7 @@ def extract(
         path = places[member.name]
         if not path.parent.resolve().is_relative_to(folder.resolve()):
             raise InputError(
-                f"{path.parent} leads out of {folder}", "Choose an empty folder with `-C`."
+                f"{path.parent} is outside {folder}", "Choose an empty folder with `-C`."
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = _EXECUTABLE if member.mode & 0o111 else _PLAIN

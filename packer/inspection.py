@@ -113,7 +113,7 @@ def _release(releases: object, target: str) -> object:
 
 
 def _models(bundle: Bundle) -> list[dict[str, Any]]:
-    """One entry per GGUF member, shards joined; members that are no readable GGUF say why."""
+    """One entry per GGUF member, shards joined; members that are not readable GGUF say why."""
     models: list[dict[str, Any]] = []
     groups: dict[tuple[str, int], tuple[list[Header], list[int]]] = {}
     for member in bundle.weights:

@@ -38,7 +38,7 @@ class Model:
 def facts(
     name: str, models: Sequence[Model], card: Mapping[str, Any], recipe: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """What it states of a new bundle besides head and members.
+    """The facts of a new bundle, without head and members.
 
     Args:
         name: of the bundle.
@@ -71,7 +71,7 @@ def encode(stated: Mapping[str, Any], records: Iterable[Record]) -> bytes:
 
 
 def engine_entries(engines: Mapping[Engine, str]) -> dict[str, Any]:
-    """What it says of engines, each given with its llama.cpp release."""
+    """The engines, each with its llama.cpp release."""
     return {
         engine.target: {
             "files": engine.files,
@@ -84,7 +84,7 @@ def engine_entries(engines: Mapping[Engine, str]) -> dict[str, Any]:
 
 
 def front_entry(front: Front) -> dict[str, Any]:
-    """What it says of head and stubs."""
+    """The facts of head and stubs."""
     return {
         "program": front.program,
         "sha256": hashlib.sha256(front.data).hexdigest(),
@@ -93,7 +93,7 @@ def front_entry(front: Front) -> dict[str, Any]:
 
 
 def member_entries(records: Iterable[Record]) -> dict[str, Any]:
-    """What it says of members."""
+    """The facts of members."""
     return {
         record.name: {"sha256": record.digest.sha256, "size": record.digest.size}
         for record in records
@@ -119,7 +119,7 @@ def expected(manifest: Mapping[str, Any], where: str) -> dict[str, tuple[int, st
         return {name: _expected(facts) for name, facts in manifest["members"].items()}
     except MALFORMED:
         raise InputError(
-            f"the manifest of {where} lists no members as it should",
+            f"the manifest of {where} has an invalid list of members",
             "Download or copy the file again.",
         ) from None
 
@@ -143,7 +143,7 @@ def llama_cpp_releases(manifest: Mapping[str, Any]) -> set[str]:
 
 
 def expected_front(manifest: Mapping[str, Any]) -> tuple[int, str] | None:
-    """Size in bytes and SHA-256 of what lies in front of the archive; None if it is not stated."""
+    """Size in bytes and SHA-256 of the bytes before the archive; None if not stated."""
     front = manifest.get("front")
     if not isinstance(front, dict):
         return None
@@ -152,7 +152,7 @@ def expected_front(manifest: Mapping[str, Any]) -> tuple[int, str] | None:
 
 
 def model_entry(model: Model) -> dict[str, Any]:
-    """What it says of one model."""
+    """The facts of one model."""
     facts = model.facts
     named = {} if model.served_as is None else {"served_as": model.served_as}
     return {

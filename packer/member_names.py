@@ -35,7 +35,7 @@ def check_bundle_name(name: str) -> str:
     if not name.strip() or not _is_file_name(name):
         raise InputError(
             f"{name!r} cannot be the name of a bundle",
-            "Give letters, digits and what may stand in a file name.",
+            "Use letters, digits and other characters of file names.",
         )
     return name
 

@@ -65,7 +65,7 @@ def preset(sections: Iterable[ModelSection]) -> str:
     """Write the text of `models.ini`.
 
     Raises:
-        InputError: a name or a word cannot stand in it.
+        InputError: a name or a word cannot be in it.
     """
     return "\n".join(_section(section.name, _pairs(section)) for section in sections)
 
@@ -184,14 +184,14 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _value(value: str) -> str:
     if any(char in value for char in "#;\r\n") or value != value.strip():
         raise InputError(
-            f"{value!r} cannot stand in a preset of llama.cpp, where a value ends at `#` and `;`",
-            "Rename the file, or leave the argument out.",
+            f"{value!r} cannot be in a preset of llama.cpp, in which a value ends at `#` and `;`",
+            "Rename the file, or omit the argument.",
         )
     return value
 
 
 def _sections(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Names and lines of the sections; what stands before the first one has no name.
+    """Names and lines of the sections; lines before the first one have no name.
 
     Raises:
         InputError: there are more than any file has.

@@ -21,14 +21,14 @@ def without_landing_pads(program: bytes) -> bytes:
     The program decides for all libraries that come into its process. A marked one stays as it is.
 
     Raises:
-        ValueError: it is no ELF64 file, or has no PT_GNU_STACK.
+        ValueError: it is not an ELF64 file, or has no PT_GNU_STACK.
     """
     parsed = elf.parse(program, program)
     types = [segment.type for segment in parsed.segments]
     if PT_OPENBSD_NOBTCFI in types:
         return program
     if PT_GNU_STACK not in types:
-        raise ValueError("no PT_GNU_STACK to put PT_OPENBSD_NOBTCFI in its place")
+        raise ValueError("no PT_GNU_STACK that PT_OPENBSD_NOBTCFI can replace")
     out = bytearray(program)
     marker = elf.Segment(PT_OPENBSD_NOBTCFI, elf.PF_X, 0, 0, 0, 0, 0, 0).pack()
     at = parsed.phoff + types.index(PT_GNU_STACK) * elf.SEGMENT_SIZE

@@ -1,4 +1,4 @@
-"""Output files that are there whole or not at all, whatever happens while they are written."""
+"""Output files that are complete or absent, whatever happens while they are written."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class OutputFile:
             if done < piece + length:
                 done += self._copy(source, start + done, piece + length - done, done)
             if done < piece + length:
-                raise InputError("an input became shorter while it was read", "Try again.")
+                raise InputError("an input became shorter while llamapack read it", "Try again.")
             # A mapping begins where a page does, or before the first byte that is wanted.
             before = (self._position + piece) % mmap.ALLOCATIONGRANULARITY
             mapped = mmap.mmap(
@@ -155,7 +155,7 @@ def output_file(
     """Write a file that takes its place at `path` once the body is done.
 
     Until then it has a temporary name in the same directory; on any exception, Ctrl-C or SIGTERM
-    it is removed, and what was at `path` before stays untouched.
+    it is removed, and an earlier file at `path` stays untouched.
 
     Args:
         force: replace a file that is at `path`.

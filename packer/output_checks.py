@@ -53,7 +53,7 @@ def check_space(path: Path, needed: int) -> None:
     if free < needed:
         raise InputError(
             f"no space for {path}: it needs {needed:,} bytes, its disk has {free:,}",
-            "Free some, or write to another disk with `-o`.",
+            "Free some space, or write to another disk with `-o`.",
         )
 
 
@@ -70,7 +70,8 @@ def check_limit(file: io.FileIO, path: Path, needed: int) -> None:
             if problem.errno != errno.EFBIG:
                 return  # Some file systems cannot do this; then writing will show.
             raise InputError(
-                f"{path} would have {needed:,} bytes, more than its file system allows",
+                f"{path} would have {needed:,} bytes, more than its file system or `ulimit -f` "
+                "allows",
                 "Write to another disk with `-o` (FAT32 ends at 4 GiB), or raise `ulimit -f`.",
             ) from None
         file.truncate(0)

@@ -25,7 +25,7 @@ class Place:
         """The output's path.
 
         Args:
-            default: where it goes if nothing was said; what it is called in a folder.
+            default: the path without `-o`; its name is used in a folder.
         """
         if self.path is None:
             return default
@@ -56,8 +56,8 @@ def output_place(word: str | None, *, is_folder: bool = False) -> Iterator[Place
         return
     if not word or word == STDOUT:
         raise InputError(
-            "`-o -` means stdout, where only text goes" if word else "`-o` has an empty value",
-            "Name a file or a folder; a file that is called `-` is `./-`.",
+            "`-o -` means stdout, which takes only text" if word else "`-o` has an empty value",
+            "Name a file or a folder; for a file with the name `-`, write `./-`.",
         )
     path = Path(word)
     place = Place(path, is_folder or path.is_dir() or word.endswith(("/", os.sep)))

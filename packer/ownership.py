@@ -21,13 +21,13 @@ def check_exclusive(path: Path, tip: str, *, names: int = 1) -> None:
     """
     facts = path.lstat()
     if stat.S_ISLNK(facts.st_mode):
-        what = "is a symbolic link, and its file may be somebody else's"
+        what = "is a symbolic link, and its file may belong to another user"
     elif not stat.S_ISREG(facts.st_mode):
         what = "is not a regular file"
     elif facts.st_nlink > names:
-        what = "has another name, under which it would change too"
+        what = "has a second name (hard link), under which it would change too"
     elif not os.access(path, os.W_OK) or getattr(os, "geteuid", int)() not in (0, facts.st_uid):
-        what = "is not yours to change"
+        what = "belongs to another user"
     else:
         return
     raise InputError(f"{path} {what}", tip)

@@ -37,7 +37,7 @@ class Plan:
     shared: Sequence[Packed]
     """What all engines use: GPU sources, web UI."""
     weights: Mapping[str, Source]
-    """By member name, in the order in which they are to lie."""
+    """By member name, in the order of the file."""
     models: Sequence[Model]
     chat_template: bytes | None
     """Jinja text in UTF-8."""
@@ -58,7 +58,7 @@ class Plan:
 
     @property
     def targets(self) -> list[str]:
-        """What it has engines for."""
+        """The targets of its engines."""
         if self.runtime:
             return [*self.runtime.systems] or ["systems that its head does not name"]
         inside = [packed.engine.target for packed in self.engines]
@@ -68,7 +68,7 @@ class Plan:
         """All that follows the head.
 
         Args:
-            present: digests of weights that are in their places already.
+            present: digests of weights that are already in place.
         """
         texts = {
             TEMPLATE: self.chat_template,
@@ -120,7 +120,7 @@ def pack(
 
     Args:
         advance: told about the weights' bytes as they are copied.
-        present: digests of weights that lie in their places already.
+        present: digests of weights that are already in place.
 
     Returns:
         A record of every member, in the order of the file.

@@ -70,8 +70,8 @@ def make(given: argparse.Namespace) -> list[Path]:
 def _consumed(args: argparse.Namespace, place: Place) -> list[Path]:
     if args.quant:
         raise InputError(
-            "`--quant` makes another file of MODEL, and `--consume` takes MODEL itself",
-            "Run `llamapack quantize` first, and consume what it makes.",
+            "`--quant` writes another file, but `--consume` uses MODEL itself",
+            "Run `llamapack quantize` first, and consume its output.",
         )
     weights = own_file([*args.models, *args.named_models])
     name = f"{bundle_stem(weights)}{ENDINGS[args.format]}"
@@ -120,7 +120,7 @@ def _make(
 def _settled(
     template: bytes | None, weights: ChosenWeights, papers: Papers, *, quiet: bool
 ) -> bytes | None:
-    """The bundle's own template, if any: what was asked for, or what the model's card says."""
+    """The bundle's own template, if any: the requested one, or that of the model's card."""
     inputs = weights.inputs
     if template is None and (template := stated_template(papers.card, inputs)):
         inputs.use_own_template()
@@ -234,7 +234,7 @@ def _workshop(args: argparse.Namespace, place: Place) -> Iterator[Workshop]:
     """Where models are converted and quantized: where the bundle will be."""
     quantization = parse_quantization(args.quant) if args.quant else None
     if args.imatrix and not quantization:
-        raise InputError("`--imatrix` is for `--quant`", "Add `--quant TYPE`, or leave it out.")
+        raise InputError("`--imatrix` is for `--quant`", "Add `--quant TYPE`, or omit it.")
     check_imatrix(args.imatrix)
     made = Workshop(place, quantization, imatrix=args.imatrix, force=args.force)
     with terminable(), made as workshop:
@@ -245,7 +245,7 @@ def _engines(args: argparse.Namespace) -> dict[str, Path]:
     if args.windows and args.format != APE:
         raise InputError(
             f"`--windows` is for the polyglot, not for `--format {args.format}`",
-            "Leave one of the two out.",
+            "Omit one of the two.",
         )
     folders = engines.chosen(args.targets)
     if args.format != APE and args.targets in (None, "all"):
@@ -253,7 +253,7 @@ def _engines(args: argparse.Namespace) -> dict[str, Path]:
         if not wanted:
             name = front.example(args.format)
             raise InputError(
-                f"no engine is built that `--format {args.format}` is for",
+                f"no engine is built for `--format {args.format}`",
                 f"Run `llamapack engine build {name}`.",
             )
         return {target: folders[target] for target in wanted}

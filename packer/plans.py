@@ -1,4 +1,4 @@
-"""Which files one packing makes: the bundle, and beside it a `NAME.exe` where Windows needs one."""
+"""The files that `pack` writes: the bundle, and a `NAME.exe` if Windows needs one."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from packer.pack import Plan
 from runtime.errors import InputError
 
 _MORE_TARGETS = (
-    "Name a target that is not Windows, too, as in `--format ape --targets "
-    "linux-x86_64,windows-x86_64`: the weights go into its file, the engines for Windows into a "
-    "small NAME.exe beside it."
+    "Also name a target other than Windows, as in `--format ape --targets "
+    "linux-x86_64,windows-x86_64`. Then the weights go into one file, and the engines for Windows "
+    "into a small NAME.exe in the same folder."
 )
 
 
 def planned(
     whole: Plan, folders: Mapping[str, Path], output: Path, *, kind: str, windows: str | None
 ) -> dict[Path, Plan]:
-    """Complete a plan by what stands in front of the archive, and divide it where it must be.
+    """Complete a plan with the bytes before the archive, and divide it if needed.
 
     Args:
         whole: the plan with all engines in it.
@@ -43,7 +43,7 @@ def planned(
     )
     if not inside:
         raise InputError(
-            f"{output} would be left without engines: there are only those for Windows",
+            f"{output} would be left without engines: all of them are for Windows",
             _MORE_TARGETS
             if whole.size_limit >= windows_exe.LIMIT
             else "Use `--windows auto` or `--format exe`, or name more with `--targets`.",
@@ -65,8 +65,8 @@ def _native(whole: Plan, folders: Mapping[str, Path], kind: str) -> Plan:
     plan = replace(whole, front=first, engines=() if first.is_engine else whole.engines)
     if kind == EXE and plan.size_limit >= windows_exe.LIMIT:
         raise InputError(
-            f"{whole.name} would have {plan.size_limit:,} bytes, and Windows starts no file of "
-            f"{windows_exe.LIMIT:,} or more",
+            f"{whole.name} would have {plan.size_limit:,} bytes, but Windows cannot run a "
+            f"file of {windows_exe.LIMIT:,} or more",
             _MORE_TARGETS,
         )
     return plan

@@ -1,4 +1,4 @@
-"""Checks a bundle against the statement that says what it was built from.
+"""Checks a bundle against the statement of its origin.
 
 Formats: in-toto Statement v1 with the predicate SLSA Provenance v1, alone or in the DSSE envelope
 that signing tools put around it. `ci/release/provenance.py` writes such statements.
@@ -84,7 +84,7 @@ def read(path: Path) -> Provenance:
         )
     except MALFORMED:
         raise InputError(
-            f"{path} is no in-toto statement with SLSA provenance v1",
+            f"{path} is not an in-toto statement with SLSA provenance v1",
             "Name the `.intoto.json` of the release.",
         ) from None
 

@@ -36,7 +36,7 @@ def append_range(
         InputError: `source` is shorter.
     """
     if os.fstat(source.fileno()).st_size < start + count:
-        raise InputError(f"{source.name!s} is shorter than it says", "Download or copy it again.")
+        raise InputError(f"{source.name!s} is shorter than it states", "Download or copy it again.")
     common = _share(source, start, count, output)
     if use is not None:
         for piece in _pieces(start, common):
@@ -83,7 +83,7 @@ def _copied(source: io.FileIO, start: int, count: int, output: OutputFile) -> bo
     done = copied(source.fileno(), start, output.fileno(), output.position, count)
     output.skip(done)
     if 0 < done < count:
-        raise InputError(f"{source.name!s} became shorter while it was read", "Try again.")
+        raise InputError(f"{source.name!s} became shorter while llamapack read it", "Try again.")
     return done == count
 
 
@@ -115,6 +115,8 @@ def _read(source: io.FileIO, start: int, count: int) -> bytes:
     while len(data) < count:
         more = source.read(count - len(data))
         if not more:
-            raise InputError(f"{source.name!s} became shorter while it was read", "Try again.")
+            raise InputError(
+                f"{source.name!s} became shorter while llamapack read it", "Try again."
+            )
         data += more
     return data

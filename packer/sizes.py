@@ -24,14 +24,14 @@ def parse_size(text: str) -> int:
     """Bytes. `kB MB GB TB` are powers of 1000, `KiB MiB GiB TiB` of 1024; no unit: bytes.
 
     Raises:
-        argparse.ArgumentTypeError: it is no such size, or less than a byte.
+        argparse.ArgumentTypeError: it is not a size, or less than a byte.
     """
     found = _SIZE.fullmatch(text.strip())
     if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 50GB, 1.9GiB or 700000")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 50GB, 1.9GiB or 700000")
     unit = found["unit"].lower()
     base = 1024 if unit.endswith("ib") else 1000
     size = int(Decimal(found["number"]) * base ** _POWERS[unit.rstrip("b").rstrip("i")])
     if size < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size of a part")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size for a part")
     return size

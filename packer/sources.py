@@ -32,7 +32,7 @@ class Checked(Protocol):
     """A source that knows what its contents should be."""
 
     def check(self, found: Digest) -> None:
-        """Compare with the digest of what was read.
+        """Compare with the digest of the bytes read.
 
         Raises:
             InputError: it is something else.

@@ -45,7 +45,7 @@ def refuse_folder(path: Path) -> None:
 
 @contextmanager
 def temporary_files(path: Path) -> Iterator[Callable[[], Path]]:
-    """Gives new names beside `path`; at the end, files that still have one are removed."""
+    """Gives new names in the folder of `path`; removes files that still have one at the end."""
     _remove_abandoned(path.parent)
     stem = f".{path.name}" if len(os.fsencode(path.name)) < _LONGEST else ""
     made: list[Path] = []

@@ -23,7 +23,7 @@ FRONT = "head and start stubs"
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one member."""
+    """A fault of one member."""
 
     member: str
     kind: str
@@ -33,7 +33,7 @@ class Problem:
 
 
 def verify(bundle: Bundle, advance: Advance) -> Iterator[Problem]:
-    """Hash every member and yield what is wrong.
+    """Hash every member and yield the faults.
 
     A file without manifest is checked against its CRCs alone.
 
@@ -80,7 +80,7 @@ def verify(bundle: Bundle, advance: Advance) -> Iterator[Problem]:
                 f"expected CRC-32 {member.crc32:08x}, actual {found.crc32:08x}",
             )
     for name in listed or ():
-        yield Problem(name, "missing", "the manifest lists it, the archive does not hold it")
+        yield Problem(name, "missing", "the manifest lists it, but the archive does not contain it")
 
 
 def _front(bundle: Bundle, expected: tuple[int, str] | None) -> Iterator[Problem]:

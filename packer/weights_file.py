@@ -1,4 +1,4 @@
-"""GGUF files wherever they lie: on disk, or inside an archive."""
+"""GGUF files on disk or inside an archive."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Weights(Protocol):
         """Its header.
 
         Raises:
-            InputError: it is no GGUF that an engine could load.
+            InputError: it is not a GGUF that an engine could load.
         """
 
     def source(self) -> Source:

@@ -8,7 +8,7 @@ from pathlib import Path
 AUTO, EXTERNAL, NONE = "auto", "external", "none"
 CHOICES = {
     AUTO: "in the bundle, or external if it would reach 4 GiB",
-    EXTERNAL: "in NAME.exe, which finds NAME.llamafile or NAME.gguf beside it",
+    EXTERNAL: "in NAME.exe, which finds NAME.llamafile or NAME.gguf in its folder",
     NONE: "leave them out",
 }
 LIMIT = 1 << 32
@@ -21,7 +21,7 @@ def is_windows(target: str) -> bool:
 
 
 def divided(choice: str, targets: Collection[str], size: int) -> tuple[list[str], list[str]]:
-    """The targets whose engines go into the bundle, and those that go into its `NAME.exe`.
+    """The targets whose engines go into the bundle, and the targets of its `NAME.exe`.
 
     Args:
         choice: a key of `CHOICES`.

@@ -214,7 +214,7 @@ def _zip64(values: list[int]) -> bytes:
 
 
 def _extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
-    """Id and bytes of each field; what is no field at the end has id 0."""
+    """Id and bytes of each field; leftover bytes at the end have id 0."""
     position = 0
     while position < len(extra):
         kind, length = 0, len(extra)

@@ -1,7 +1,7 @@
 """Writes ZIP archives: aligned, reproducible, with sizes and CRCs in the local headers.
 
 The headers are those of packer/zip_headers.py. Members can also be taken over from an older
-archive: where they lie in the file, or byte for byte.
+archive: where they are in the file, or byte for byte.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ZipWriter:
             epoch: time stamp of every member, in seconds since 1970 UTC.
         """
         self.records: list[Record] = []
-        """What was written so far, in order."""
+        """The members written so far, in order."""
         self._destination = destination
         self._date, self._time = dos_time(epoch)
 
@@ -86,7 +86,7 @@ class ZipWriter:
         return self._finish(entry, content, size, header_offset, data_offset)
 
     def add_in_place(self, name: str, content: Digest, *, alignment: int) -> Record:
-        """Add a stored member whose data lie in the destination already, on the next multiple of
+        """Add a stored member whose data are in the destination already, on the next multiple of
         `alignment` that a local header leaves free."""
         entry = Entry(name, STORED, content.size, 0o644, self._date, self._time)
         entry.stated = (content.crc32, content.size)
@@ -244,7 +244,7 @@ class ZipWriter:
         if packed >= MAX32 and not entry.wide:
             raise InputError(
                 f"{entry.name} grows past 4 GiB by compression",
-                "Give it as weights, not as a file.",
+                "Add it as weights, not as a file.",
             )
         if entry.stated != (content.crc32, packed):
             self._destination.patch(header_offset, entry.local(content.crc32, packed))

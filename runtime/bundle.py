@@ -43,7 +43,7 @@ _BLOCK = 1 << 20  # bytes read at once
 
 
 def _refuse_other(path: Path, start: bytes) -> None:
-    """Say what a file is that is no archive, if its first bytes tell."""
+    """Say what a file without an archive is, if its first bytes tell."""
     if start.startswith(MAGIC):
         raise InputError(
             f"{path} is a GGUF file, not a bundle",
@@ -51,7 +51,7 @@ def _refuse_other(path: Path, start: bytes) -> None:
         )
     if start == LFS_POINTER:
         raise InputError(
-            f"{path} is a Git LFS pointer, not the file itself", "Fetch it with `git lfs pull`."
+            f"{path} is a Git LFS pointer, not the file itself", "Download it with `git lfs pull`."
         )
 
 
@@ -97,11 +97,11 @@ class Bundle:
 
         Args:
             old_names: whether members may have names that are not UTF-8, as in archives of old
-                tools; those are no bundles, since no engine reads them.
+                tools; these are not bundles, because engines cannot read them.
 
         Raises:
-            InputError: it does not exist, is one of several parts, is no readable ZIP, or a change
-                of it was interrupted.
+            InputError: it does not exist, is one of several parts, is not a readable ZIP, or a
+                change of it was interrupted.
         """
         try:
             file = path.open("rb")
@@ -161,7 +161,7 @@ class Bundle:
         except ValueError:
             manifest = None
         if not isinstance(manifest, dict):
-            raise self._damaged(f"{MANIFEST} is no JSON object")
+            raise self._damaged(f"{MANIFEST} is not a JSON object")
         return manifest
 
     @cached_property
@@ -232,7 +232,7 @@ class Bundle:
         name = f"{self.path}: {member.name}"
         if member.method != STORED or member.encrypted:
             raise InputError(
-                f"{name} is compressed, so no engine can map it",
+                f"{name} is compressed, so engines cannot map it",
                 "Pack it again, or store it with `zip -0`.",
             )
         return read_header(self._file, name, self.data_offset(member), member.size)
@@ -249,7 +249,7 @@ class Bundle:
                 f"{self.path} has no member {name}", f"`llamapack inspect {self.path}` lists them."
             )
         if member.size > _SMALL:
-            raise self._damaged(f"member {name} has {member.size:,} bytes, which cannot be")
+            raise self._damaged(f"member {name} has {member.size:,} bytes, which is impossible")
         data = b"".join(self.stream(member))
         if zlib.crc32(data) != member.crc32:
             raise self._damaged(f"the CRC-32 of member {name} differs")
@@ -268,8 +268,8 @@ class Bundle:
         """
         if member.encrypted or member.method not in (STORED, DEFLATED, DEFLATED64):
             raise InputError(
-                f"{self.path}: member {member.name} is encrypted or of compression method "
-                f"{member.method}, which llamapack does not read",
+                f"{self.path}: member {member.name} is encrypted or uses compression method "
+                f"{member.method}, which llamapack cannot read",
                 "Unpack it with another ZIP tool.",
             )
         pieces = self.raw(member)
@@ -282,10 +282,10 @@ class Bundle:
                 break
             yield piece
         if done != member.size:
-            raise self._damaged(f"member {member.name} has not the length that it should have")
+            raise self._damaged(f"member {member.name} has a wrong length")
 
     def raw(self, member: Member) -> Iterator[bytes]:
-        """The bytes of a member as they lie in the archive, compressed or not.
+        """The bytes of a member as they are in the archive, compressed or not.
 
         Raises:
             InputError: the file ends before them.

@@ -32,7 +32,7 @@ def error(message: str, tip: str = "") -> None:
 
 
 def warning(message: str) -> None:
-    """Print one `WARNING` line: the work goes on, but its result may not be what is wanted."""
+    """Print one `WARNING` line: the work goes on, but the result may not be the wanted one."""
     print(f"{_colour(_YELLOW, 'WARNING')} {_line(message)}", file=sys.stderr)
 
 
@@ -62,16 +62,17 @@ def _line(text: str) -> str:
 
 
 _TIPS = {
-    errno.EACCES: "Check who may read and write there, or choose another place.",
+    errno.EACCES: "Check the permissions there, or choose another place.",
     errno.EDQUOT: "Your quota is used up: free some space, or write to another disk.",
-    errno.EFBIG: "The file system or `ulimit -f` allows no file as large: write to another disk.",
+    errno.EFBIG: "The file system or `ulimit -f` does not allow a file of this size: write to "
+    "another disk.",
     errno.EIO: "The disk or the connection to it fails: try another one.",
     errno.EISDIR: "Remove that folder if nothing needs it, or choose another name.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
     errno.ENOENT: "Check the path.",
     errno.ENOSPC: "Free some space, or write to another disk.",
     errno.ENOTDIR: "Check the path.",
-    errno.EPERM: "Check who may read and write there, or choose another place.",
+    errno.EPERM: "Check the permissions there, or choose another place.",
     errno.EROFS: "That file system is read-only: write to another one.",
 }
 
@@ -86,9 +87,9 @@ class Exit(Exception):
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn what the user can mend into an `ERROR` line; let everything unknown through.
+    """Turn errors that the user can fix into an `ERROR` line; let others through.
 
-    What was printed has left this process in the end.
+    stdout has been flushed when this returns.
 
     Raises:
         Exit: with status 1 after an `InputError`, an `OSError` or Ctrl-C.

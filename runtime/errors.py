@@ -1,4 +1,4 @@
-"""The one exception for what the user got wrong or can mend."""
+"""The one exception for mistakes of the user and for faults that the user can fix."""
 
 
 class InputError(ValueError):
@@ -10,6 +10,6 @@ class InputError(ValueError):
     def __init__(self, message: str, tip: str = "") -> None:
         super().__init__(message)
         self.message = message
-        """What is wrong, naming the file or the argument."""
+        """The fault, with the name of the file or the argument."""
         self.tip = tip
         """The way out, as a sentence or a command in backticks; empty if there is none."""

@@ -1,4 +1,4 @@
-"""A stream whose bytes lie in files, of which one is open at a time: there may be a thousand."""
+"""A stream over several files. Only one is open at a time: there may be a thousand."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 class FileStream(io.IOBase):
-    """The position in such a stream, and the file that is open; it has yet to be told how to read.
+    """The position in such a stream, and the file that is open; subclasses implement `readinto`.
 
-    It has no file number: who asks for the length of that would be told a whole file's.
+    No `fileno()`: callers would `fstat` it and get the size of the whole file.
     """
 
     def __init__(self, size: int) -> None:

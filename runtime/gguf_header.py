@@ -111,7 +111,7 @@ class Header:
     data_offset: int
     """Bytes from the start of the GGUF to its data section."""
     pairs: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Where each metadata pair lies, by key: bytes from the start of the GGUF to its first byte and
+    """Place of each metadata pair, by key: bytes from the start of the GGUF to its first byte and
     to the one after its last."""
 
 
@@ -125,7 +125,7 @@ def read_header(file: BinaryIO, name: str, base: int = 0, size: int | None = Non
         size: bytes of the GGUF; None: up to the end of the file.
 
     Raises:
-        InputError: it is no GGUF that an engine could load, or its data are cut off.
+        InputError: it is not a GGUF that an engine could load, or its data are cut off.
     """
     if size is None:
         size = file.seek(0, 2) - base
@@ -133,16 +133,14 @@ def read_header(file: BinaryIO, name: str, base: int = 0, size: int | None = Non
     try:
         return _Walk(window, name).header()
     except Truncated:
-        raise _truncated(
-            name, f"its header goes on past the end of the file, {size:,} bytes"
-        ) from None
+        raise _truncated(name, f"its header does not end within the file, {size:,} bytes") from None
 
 
 def read_header_of(path: Path) -> Header:
     """Read the header of the GGUF file at `path`.
 
     Raises:
-        InputError: as `read_header`, and for a path that is no regular file, or one that
+        InputError: as `read_header`, and for a path that is not a regular file, or one that
             `pack --consume` was changing.
     """
     refuse_unfinished(path)
@@ -198,12 +196,12 @@ class _Walk:
             if start.startswith(LFS_POINTER):
                 raise InputError(
                     f"{self._name} is a Git LFS pointer, not the model itself",
-                    "Fetch the model with `git lfs pull`.",
+                    "Download the model with `git lfs pull`.",
                 )
             raise InputError(
                 f"{self._name} is not a GGUF file: it starts with {start[:4]!r}, not b'GGUF'",
-                "Name a GGUF. `llamapack convert` makes one of a folder of safetensors; one inside "
-                "an archive or a bundle is named `FILE:MEMBER`.",
+                "Name a GGUF. `llamapack convert` makes one from a folder of safetensors. For one "
+                "inside an archive or a bundle, write `FILE:MEMBER`.",
             )
         self._window.take(4)
         version = self._u32()
@@ -305,7 +303,9 @@ class _Walk:
             raise self._damaged(f"tensor {name!r} has an impossible shape")
         known = TENSOR_TYPES.get(kind)
         if known and (shape[0] if shape else 1) % known.block:
-            raise self._damaged(f"rows of tensor {name!r} are no multiple of a {known.name} block")
+            raise self._damaged(
+                f"rows of tensor {name!r} are not a multiple of a {known.name} block"
+            )
         return Tensor(name, shape, kind, offset)
 
     def _check_data(self, tensors: Sequence[Tensor], data_offset: int) -> None:
@@ -313,7 +313,7 @@ class _Walk:
         needed, size = max(ends, default=0), self._window.size
         if needed > size:
             raise _truncated(
-                self._name, f"its tensors need {needed:,} bytes, the file has {size:,}"
+                self._name, f"its tensors need {needed:,} bytes, but the file has {size:,}"
             )
 
     def _string(self, what: str, limit: int) -> str:

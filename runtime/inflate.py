@@ -46,7 +46,7 @@ def _inflated64(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
         from zipfile_deflate64 import deflate64
     except ImportError:
         raise InputError(
-            f"{name} is compressed by Deflate64, which takes a package more",
+            f"{name} is compressed by Deflate64, which needs one more package",
             "`pip install zipfile-deflate64`, or unpack the archive with `7z x`.",
         ) from None
     inflater = deflate64.Deflate64()

@@ -1,6 +1,6 @@
 """Reads JSON that a stranger may have written: bounded in size, depth, values and numbers.
 
-A limit in bytes alone is no limit on work: 64 MB of `[],` would take 1.6 GB as Python objects.
+A limit of bytes does not limit the work: 64 MB of `[],` would take 1.6 GB as Python objects.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def open(path: str | os.PathLike[str]) -> ModelFacts:
         raise InputError(f"{path} is a folder of models", "Name one of the files in it.")
     if weights is None:
         raise InputError(
-            f"{path} names weights that are neither in it nor beside it",
+            f"{path} names weights that are neither inside it nor in its folder",
             "Put them into the same folder.",
         )
     return weights.facts

@@ -84,7 +84,7 @@ class Parts:
         return max(bisect_right(self.offsets, offset) - 1, 0)
 
     def open(self) -> BinaryIO:
-        """The joined file as a stream, read from where its parts lie; the caller closes it."""
+        """The joined file as a stream, read from where its parts are; the caller closes it."""
         return io.BufferedReader(_Joined(self))
 
 
@@ -92,14 +92,14 @@ def find(path: Path) -> Parts:
     """All parts of the file that `path` is a part of, or the whole of.
 
     Raises:
-        InputError: `path` is no name of a part, or parts are missing.
+        InputError: `path` is not the name of a part, or parts are missing.
     """
     name = part_name(path.name) or PartName(path.name, 0, path.name, "")
     numbered = siblings(path.parent, name)
     if not numbered:
         if part_name(path.name) is None:
             raise InputError(
-                f"{path} is not named as a part is",
+                f"{path} does not have the name of a part",
                 "Name the first part, such as `NAME.llamafile.cat0` or `NAME.cat0.llamafile`.",
             )
         raise InputError(f"{path} does not exist", "Check the path.")
@@ -128,7 +128,7 @@ def siblings(folder: Path, name: PartName) -> dict[int, Path]:
         if found.number in numbered:
             raise InputError(
                 f"{numbered[found.number]} and {path.name} have the same number",
-                "Move the one that does not belong to the others away.",
+                "Move away the part that does not belong to the others.",
             )
         numbered[found.number] = path
     return numbered

@@ -125,8 +125,8 @@ def _address(
         served = _SERVED.search(place.read_bytes())
         if served and served[2] == b"0":
             raise InputError(
-                f"the engine of {os.fspath(path)} is too old to choose a port",
-                "Bring a newer one with `llamapack upgrade`, or pass `port=`.",
+                f"the engine of {os.fspath(path)} is too old to choose a free port",
+                "Replace it with `llamapack upgrade`, or pass `port=`.",
             )
         if served:
             return served[1].decode()
@@ -154,5 +154,5 @@ def _failed(
     how = "ended" if ended else f"did not answer within {timeout:g} seconds"
     return InputError(
         f"the engine for {os.fspath(path)} {how}; it said: {text or 'nothing'}",
-        "`log=` keeps all that it says; `arguments=['-v']` makes it say more.",
+        "`log=` saves its whole output; `arguments=['-v']` makes it print more.",
     )

@@ -24,7 +24,7 @@ class ShardName:
 
     @classmethod
     def of(cls, name: str) -> ShardName | None:
-        """None: it is no name of a shard."""
+        """None: it is not the name of a shard."""
         match = _NAME.fullmatch(name)
         return cls(match["stem"], int(match["number"]), int(match["count"])) if match else None
 

@@ -1,4 +1,4 @@
-"""Standard streams that take any text, and whose end is no failure of the program."""
+"""Standard streams that take any text and whose end is not a failure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _STREAMS = ("stdin", "stdout", "stderr")  # by their descriptors
 
 
 def prepare() -> None:
-    """Make closed streams lead nowhere, and let the others take names that are no valid text."""
+    """Make closed streams lead nowhere, and let the others take names that are not valid text."""
     for descriptor, name in enumerate(_STREAMS):
         if getattr(sys, name) is None:
             _lead_nowhere(descriptor)
@@ -23,7 +23,7 @@ def prepare() -> None:
 
 
 def finish() -> None:
-    """Let what is left for stdout go nowhere if nobody takes it: Python would complain at its end,
+    """Redirect stdout to devnull after a broken pipe: Python's final flush would raise,
     with status 120."""
     try:
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Reads an undo file, which lies beside a user's file and may be a stranger's.
+"""Reads an undo file, which is in the folder of a user's file and may be a stranger's.
 
 packer/edit/undo.py writes and uses it, and describes it. What it says counts only if it fits the
 present file, and is proved only if it also states that file's inode: its contents may be public.
@@ -137,7 +137,7 @@ def witness_at(file: BinaryIO, offset: int) -> str:
 
 
 def _kept(size: int, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Begin and end of what lies between the ranges."""
+    """Begin and end of the bytes between the ranges."""
     ends = [0, *(end for offset, length in ranges for end in (offset, offset + length)), size]
     return [(a, b) for a, b in zip(ends[::2], ends[1::2], strict=True) if a < b] or [(0, 0)]
 

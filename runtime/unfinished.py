@@ -41,16 +41,17 @@ def refuse_unfinished(path: Path) -> None:
     if proved:
         raise InputError(
             f"a change of {path} was interrupted, or is still going on",
-            f"Run `llamapack edit {quote(str(real))}`: it takes an interrupted change back.",
+            f"Run `llamapack edit {quote(str(real))}`: it restores the old bundle after an "
+            "interruption.",
         )
-    raise unproved(path, "else docs/files.md says what to do")
+    raise unproved(path, "otherwise see docs/files.md")
 
 
 def unproved(path: Path, otherwise: str) -> InputError:
     """The error for an undo file that another file's change may have left, or a stranger."""
     place = undo_path(path)
     return InputError(
-        f"{place} says that a change of {path} was interrupted, but was not made for this file",
+        f"{place} says that a change of {path} was interrupted, but it was not made for this file",
         f"If you did not change it, remove {place}; {otherwise}.",
     )
 
@@ -60,7 +61,7 @@ def other_file(path: Path) -> InputError:
     place = undo_path(path)
     return InputError(
         f"{place} belongs to another file than the present {path}",
-        f"If {path} is whole, remove {place}; `llamapack verify` tells then.",
+        f"If {path} is complete, remove {place} and check with `llamapack verify`.",
     )
 
 
@@ -68,6 +69,6 @@ def damaged_undo(path: Path) -> InputError:
     """The error for an undo file that cannot be read."""
     place = undo_path(path)
     return InputError(
-        f"{place} is damaged, so whether a change of {path} was interrupted cannot be told",
-        f"If you did not change it, remove {place}; else get the bundle again.",
+        f"{place} is damaged, so llamapack cannot tell whether a change of {path} was interrupted",
+        f"If you did not change it, remove {place}; otherwise get the bundle again.",
     )

@@ -1,4 +1,4 @@
-"""Finds the headers of a model, wherever its files lie: on disk, in a bundle, in shards."""
+"""Finds the headers of a model on disk, in a bundle, or in shards."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def in_files(path: Path) -> Weights:
     """The model whose only or first file is at `path`.
 
     Raises:
-        InputError: it is no GGUF, or a shard is missing.
+        InputError: it is not a GGUF, or a shard is missing.
     """
     first = read_header_of(path)
     paths = [path.with_name(name) for name in _files(path.name, first)]
     for other in paths:
         if not other.exists():
             raise InputError(
-                f"{other} is missing, which is a shard of {path.name}",
+                f"{other} is missing, a shard of {path.name}",
                 "Put all shards into one folder, and name the first.",
             )
     headers = [first, *(read_header_of(other) for other in paths[1:])]
@@ -63,7 +63,7 @@ def in_bundle(bundle: Bundle, name: str) -> Weights:
     """The model whose only or first file is the member `name`.
 
     Raises:
-        InputError: it is no GGUF, or a member is missing.
+        InputError: it is not a GGUF, or a member is missing.
     """
     if name not in bundle.members:
         raise InputError(
@@ -90,6 +90,6 @@ def _files(name: str, first: Header) -> list[str]:
     if place.count != named.count:  # upstream refuses it, too
         raise InputError(
             f"{name} states that it is one of {place.count:,} shards; its name says otherwise",
-            "Give it the name that it had, or download it again.",
+            "Restore its old name, or download it again.",
         )
     return shard_names(named.stem, place.count)

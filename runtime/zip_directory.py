@@ -5,8 +5,8 @@ Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3.7 (local header), 4.3.12 (centra
 bundles, offsets count from byte 0 of the file. The time taken depends on the number of members, not
 on the size of the file.
 
-The rules are in docs/bundle-format.md, and native/bundle/zip_directory.c keeps the same ones: what
-stubs and engines read is what is shown here.
+The rules are in docs/bundle-format.md, and native/bundle/zip_directory.c follows the same rules:
+llamapack shows the members that stubs and engines read.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def read_directory(file: BinaryIO, name: str, *, old_names: bool = False) -> Dir
     if found is None:
         raise InputError(
             f"{name} is not a bundle: no ZIP end record in its last {min(size, _SEARCHED):,} bytes",
-            "If it should be one, its download was cut off: fetch it again.",
+            "If it should be one, its download was cut off: download it again.",
         )
     rows = list(_rows(_read(file, found.offset, found.length), found.members, name))
     members: dict[str, Member] = {}
@@ -134,7 +134,7 @@ def data_offset(file: BinaryIO, member: Member, name: str) -> int:
     offset = int(member.header_offset + LOCAL.size + len(rest))
     if len(rest) < name_length + extra_length or offset + member.compressed_size > member.limit:
         raise InputError(
-            f"{name} is damaged: the data of member {member.name!r} reach into what follows them",
+            f"{name} is damaged: the data of member {member.name!r} overlap the bytes after them",
             _TIP,
         )
     if not _agrees(member, header, rest[:name_length], rest[name_length:]):
@@ -257,7 +257,7 @@ def _rows(data: bytes, count: int, name: str) -> Iterator[_Row]:
         if magic != CENTRAL_MAGIC or position > length:
             raise _damaged(name, "its ZIP directory has a wrong record")
         if disk:
-            raise _damaged(name, "a member of its ZIP directory lies on another disk")
+            raise _damaged(name, "a member of its ZIP directory is on another disk")
         if MAX32 in (size, packed, offset):
             extra = data[name_end : name_end + extra_length]
             size, packed, offset = _widened(extra, (size, packed, offset), name)
@@ -274,7 +274,7 @@ def _rows(data: bytes, count: int, name: str) -> Iterator[_Row]:
 
 def _decoded(raw: bytes, name: str, old_names: bool) -> str:
     if 0 in raw:
-        raise _damaged(name, "a name in its ZIP directory holds a NUL")
+        raise _damaged(name, "a name in its ZIP directory contains a NUL")
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -282,7 +282,7 @@ def _decoded(raw: bytes, name: str, old_names: bool) -> str:
             return raw.decode("cp437")
         raise InputError(
             f"{name} has a member whose name is not UTF-8: {raw[:80]!r}",
-            "`llamapack extract` unpacks it, and its files can be packed anew.",
+            "Unpack it with `llamapack extract`, and pack its files again.",
         ) from None
 
 
@@ -293,7 +293,7 @@ def _limits(rows: Sequence[_Row], limit: int, name: str) -> list[int]:
         row = rows[index]
         if row[_OFFSET] + LOCAL.size + len(row[_RAW_NAME]) + row[_PACKED] > limit:
             raise _damaged(
-                name, "members in its ZIP directory overlap, or lie outside of the archive"
+                name, "members in its ZIP directory overlap, or are outside of the archive"
             )
         limits[index] = limit
         limit = row[_OFFSET]

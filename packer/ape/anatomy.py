@@ -63,10 +63,10 @@ def take_apart(path: Path) -> Anatomy:
     """Read the parts of the file at `path`, and list the rules that they break.
 
     Raises:
-        InputError: it is no file.
+        InputError: it is not a file.
     """
     if not path.is_file():
-        raise InputError(f"{path} is no file", "Check the path.")
+        raise InputError(f"{path} is not a file", "Check the path.")
     with path.open("rb") as file:
         return _Reader(path, file).anatomy()
 
@@ -123,7 +123,7 @@ class _Reader:
         for i, segment in enumerate(program.loads):
             if segment.offset + segment.filesz > self._size:
                 where = f"machine {program.machine}: segment {i}"
-                yield Broken("elf-in-file", "ends behind the end of the file", where)
+                yield Broken("elf-in-file", "ends after the end of the file", where)
 
     def _windows(self) -> tuple[pe.Image | None, int, list[Broken]]:
         try:
@@ -133,7 +133,7 @@ class _Reader:
             return None, 0, [Broken("pe-headers", str(problem), "Windows")]
         broken = pe_rules.check_image(image, place)
         broken += [
-            Broken("pe-in-file", "ends behind the end of the file", f"Windows: section {i}")
+            Broken("pe-in-file", "ends after the end of the file", f"Windows: section {i}")
             for i, section in enumerate(image.sections)
             if section.raw_size and section.raw_offset + section.raw_size > self._size
         ]
@@ -185,7 +185,7 @@ class _Reader:
             if start + member.compressed_size > directory.offset:
                 yield Broken("zip-local", f"{member.name!r} reaches into the directory")
             if member.header_offset < programs_end:
-                yield Broken("zip-behind-programs", f"{member.name!r} lies in front of their end")
+                yield Broken("zip-behind-programs", f"{member.name!r} begins before their end")
             weights = member.name.endswith(".gguf") and member.method == STORED
             if weights and start % _ALIGNMENT:
                 yield Broken("zip-aligned", f"{member.name!r} begins at {start:,}")

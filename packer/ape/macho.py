@@ -14,7 +14,7 @@ from packer.polyglot.rules import Broken
 
 X86_64 = 0x01000007
 PLACE_MIN = 64
-"""Bytes; copied from further in front, the header would lie over itself."""
+"""Bytes. Copied from an earlier place, the header would overwrite itself."""
 HEADERS_MAX = 65536
 _MAGIC = 0xFEEDFACF
 _PAGE = 4096
@@ -46,13 +46,13 @@ def segments(data: bytes) -> list[Segment]:
         data: its header and load commands; what follows them does not matter.
 
     Raises:
-        ValueError: naming what is not as a program for x86-64 has it.
+        ValueError: it is not the header of a program for x86-64; the message says why.
     """
     if len(data) < _HEADER.size:
-        raise ValueError(f"{len(data)} bytes are no header")
+        raise ValueError(f"{len(data)} bytes are not a header")
     magic, machine, _, kind, count, size, *_ = _HEADER.unpack_from(data)
     if (magic, machine, kind) != (_MAGIC, X86_64, _EXECUTE):
-        raise ValueError("no header of a program for x86-64")
+        raise ValueError("not a header of a program for x86-64")
     if _HEADER.size + size > len(data):
         raise ValueError("load commands are cut off")
     return list(_segments(data[_HEADER.size : _HEADER.size + size], count))
@@ -94,7 +94,7 @@ def check(found: list[Segment], place: int, file_size: int) -> Iterator[Broken]:
     for segment in found:
         where = f"macOS: segment {segment.name}"
         if segment.offset + segment.filesz > file_size:
-            yield Broken("macho-in-file", "ends behind the end of the file", where)
+            yield Broken("macho-in-file", "ends after the end of the file", where)
         if segment.vaddr % _PAGE or segment.offset % _PAGE:
             yield Broken("macho-pages", "begins within a page", where)
         if segment.filesz > segment.memsz:

@@ -13,7 +13,7 @@ from packer.polyglot.script import BLOCK
 
 _EXIT = re.compile(rb"^[ \t]*exit\b[^\n]*\n", re.MULTILINE)
 _STUB = re.compile(rb"\bo=(\d{1,12}) (?:n=\d+ )?h=(?:[0-9a-f]{16}){1,2} k='\d+ (\d{1,12})'")
-"""How our own script says where a stub lies, in blocks, and how many bytes it has."""
+"""How our own script says where a stub is, in blocks, and how many bytes it has."""
 _DD = re.compile(rb"\bdd +if=[\"']?\$\{?[o0]\b[^\n;|&]*")
 """Copies out of the file itself: `$o` in what Cosmopolitan's tools write."""
 _OPERAND = re.compile(rb"\b(bs|skip|count)=[\"']?(?: *\$\(\()? *(\d{1,15})")
@@ -24,7 +24,7 @@ _DD_BLOCK = 512
 
 @dataclass(frozen=True)
 class Script:
-    """Where the script lies; bytes from the start of the file."""
+    """Where the script is; bytes from the start of the file."""
 
     start: int
     end: int

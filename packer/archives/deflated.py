@@ -93,12 +93,12 @@ def add_files(
 
 
 def folder() -> Path:
-    """Where all archives lie."""
+    """The folder of all archives."""
     return build_cache.root() / "deflated"
 
 
 def place(name: str, identity: str) -> Path:
-    """Where the archive of what `identity` stands for lies once it is made; see `deflated`."""
+    """The path of the archive with this identity; see `deflated`."""
     versions = f"{zlib.ZLIB_RUNTIME_VERSION}-{packer.__version__}"
     settings = f"{name}-{identity}-{DEFLATE_LEVEL}-{versions}"
     key = hashlib.sha256(settings.encode()).hexdigest()

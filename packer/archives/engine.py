@@ -27,7 +27,7 @@ class PackedEngine:
 
 @contextmanager
 def packed_engine(target: str, folder: Path) -> Iterator[PackedEngine]:
-    """The engine whose files, `SHA256SUMS` and `engine.json` lie in `folder`.
+    """The engine whose files, `SHA256SUMS` and `engine.json` are in `folder`.
 
     Raises:
         InputError: a file is missing or not what `SHA256SUMS` says.

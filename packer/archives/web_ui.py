@@ -14,7 +14,7 @@ from runtime.bundle import WEB_UI
 
 @contextmanager
 def packed_web_ui(folder: Path) -> Iterator[Packed]:
-    """The web UI whose pages lie in `folder`, which is named by the key it was built under."""
+    """The web UI whose pages are in `folder`, which is named by the key it was built under."""
 
     def write(archive: ZipWriter) -> None:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):

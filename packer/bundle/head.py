@@ -16,7 +16,7 @@ from packer.zip_writer import ZipWriter
 
 @dataclass(frozen=True)
 class Head:
-    """A front, with engines and what they use."""
+    """A front, the engines, and the members that engines use."""
 
     front: Front
     engines: Sequence[PackedEngine]

@@ -21,7 +21,7 @@ Keep = Callable[[Member], object]
 
 
 def _nothing_to_keep(member: Member) -> None:
-    raise ValueError(f"{member.name} is not in a present file")
+    raise ValueError(f"{member.name} is not in an existing file")
 
 
 def write(

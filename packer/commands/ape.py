@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 def register(verbs: Subparsers) -> None:
-    parser = verbs.add_parser("ape", help="explain an APE file, and check it against the rules")
+    parser = verbs.add_parser(
+        "ape", help="explain an APE file and check it against the rules of APE"
+    )
     parser.add_argument(
         "file",
         type=Path,
         metavar="FILE",
-        help="bundle, llamafile, or other program of Cosmopolitan",
+        help="bundle, llamafile, or another program made with Cosmopolitan",
     )
-    parser.add_argument("--json", action="store_true", help="as JSON, with the script's text")
+    parser.add_argument("--json", action="store_true", help="print JSON, with the script's text")
     parser.set_defaults(run=run)
 
 
@@ -40,14 +42,13 @@ def run(args: argparse.Namespace) -> None:
     if not anatomy.kind.is_ape:
         error(
             f"{args.file} is {anatomy.kind.value}, not an APE file",
-            "Of the rules, those of its parts alone mean anything; "
-            "`llamapack inspect` says what it holds.",
+            "Only the rules for its parts apply; `llamapack inspect` shows its contents.",
         )
         raise Exit(1)
     if names := dict.fromkeys(one.rule for one in refused(anatomy)):
         error(
             f"{args.file} breaks {', '.join(names)}",
-            "It may not start everywhere: make it again, or get another copy.",
+            "It may not start everywhere. Build it again, or get another copy.",
         )
         raise Exit(1)
 
@@ -77,7 +78,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield f"ZIP of {archive['members']:,} members, directory at {archive['offset']:,}"
         if archive["behind"]:
-            yield f"  {archive['behind']:,} bytes behind its end"
+            yield f"  {archive['behind']:,} bytes after its end"
     yield ""
     yield from _rule_lines(facts)
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "assimilate",
-        help="make a native program of a bundle or another APE file",
+        help="turn a bundle or another APE file into a native program",
         description="The result starts without a shell, on one system only. Members and weights "
         "stay as they are.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or other APE file")
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or another APE file")
     parser.add_argument(
         "--target",
         required=True,

@@ -17,24 +17,30 @@ def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "card",
         help="write the model card that a bundle is published with",
-        description="Everything in the card is read from FILE: what it does not know is left out.",
+        description="The card contains only facts that FILE states.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or one of its parts")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE|DIR|-",
+        help="output, such as README.md; default: `-`, stdout",
     )
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="bundle, or one of the parts that it lies in"
+        "--repo", metavar="ORG/NAME", help="repository of the bundle, for the addresses in the card"
     )
     parser.add_argument(
-        "-o", "--output", metavar="FILE|DIR|-", help="such as README.md; `-`, the default: stdout"
-    )
-    parser.add_argument("--repo", metavar="ORG/NAME", help="where it will be; gives the addresses")
-    parser.add_argument(
-        "--template", type=Path, metavar="DIR", help="folder of templates to use in place of ours"
+        "--template",
+        type=Path,
+        metavar="DIR",
+        help="folder of templates that replace the included ones",
     )
     parser.add_argument(
         "--part-size",
         type=parse_size,
         default=PART_SIZE,
         metavar="SIZE",
-        help="a larger file is published in parts of this size; default: 50GB",
+        help="size of the parts of a larger file; default: 50GB",
     )
     parser.add_argument("--force", action="store_true", help="replace the output if it exists")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the path only")

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser("cat", help="write a member of a bundle to standard output")
     parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or any other ZIP file")
-    parser.add_argument("name", metavar="NAME", help="of the member, as `llamapack ls` shows it")
+    parser.add_argument(
+        "name", metavar="NAME", help="name of the member, as `llamapack ls` shows it"
+    )
     parser.set_defaults(run=run)
 
 

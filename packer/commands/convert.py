@@ -13,27 +13,28 @@ if TYPE_CHECKING:
 
 
 def register(verbs: Subparsers) -> None:
-    parser = verbs.add_parser("convert", help="make a GGUF of safetensors weights")
+    parser = verbs.add_parser("convert", help="make a GGUF from safetensors weights")
     parser.add_argument(
         "source",
         metavar="DIR|hf:ORG/REPO[@REVISION]",
-        help="a model or an adapter as `transformers` or PEFT saves it; what bitsandbytes "
-        "quantized is dequantized",
+        help="model or adapter as `transformers` or PEFT saves it; weights of bitsandbytes are "
+        "dequantized",
     )
     parser.add_argument("-o", "--output", metavar="FILE|DIR", help="default: NAME.gguf")
     parser.add_argument(
         "--type",
         choices=TYPES,
         default=AUTO,
-        help="default: auto, the type of 16 bits that is nearest to the source; of an adapter f32",
+        help="type of the weights; default: auto, the nearest type of 16 bits, for an adapter f32",
     )
     parser.add_argument(
         "--base",
         metavar="DIR|hf:ORG/REPO",
-        help="of an adapter, its model, whose configuration is needed; default: as it states",
+        help="model of an adapter, for its configuration; default: the model that the adapter "
+        "names",
     )
     parser.add_argument(
-        "--offline", action="store_true", help="use what was fetched before, and no network"
+        "--offline", action="store_true", help="use earlier downloads only, without a network"
     )
     parser.add_argument("--force", action="store_true", help="replace the output if it exists")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the path only")

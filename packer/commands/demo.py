@@ -19,7 +19,7 @@ _QUESTION = "What is a llamafile?"
 
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
-        "demo", help="build what is missing, pack the demo model and ask it a question"
+        "demo", help="pack the demo model and ask it a question; builds the engine first if needed"
     )
     parser.add_argument("question", nargs="?", default=_QUESTION, help=f"default: {_QUESTION}")
     parser.add_argument("-o", "--output", metavar="FILE|DIR", help="default: demo.llamafile")
@@ -75,6 +75,6 @@ def _answer(bundle: Path, question: str) -> str:
     if done.returncode != 0 or not done.stdout.strip():
         raise InputError(
             f"{bundle} does not answer: {done.stderr.strip() or f'status {done.returncode}'}",
-            f"start it by hand to see more: `sh {bundle} --chat -v`",
+            f"Start it by hand to see more: `sh {bundle} --chat -v`",
         )
     return done.stdout.strip()

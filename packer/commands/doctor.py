@@ -1,4 +1,4 @@
-"""`llamapack doctor`: what keeps a bundle from starting on this machine, and what mends it."""
+"""`llamapack doctor`: what keeps a bundle from starting on this machine, and how to fix it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "doctor",
-        help="say what would go wrong on this machine, and what mends it",
+        help="say what would go wrong on this machine, and how to fix it",
         description="Looks at this machine and at a bundle. Exit status 1 if a start would fail.",
     )
     parser.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="bundle; without it the machine alone"
+        "file", type=Path, nargs="?", metavar="FILE", help="bundle; default: only this machine"
     )
     parser.add_argument(
-        "--gpu", action="store_true", help="graphics cards, drivers, modules and compilers instead"
+        "--gpu",
+        action="store_true",
+        help="examine graphics cards, drivers, modules and compilers instead",
     )
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=run)

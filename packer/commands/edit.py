@@ -19,10 +19,10 @@ def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "edit",
         help="change arguments, template or members of a bundle in place",
-        description="Changes a bundle where it lies; weights are neither moved nor read. Without "
-        "options it takes back a change that was interrupted.",
+        description="Changes a bundle in place. Weights are neither moved nor read. Without "
+        "options, restores the old bundle after an interrupted change.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or other llamafile")
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or another llamafile")
     own = parser.add_mutually_exclusive_group()
     own.add_argument("--args", metavar="WORDS", help="new default arguments: `-c 4096 --temp 0`")
     own.add_argument("--args-file", type=Path, metavar="FILE", help="the same from a text file")
@@ -33,7 +33,7 @@ def register(verbs: Subparsers) -> None:
         type=Path,
         default=[],
         metavar="F",
-        help="put files in: models, projectors and adapters (GGUF), or any other",
+        help="add files: models, projectors and adapters (GGUF), or any other file",
     )
     parser.add_argument(
         "--remove",
@@ -41,7 +41,7 @@ def register(verbs: Subparsers) -> None:
         action="extend",
         default=[],
         metavar="NAME",
-        help="take members out; the whole model if NAME is one of its shards",
+        help="remove members; removes the whole model if NAME is one of its shards",
     )
     parser.add_argument(
         "--chat-template",
@@ -51,7 +51,7 @@ def register(verbs: Subparsers) -> None:
     parser.add_argument("--name", help="what the bundle calls itself")
     parser.add_argument("--force", action="store_true", help="replace members of the same name")
     parser.add_argument(
-        "--copy", action="store_true", help="write a new file, not in place; it may be in use then"
+        "--copy", action="store_true", help="write a new file instead; works while FILE is in use"
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing")
     parser.set_defaults(run=run)
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
                 return
         raise InputError(
             f"nothing to change in {args.file}",
-            "Say what, for example `--args '-c 4096'`; `llamapack edit --help` lists all.",
+            "Name a change, such as `--args '-c 4096'`; `llamapack edit --help` lists all options.",
         )
     with opened(args.file, alone=not args.copy) as file:
         how = apply(file, edited(file.bundle, edits), copy=args.copy)
@@ -91,4 +91,4 @@ def run(args: argparse.Namespace) -> None:
         note(f"{args.file}: changed{', by a new file' if how in (SHARED, COPIED) else ''}")
         beside = path_beside(args.file)
         if beside.exists() and not beside.samefile(args.file):
-            note(f"{beside} beside it is another bundle, which stays as it is")
+            note(f"{beside} in the same folder is another bundle and is not changed")

@@ -22,21 +22,19 @@ if TYPE_CHECKING:
 
 
 def register(verbs: Subparsers) -> None:
-    parser = verbs.add_parser("engine", help="build the native engines and show which there are")
+    parser = verbs.add_parser("engine", help="build, download and list the native engines")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
 
-    act = actions.add_parser("build", help="build engines that are missing or stale")
+    act = actions.add_parser("build", help="build engines that are missing or out of date")
     act.add_argument("targets", nargs="*", metavar="TARGET", help="default: those for this machine")
-    act.add_argument("--all", action="store_true", help="for every system and architecture")
+    act.add_argument("--all", action="store_true", help="build for every system and architecture")
     act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
     add_flags(act)
     act.set_defaults(run=_build)
 
-    act = actions.add_parser(
-        "fetch", help="fetch engines that were built and released, in place of building them"
-    )
+    act = actions.add_parser("fetch", help="download released engines instead of building them")
     act.add_argument("targets", nargs="*", metavar="TARGET", help="default: those for this machine")
-    act.add_argument("--all", action="store_true", help="all that were released")
+    act.add_argument("--all", action="store_true", help="all released engines")
     act.add_argument(
         "--gpu",
         metavar="KINDS|none",
@@ -46,7 +44,7 @@ def register(verbs: Subparsers) -> None:
         "--from",
         dest="source",
         metavar="DIR|URL",
-        help="where the archives are; default: where this llamapack was released",
+        help="folder or address of the archives; default: where this llamapack was released",
     )
     act.add_argument(
         "--index",
@@ -55,10 +53,12 @@ def register(verbs: Subparsers) -> None:
     )
     act.set_defaults(run=_fetch)
 
-    act = actions.add_parser("add-gpu", help="fetch prebuilt GPU modules of the engines' release")
-    act.add_argument("kinds", metavar="KINDS", help="with commas between them: vulkan,metal,cuda")
+    act = actions.add_parser(
+        "add-gpu", help="download GPU modules of the engines' llama.cpp release"
+    )
+    act.add_argument("kinds", metavar="KINDS", help="kinds, separated by commas: vulkan,metal,cuda")
     act.add_argument(
-        "--targets", metavar="T,T…", help="default: all targets that have such a module"
+        "--targets", metavar="T,T…", help="targets; default: all that have such a module"
     )
     act.set_defaults(run=_add_gpu)
 
@@ -71,10 +71,11 @@ def register(verbs: Subparsers) -> None:
     act.set_defaults(run=_path)
 
     act = actions.add_parser(
-        "clean", help="remove stale engines and their like, and what builds left behind"
+        "clean",
+        help="remove engines and other builds that are out of date, and leftovers of builds",
     )
     act.add_argument(
-        "--all", action="store_true", help="also what is current: engines, sources, GPU modules, …"
+        "--all", action="store_true", help="also remove current engines, sources, GPU modules, …"
     )
     act.set_defaults(run=_clean)
 
@@ -104,12 +105,12 @@ def _build(args: argparse.Namespace) -> None:
             if len(rows) <= 1:
                 raise
             # Each takes minutes: what the others need is not wasted.
-            note(f"{row.name}: {problem.message}; going on with the others")
+            note(f"{row.name}: {problem.message}; continuing with the others")
             failed.append(row.name)
     if failed:
         raise InputError(
             f"no engine could be built for {', '.join(failed)}",
-            f"`llamapack engine build {failed[0]}` says why",
+            f"Run `llamapack engine build {failed[0]}` to see why.",
         )
 
 
@@ -149,7 +150,7 @@ def _add_gpu(args: argparse.Namespace) -> None:
     if not found and args.kinds != chosen.NONE:
         raise InputError(
             f"there is no GPU module {args.kinds} for {', '.join(sorted(wanted))}",
-            f"there are modules for {', '.join(sorted({one.target for one in pins.load()}))}",
+            f"There are modules for {', '.join(sorted({one.target for one in pins.load()}))}.",
         )
     for module in found:
         print(f"{module.target} {module.kind} {modules.add(module)}", flush=True)
@@ -168,7 +169,7 @@ def _modules(kinds: str, wanted: set[str]) -> list[Module]:
         if not fitting:
             raise InputError(
                 f"there is no GPU module `{kind}`",
-                f"the kinds are: {', '.join(pins.kinds(known))}",
+                f"The kinds are: {', '.join(pins.kinds(known))}.",
             )
         found += [module for module in fitting if not wanted or module.target in wanted]
     return found
@@ -245,7 +246,7 @@ def _path(args: argparse.Namespace) -> None:
     if path is None:
         raise InputError(
             f"there is no current engine for {row.name}",
-            f"`llamapack engine build {row.name}` makes it",
+            f"Run `llamapack engine build {row.name}`.",
         )
     print(path)
 

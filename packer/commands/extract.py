@@ -17,10 +17,10 @@ def register(verbs: Subparsers) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="of a member, or of a folder of them; default: all",
+        help="member, or folder of members; default: all",
     )
     parser.add_argument(
-        "-C", "--directory", type=Path, default=Path(), metavar="DIR", help="where they go"
+        "-C", "--directory", type=Path, default=Path(), metavar="DIR", help="folder for the files"
     )
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     parser.set_defaults(run=run)

@@ -24,12 +24,14 @@ def register(verbs: Subparsers) -> None:
         "-o",
         "--output",
         metavar="DIR",
-        help="put the files here; default: those of the Hub into its cache, which other programs "
-        "share, others into the current directory",
+        help="folder for the files; default: the Hub's shared cache for files of the Hub, the "
+        "current directory for others",
     )
-    parser.add_argument("--mmproj", action="store_true", help="the projector of vision models too")
     parser.add_argument(
-        "--offline", action="store_true", help="use what was fetched before, and no network"
+        "--mmproj", action="store_true", help="also download the projector of a vision model"
+    )
+    parser.add_argument(
+        "--offline", action="store_true", help="use earlier downloads only, without a network"
     )
     parser.add_argument("--force", action="store_true", help="replace files in DIR")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the paths only")

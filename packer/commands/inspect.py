@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser("inspect", help="show what is inside a bundle or a GGUF file")
-    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, other llamafile, or GGUF")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="bundle, another llamafile, or GGUF"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument(
         "--recipe",
         action="store_true",
-        help="the TOML from which `pack --recipe` makes this bundle again, out of its own members",
+        help="print a TOML recipe; `pack --recipe` makes the same bundle from it and the bundle's "
+        "own members",
     )
     parser.set_defaults(run=run)
 
@@ -83,7 +86,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     words = facts["args"]["words"]
     yield f"  {' '.join(words)}" if words else "  none" if words == [] else "  unreadable"
     if refused := facts["args"].get("refused"):
-        yield f"  refused if another file's engine opens this one: {', '.join(refused)}"
+        yield f"  refused when another file's engine opens this file: {', '.join(refused)}"
     yield ""
     yield "members"
     for member in facts["members"]:

@@ -21,17 +21,20 @@ def register(verbs: Subparsers) -> None:
         nargs="+",
         type=Path,
         metavar="PART0",
-        help="the first part or any other, `NAME.llamafile.cat0` or `NAME.cat0.llamafile`; "
-        "the others are found beside it",
+        help="any part, `NAME.llamafile.cat0` or `NAME.cat0.llamafile`; the others are found in "
+        "its folder",
     )
     parser.add_argument(
-        "-o", "--output", metavar="FILE|DIR", help="default: NAME.llamafile beside them"
+        "-o",
+        "--output",
+        metavar="FILE|DIR",
+        help="output; default: NAME.llamafile in the folder of the parts",
     )
     parser.add_argument(
         "--in-place",
         action="store_true",
-        help="the parts become the file, so that no second copy needs space; if it is interrupted, "
-        "run it again",
+        help="turn the parts into the file, without space for a copy; after an interruption, run "
+        "it again",
     )
     parser.add_argument("--force", action="store_true", help="replace the output if it exists")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the path only")

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def register(verbs: Subparsers) -> None:
-    # What is not given must be told from defaults, since a recipe stands between the two:
+    # What is not given must be told from defaults, since a recipe is between the two:
     # `packer/recipes/fields.py` has the defaults.
     parser = verbs.add_parser(
         "pack",
-        help="make one file that runs out of GGUF weights",
+        help="make one file that runs from GGUF weights",
         argument_default=argparse.SUPPRESS,
     )
     parser.set_defaults(run=run, refuse=parser.error)
@@ -48,27 +48,29 @@ def _add_contents(group: argparse._ArgumentGroup) -> None:
         "models",
         nargs="*",
         metavar="MODEL",
-        help="weights: a .gguf (of a model in shards the first one), WEIGHTS.zip[:MEMBER], "
-        "a folder of safetensors, hf:ORG/REPO[:QUANT|/FILE][@REVISION] or https://…. "
-        "The bundle starts with the first model",
+        help="weights: a .gguf (the first one of a model in shards), WEIGHTS.zip[:MEMBER], "
+        "a folder of safetensors, hf:ORG/REPO[:QUANT|/FILE][@REVISION] or https://…; "
+        "the bundle starts with the first model",
     )
     group.add_argument(
         "--model",
         dest="named_models",
         action="append",
         metavar="NAME=MODEL",
-        help="one of several models that the file serves by name; repeatable, the first one is "
-        "started unless the user asks for another. --mmproj, --lora and --draft take NAME= before "
-        "their value to say which model they are for; without it, the first",
+        help="a model that the file serves by name; repeatable; a start uses the first one unless "
+        "you name another. --mmproj, --lora and --draft take NAME= before their value to name "
+        "their model; default: the first",
     )
     group.add_argument(
         "--model-args",
         action="append",
         metavar="NAME=WORDS",
-        help="default arguments of that model alone; repeatable",
+        help="default arguments of one model only; repeatable",
     )
     group.add_argument(
-        "--recipe", metavar="NAME|FILE", help="TOML with any of these options; flags override it"
+        "--recipe",
+        metavar="NAME|FILE",
+        help="TOML file with any of these options; options given here override it",
     )
     group.add_argument(
         "--mmproj",
@@ -80,22 +82,22 @@ def _add_contents(group: argparse._ArgumentGroup) -> None:
         "--lora",
         action="append",
         metavar="FILE[:SCALE]",
-        help="adapter (GGUF, or a folder as PEFT saves it), with how strongly it applies (1); "
+        help="adapter (GGUF, or a folder as PEFT saves it) and its strength, 1 by default; "
         "repeatable",
     )
     group.add_argument(
         "--draft", action="append", metavar="FILE", help="small model for speculative decoding"
     )
     group.add_argument(
-        "--add", action="append", metavar="F", help="another file to put in; repeatable"
+        "--add", action="append", metavar="F", help="any other file to add; repeatable"
     )
     group.add_argument(
         "--merge",
         action=argparse.BooleanOptionalAction,
-        help="make one member of a model's shards",
+        help="join the shards of a model into one member",
     )
     group.add_argument(
-        "--offline", action="store_true", help="use what was fetched before, and no network"
+        "--offline", action="store_true", help="use earlier downloads only, without a network"
     )
 
 
@@ -110,7 +112,7 @@ def _add_answers(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_labels(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--name", help="what the bundle calls itself; default: as the GGUF file")
+    group.add_argument("--name", help="name of the bundle; default: the GGUF file's")
     add_papers(group)
 
 
@@ -118,29 +120,27 @@ def _add_quantizing(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--quant",
         metavar="TYPE",
-        help="quantize models first, to Q6_K or what else `llamapack quantize` knows",
+        help="quantize models first, to Q6_K or another type of `llamapack quantize`",
     )
-    group.add_argument(
-        "--imatrix", type=Path, metavar="F", help="for --quant: which weights matter"
-    )
+    group.add_argument("--imatrix", type=Path, metavar="F", help="importance matrix for --quant")
 
 
 def _add_targets(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--targets",
         metavar="T,T…|all|host",
-        help="engines to pack, `host`: those for this machine; default: all that are built",
+        help="engines to pack; `host`: for this machine; default: all that are built",
     )
     group.add_argument(
         "--gpu",
         metavar="KINDS|none",
-        help="GPU modules to pack, such as `vulkan,metal,cuda`; default: metal and vulkan where "
-        "`engine add-gpu` fetched them",
+        help="GPU modules to pack, such as `vulkan,metal,cuda`; default: metal and vulkan if "
+        "`engine add-gpu` downloaded them",
     )
     group.add_argument(
         "--gpu-sources",
         choices=("auto", "yes", "no"),
-        help="pack what `--recompile` compiles GPU modules from (under 1 MB); default: auto",
+        help="sources for `--recompile` (under 1 MB); default: auto",
     )
     group.add_argument(
         "--format",
@@ -156,9 +156,9 @@ def _add_targets(group: argparse._ArgumentGroup) -> None:
         "--runtime",
         type=named_runtime,
         metavar="FILE|cosmo",
-        help="pack into this program in place of llamapack's own engines: a released llamafile or "
-        "any other that reads its own ZIP. It is copied byte for byte and keeps its members. "
-        "cosmo: what `engine build --toolchain cosmo` has made",
+        help="pack into this program instead of llamapack's engines: a released llamafile, or "
+        "another program that reads its own ZIP; it is copied byte for byte and keeps its "
+        "members. cosmo: the program of `engine build --toolchain cosmo`",
     )
 
 
@@ -169,17 +169,21 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--split-size",
         type=parse_size,
         metavar="SIZE",
-        help="a larger bundle becomes parts of this size, such as 1.9GiB; default: 50GB",
+        help="size of the parts of a larger bundle, such as 1.9GiB; default: 50GB",
     )
     parts.add_argument(
-        "--no-split", dest="split_size", action="store_const", const=None, help="one file always"
+        "--no-split",
+        dest="split_size",
+        action="store_const",
+        const=None,
+        help="always write one file",
     )
     group.add_argument(
         "--consume",
         action="store_true",
-        help="make MODEL itself the bundle, without copying its bytes (Linux: ext4, xfs); the file "
-        "has the bundle's name then, in its folder unless `-o` says otherwise. Files of other "
-        "options are copied. If it is interrupted, run it again",
+        help="turn MODEL itself into the bundle, without copying it (Linux: ext4, xfs); it gets "
+        "the bundle's name, in its own folder unless `-o` names another; files of other "
+        "options are copied; after an interruption, run it again",
     )
     group.add_argument("--force", action="store_true", help="replace the output if it exists")
     group.add_argument("-q", "--quiet", action="store_true", help="print the path only")

@@ -27,18 +27,18 @@ _CARD_LIMIT = 16 << 20  # bytes
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "publish",
-        help="put a bundle into a repository of the Hub, with card, checksums and licence",
-        description="Sends FILE, in parts where it is larger than one, with its card, its list of "
-        "hashes and its licence, in one commit. Run it again after an interruption: what is there "
-        "already is not sent again.",
+        help="upload a bundle to the Hub, with card, checksums and licence",
+        description="Uploads FILE, in parts if it is large, with its card, checksums and licence, "
+        "in one commit. After an interruption, run it again: files already uploaded are "
+        "skipped.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or one of its parts")
+    parser.add_argument(
+        "--repo", required=True, metavar="ORG/NAME", help="repository; created if it does not exist"
     )
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="bundle, or one of the parts that it lies in"
+        "--private", action="store_true", help="create the repository for your account only"
     )
-    parser.add_argument(
-        "--repo", required=True, metavar="ORG/NAME", help="created if it is not there"
-    )
-    parser.add_argument("--private", action="store_true", help="for your account alone")
     parser.add_argument(
         "--revision", default="main", metavar="R", help="branch, created if needed; default: main"
     )
@@ -47,20 +47,26 @@ def register(verbs: Subparsers) -> None:
         type=parse_size,
         default=PART_SIZE,
         metavar="SIZE",
-        help="a larger file is sent in parts of this size, such as 1.9GiB; default: 50GB",
+        help="size of the parts of a larger file, such as 1.9GiB; default: 50GB",
     )
     parser.add_argument(
-        "--card", type=Path, metavar="FILE", help="use this card, not the one of `llamapack card`"
+        "--card",
+        type=Path,
+        metavar="FILE",
+        help="card to use; default: the card that `llamapack card` writes",
     )
     parser.add_argument(
-        "--template", type=Path, metavar="DIR", help="folder of card templates in place of ours"
+        "--template",
+        type=Path,
+        metavar="DIR",
+        help="folder of card templates that replace the included ones",
     )
-    parser.add_argument("--message", metavar="TEXT", help="of the commit")
+    parser.add_argument("--message", metavar="TEXT", help="message of the commit")
     parser.add_argument(
-        "--force", action="store_true", help="replace and delete files of the repository"
+        "--force", action="store_true", help="allow replacing and deleting files of the repository"
     )
     parser.add_argument("--dry-run", action="store_true", help="list what would be sent")
-    parser.add_argument("--json", action="store_true", help="list it as JSON")
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the address only")
     parser.set_defaults(run=run)
 
@@ -93,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
 def _check_privacy(args: argparse.Namespace, word: HubWord, remote: Remote) -> None:
     if args.private and remote.exists and not remote.private:
         raise InputError(
-            f"{word.repo} is there already, and everybody may see it",
+            f"{word.repo} exists already and is public",
             "Make it private in its settings, choose another `--repo`, or leave `--private` out.",
         )
 
@@ -112,7 +118,7 @@ def _card(
         return made(files, bundle, sums, repo=word, folder=args.template).encode()
     path: Path = args.card
     if not path.is_file() or path.stat().st_size > _CARD_LIMIT:
-        raise InputError(f"{path} is no card", "Name a file such as README.md.")
+        raise InputError(f"{path} is not a card", "Name a file such as README.md.")
     return path.read_bytes()
 
 

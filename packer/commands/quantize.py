@@ -13,21 +13,23 @@ if TYPE_CHECKING:
 
 
 def register(verbs: Subparsers) -> None:
-    parser = verbs.add_parser("quantize", help="make a smaller GGUF of one in 16 or 32 bits")
+    parser = verbs.add_parser("quantize", help="make a smaller GGUF from one in 16 or 32 bits")
     parser.add_argument(
-        "model", type=Path, metavar="MODEL.gguf", help="of a model in shards the first one"
+        "model", type=Path, metavar="MODEL.gguf", help="GGUF; the first one of a model in shards"
     )
     parser.add_argument(
-        "quantization", metavar="TYPE", help=f"one of {', '.join(QUANTIZATIONS)}; in any case"
+        "quantization",
+        metavar="TYPE",
+        help=f"one of {', '.join(QUANTIZATIONS)}; upper or lower case",
     )
     parser.add_argument("-o", "--output", metavar="FILE|DIR", help="default: NAME-TYPE.gguf")
     parser.add_argument(
-        "--imatrix", type=Path, metavar="F", help="which weights matter, as llama-imatrix wrote it"
+        "--imatrix", type=Path, metavar="F", help="importance matrix, as llama-imatrix writes it"
     )
     parser.add_argument(
         "--allow-requantize",
         action="store_true",
-        help="also what is quantized already; loses more than from 16 bits",
+        help="accept a quantized model; loses more than from 16 bits",
     )
     parser.add_argument("--force", action="store_true", help="replace the output if it exists")
     parser.set_defaults(run=run)

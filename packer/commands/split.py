@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser("split", help="cut a bundle into parts that hosts accept")
-    parser.add_argument("file", type=Path, metavar="FILE", help="stays as it is")
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle; not changed")
     parser.add_argument(
         "--size",
         type=parse_size,
         default=PART_SIZE,
-        help="of every part but the last, such as 1.9GiB; default: 50GB",
+        help="size of every part but the last, such as 1.9GiB; default: 50GB",
     )
     parser.add_argument(
         "-o",
         "--output",
         metavar="DIR|PREFIX",
-        help="a folder for the parts, or what their names begin with; default: FILE",
+        help="folder for the parts, or the beginning of their names; default: FILE",
     )
     parser.add_argument("--force", action="store_true", help="replace parts that exist")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the paths only")
@@ -54,5 +54,5 @@ def run(args: argparse.Namespace) -> None:
         *parts, sums = files
         note(
             f"{path}: {in_words(path.stat().st_size)} in {len(parts)} parts; publish them with "
-            f"{sums.name}. `llamapack join {quote(str(parts[0]))}` joins them, as `cat` does"
+            f"{sums.name}. `llamapack join {quote(str(parts[0]))}` or `cat` joins them"
         )

@@ -18,20 +18,22 @@ if TYPE_CHECKING:
     from packer.templates.found import ChatTemplate
     from packer.templates.render import Conversation
 
-_SOURCE = "name of a template that comes with llamapack, bundle, GGUF, model card, "
+_SOURCE = "name of an included template, bundle, GGUF, model card, "
 _SOURCE += "tokenizer_config.json, folder of a model, or Jinja file"
 _LIMIT = 64 << 20  # bytes of a conversation
 
 
 def register(verbs: Subparsers) -> None:
-    parser = verbs.add_parser("template", help="show, check and try chat templates")
+    parser = verbs.add_parser("template", help="show, check and render chat templates")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    listed = actions.add_parser("list", help="names of the templates that come with llamapack")
+    listed = actions.add_parser("list", help="list the included templates")
     listed.add_argument("--json", action="store_true", help="as JSON")
     listed.set_defaults(run=_list)
     show = actions.add_parser("show", help="print a template")
-    check = actions.add_parser("check", help="say what is wrong with a template for its model")
-    render = actions.add_parser("render", help="print the prompt that the engine makes of messages")
+    check = actions.add_parser("check", help="check whether a template fits its model")
+    render = actions.add_parser(
+        "render", help="print the prompt that the engine makes from messages"
+    )
     for action, run in ((show, _show), (check, _check), (render, _render)):
         action.add_argument("file", metavar="NAME|FILE", help=_SOURCE)
         action.add_argument("--json", action="store_true", help="as JSON")
@@ -44,7 +46,7 @@ def register(verbs: Subparsers) -> None:
     )
     render.add_argument("--tools", metavar="T.json", help="tools, likewise")
     render.add_argument(
-        "--no-generation-prompt", action="store_true", help="leave out the head of the answer"
+        "--no-generation-prompt", action="store_true", help="leave out the beginning of the answer"
     )
     render.add_argument(
         "--chat-template-kwargs", metavar="JSON", default="{}", help="more variables, as there"
@@ -89,7 +91,7 @@ def _check(args: argparse.Namespace) -> None:
     if found:
         raise Exit(1)
     if not args.json:
-        print(f"{args.file}: nothing is wrong with its chat template")
+        print(f"{args.file}: its chat template is fine")
 
 
 def _render(args: argparse.Namespace) -> None:
@@ -102,7 +104,7 @@ def _render(args: argparse.Namespace) -> None:
     if isinstance(prompt, RenderError):
         raise InputError(
             f"{args.file} does not render {args.messages}: {prompt}",
-            "Change the messages, or take another template.",
+            "Change the messages, or use another template.",
         )
     if args.json:
         _print_json({"apply_template": found.applied(prompt), "prompt": prompt})
@@ -128,8 +130,8 @@ def _conversation(args: argparse.Namespace) -> Conversation:
     for name, value in (("messages", request.get("messages")), ("tools", tools)):
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
             raise InputError(
-                f"{(args.tools if name == 'tools' else None) or args.messages} holds no list of "
-                f"{name}",
+                f"{(args.tools if name == 'tools' else None) or args.messages} does not contain a "
+                f"list of {name}",
                 'Give JSON such as `[{"role": "user", "content": "Hi"}]`.',
             )
     try:
@@ -139,7 +141,8 @@ def _conversation(args: argparse.Namespace) -> Conversation:
         variables = None
     if not isinstance(variables, dict):
         raise InputError(
-            "`--chat-template-kwargs` is no JSON object", 'Give one: `{"enable_thinking": false}`.'
+            "`--chat-template-kwargs` is not a JSON object",
+            'Give one: `{"enable_thinking": false}`.',
         )
     return Conversation(request["messages"], tools, not args.no_generation_prompt, variables)
 
@@ -151,7 +154,7 @@ def _json(word: str) -> Any:
     else:
         path = Path(word)
         if not path.exists() or path.is_dir():
-            raise InputError(f"{word} is no file of messages or tools", "Name a JSON file.")
+            raise InputError(f"{word} is not a file of messages or tools", "Name a JSON file.")
         # A shell's `<(…)` is a pipe.
         with path.open("rb") as file:
             data = file.read(_LIMIT)
@@ -160,7 +163,7 @@ def _json(word: str) -> Any:
         json.dumps(found, ensure_ascii=False).encode()  # it can spell half of a surrogate pair
         return found
     except ValueError:
-        raise InputError(f"{word} is no JSON", "Give a JSON file in UTF-8.") from None
+        raise InputError(f"{word} is not JSON", "Give a JSON file in UTF-8.") from None
 
 
 def _print_json(value: dict[str, Any]) -> None:

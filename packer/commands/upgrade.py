@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "upgrade",
-        help="give a bundle, or another tool's llamafile, the engines that are built now",
-        description="Swaps head, stubs, engines and web UI. Weights stay where they are, or are "
-        "moved by the file system (ext4, xfs), or copied where neither is possible.",
+        help="replace the engines in a bundle, or in another tool's llamafile, with the current "
+        "build",
+        description="Replaces head, stubs, engines and web UI. Weights stay where they are, are "
+        "moved by the file system (ext4, xfs), or are copied if neither is possible.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or other llamafile")
+    parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or another llamafile")
     parser.add_argument(
         "--targets",
         "--engines",
         metavar="T,T…|all|host",
-        help="engines to put in; default: for the systems that the bundle is for now; in other "
-        "llamafiles all that are built",
+        help="engines to pack; default: for the systems of the bundle; for another llamafile, all "
+        "that are built",
     )
     parser.add_argument(
         "--gpu",
         metavar="KINDS|none",
-        help="GPU modules to put in, such as `vulkan,metal`; default: of the kinds that it has",
+        help="GPU modules to pack, such as `vulkan,metal`; default: the kinds that FILE has",
     )
     parser.add_argument(
-        "--copy", action="store_true", help="write a new file, not in place; it may be in use then"
+        "--copy", action="store_true", help="write a new file instead; works while FILE is in use"
     )
     parser.add_argument(
         "--trust-args",
         action="store_true",
-        help="keep all arguments of another tool's llamafile, also those that are not about the "
-        "model",
+        help="keep all arguments of another tool's llamafile, not only those about the model",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing")
     parser.set_defaults(run=run)
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
         if not folders:
             raise InputError(
                 f"{args.file} would be left without engines",
-                "Windows starts no file of 4 GiB or more: name others with `--targets`.",
+                "Windows cannot run a file of 4 GiB or more: name other systems with `--targets`.",
             )
         head = build_head(stack, bundle, folders, web_ui(), args.gpu)
         if is_up_to_date(bundle, head):
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
     became = {
         IN_PLACE: "where they were",
         MOVED: "moved, not copied",
-        SHARED: "in a new file, not copied",
+        SHARED: "in a new file that shares them",
         COPIED: "copied",
     }[how]
     weights = f"; weights {became}" if bundle.weights else ""
@@ -97,6 +97,6 @@ def run(args: argparse.Namespace) -> None:
         note(f"weights now begin on multiples of {ALIGNMENT:,} bytes, so that all systems map them")
     if useless:
         note(
-            f"engines for {', '.join(useless)} were left out: Windows starts no file of 4 GiB or "
-            "more. `llamapack pack --windows external` makes a NAME.exe to put beside it"
+            f"engines for {', '.join(useless)} were left out: Windows cannot run a file of 4 GiB "
+            "or more; `llamapack pack --windows external` makes a NAME.exe for the same folder"
         )

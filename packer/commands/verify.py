@@ -18,13 +18,13 @@ _NO_MANIFEST = "Only bundles that llamapack made have provenance."
 
 
 def register(verbs: Subparsers) -> None:
-    parser = verbs.add_parser("verify", help="hash every member of a bundle and compare")
+    parser = verbs.add_parser("verify", help="compare every member of a bundle with its hash")
     parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or any other ZIP file")
     parser.add_argument(
         "--provenance",
         type=Path,
         metavar="P",
-        help="statement of what FILE was built from (in-toto, SLSA v1): compare with it, too",
+        help="statement to compare with too (in-toto, SLSA v1): what FILE was built from",
     )
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=run)
@@ -60,11 +60,11 @@ def run(args: argparse.Namespace) -> None:
             report["provenance"] = {"builder": stated.builder, "commit": stated.commit}
         print(json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False))
     elif not problems:
-        against = "manifest and CRC-32" if listed else "CRC-32 alone, since it has no manifest"
+        against = "manifest and CRC-32" if listed else "CRC-32 only, because it has no manifest"
         print(f"{args.file}: {count} members, {total:,} bytes agree with {against}")
         if stated:
             print(
-                f"{args.provenance}: file, members and pins are those that {stated.builder} built "
+                f"{args.provenance}: file, members and pins are as {stated.builder} built them "
                 f"from llamapack's commit {stated.commit}"
             )
     else:

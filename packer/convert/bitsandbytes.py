@@ -47,7 +47,7 @@ class FourBit:
     """Elements that share a scale."""
     nested: Nested | None
     dtype: str
-    """What it was before it was quantized, in the spelling of safetensors."""
+    """The type before quantization, as safetensors names it."""
     shape: tuple[int, ...]
 
     def pieces(self) -> Iterator[NDArray[np.float32]]:
@@ -175,7 +175,7 @@ def _eight_bit(tensors: Mapping[str, Stored], module: str, scales: Stored) -> Ei
     if layout is not None and layout.bytes().any():
         raise InputError(
             f"{scales.path}: {module}.weight has the layout of one kind of card",
-            "Save it again with a newer bitsandbytes, or convert the model that it was made from.",
+            "Save it again with a newer bitsandbytes, or convert the original model.",
         )
     try:
         return EightBit(codes, _floats(scales, codes.shape[0]))
@@ -191,6 +191,6 @@ def _floats(tensor: Stored, count: int | None = None) -> NDArray[np.float32]:
 
 def _damaged(path: object, name: str) -> InputError:
     return InputError(
-        f"{path}: what bitsandbytes says about {name} is incomplete or makes no sense",
-        "Fetch the checkpoint again, or convert the model that it was made from.",
+        f"{path}: the bitsandbytes data of {name} are incomplete or invalid",
+        "Download the checkpoint again, or convert the original model.",
     )

@@ -30,7 +30,7 @@ class Checkpoint:
 
     folder: Path
     name: str
-    """What it is called: the folder's or repository's name."""
+    """The folder's or repository's name."""
     config: Mapping[str, Any]
     adapter: bool
     files: tuple[str, ...]
@@ -41,7 +41,7 @@ class Checkpoint:
         """The checkpoint in a folder.
 
         Args:
-            name: what it is called, if not as the folder.
+            name: its name, if it differs from the folder's.
 
         Raises:
             InputError: there is none, not all of one, or one of a format that cannot be converted.
@@ -60,8 +60,8 @@ class Checkpoint:
         found = cls(folder, name or folder.resolve().name, config, adapter, tuple(files))
         if quantization(config) == "bitsandbytes" and not found.tensors:
             raise InputError(
-                f"{folder} holds bitsandbytes weights as PyTorch files",
-                "Save it with `safe_serialization=True`, or convert the model it was made from.",
+                f"{folder} contains bitsandbytes weights as PyTorch files",
+                "Save it with `safe_serialization=True`, or convert the original model.",
             )
         return found
 
@@ -127,13 +127,13 @@ def read_config(path: Path, where: str) -> dict[str, Any]:
         InputError: it is not there, or none, or says that the checkpoint cannot be converted.
     """
     if not path.is_file() or path.stat().st_size > _LIMIT:
-        raise InputError(f"{path} is no file of a configuration", "Fetch the checkpoint again.")
+        raise InputError(f"{path} is not a configuration file", "Download the checkpoint again.")
     try:
         found = parse_json(path.read_bytes())
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise InputError(f"{path} is not JSON of a configuration", "Fetch the checkpoint again.")
+        raise InputError(f"{path} is not a JSON configuration", "Download the checkpoint again.")
     check_method(where, found)
     return found
 

@@ -35,7 +35,7 @@ def convert(
     """Write a GGUF.
 
     Args:
-        output: a new file; beside it there is room for what lies in between.
+        output: a new file; temporary files go into its folder.
         kind: one of `TYPES`.
         base: of an adapter, the folder with the configuration of its model.
 

@@ -44,7 +44,7 @@ def dequantize(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
 
 
 def _shards(checkpoint: Checkpoint) -> dict[Path, list[New]]:
-    """What is to be written in place of each file."""
+    """The new contents of each file."""
     weights, parts = checkpoint.quantized
     shards: dict[Path, list[New]] = {path: [] for path in checkpoint.weights}
     for name, tensor in checkpoint.tensors.items():
@@ -67,8 +67,8 @@ def _numbers(checkpoint: Checkpoint, name: str, weight: FourBit | EightBit) -> N
 def _same(tensor: Stored) -> New:
     if tensor.dtype not in SIZES:
         raise InputError(
-            f"{tensor.path}: tensor {tensor.name} is of type {tensor.dtype}, which is not known",
-            "Convert the model that it was made from.",
+            f"{tensor.path}: tensor {tensor.name} has the unknown type {tensor.dtype}",
+            "Convert the original model.",
         )
     return New(tensor.name, tensor.dtype, tensor.shape, tensor.pieces())
 

@@ -8,13 +8,11 @@ from typing import Any
 
 from runtime.errors import InputError
 
-_ORIGINAL = (
-    "Convert the model that it was made from, with `llamapack convert`, or take a GGUF of it."
-)
+_ORIGINAL = "Convert the original model with `llamapack convert`, or use a GGUF of it."
 _FILES = {
     ".ckpt": "a PyTorch checkpoint",
     ".engine": "a TensorRT engine",
-    ".ggml": "ggml, which came before GGUF",
+    ".ggml": "ggml, the format before GGUF",
     ".h5": "Keras or TensorFlow weights",
     ".litertlm": "LiteRT-LM",
     ".mlmodel": "Core ML",
@@ -26,8 +24,8 @@ _FILES = {
     ".pt": "a PyTorch checkpoint",
     ".pth": "a PyTorch checkpoint",
     ".pte": "ExecuTorch",
-    ".rkllm": "RKLLM (w8a8 and the like, for Rockchip's NPUs alone)",
-    ".rknn": "RKNN (for Rockchip's NPUs alone)",
+    ".rkllm": "RKLLM (w8a8 and the like, for Rockchip's NPUs only)",
+    ".rknn": "RKNN (for Rockchip's NPUs only)",
     ".task": "MediaPipe",
     ".tflite": "LiteRT (TensorFlow Lite)",
 }
@@ -62,7 +60,7 @@ def check_file(name: str) -> None:
     if suffix == ".safetensors":
         raise InputError(
             f"{name} is one file of a checkpoint, not GGUF",
-            "Name its folder, which also holds `config.json` and the tokenizer.",
+            "Name its folder, which also contains `config.json` and the tokenizer.",
         )
     if suffix in _FILES:
         raise InputError(f"{name} is {_FILES[suffix]}, not GGUF", _ORIGINAL)
@@ -81,9 +79,9 @@ def no_checkpoint(where: str, names: Iterable[str]) -> InputError:
     """The refusal of a folder or repository that holds nothing to convert."""
     kind = foreign(names)
     if kind:
-        return InputError(f"{where} holds {kind}, not a checkpoint to convert", _ORIGINAL)
+        return InputError(f"{where} contains {kind}, not a checkpoint to convert", _ORIGINAL)
     return InputError(
-        f"{where} holds no checkpoint: `config.json` with `.safetensors` files, or "
+        f"{where} does not contain a checkpoint: `config.json` with `.safetensors` files, or "
         "`adapter_config.json` with an adapter",
         "Name the folder that `transformers` saved, or `hf:ORG/REPO`.",
     )

@@ -40,7 +40,7 @@ def parse_quantization(text: str) -> str:
     """
     if text.upper() not in QUANTIZATIONS:
         raise InputError(
-            f"there is no quantization {text}", f"The names are: {', '.join(QUANTIZATIONS)}."
+            f"{text} is not a quantization", f"The names are: {', '.join(QUANTIZATIONS)}."
         )
     return text.upper()
 
@@ -55,7 +55,7 @@ def quantized_size(source: Path, quantization: str) -> int:
     """Bytes that the quantized copy of a model, with all its shards, will not exceed.
 
     Raises:
-        InputError: it is no GGUF.
+        InputError: it is not a GGUF.
     """
     own = shard(read_header_of(source))
     # Two bytes a number, more or less; of shards all but the last are as large.
@@ -83,12 +83,14 @@ def check_quantizable(path: Path, *, again: bool = False) -> None:
         raise InputError(f"{path} is shard {own.number + 1} of {own.count}", "Name the first one.")
     facts = model_facts([header], 0)
     if facts.kind != "model":
-        raise InputError(f"{path} is of kind {facts.kind}, not a model", "Leave it as it is.")
+        raise InputError(
+            f"{path} is of kind {facts.kind}, not a model", "Only models can be quantized."
+        )
     if facts.quantization not in WHOLE and not again:
         raise InputError(
             f"{path} is quantized already ({facts.quantization})",
-            "Take the model in F16, BF16 or F32; `llamapack quantize --allow-requantize` does it "
-            "nevertheless, and loses more.",
+            "Use the model in F16, BF16 or F32. `llamapack quantize --allow-requantize` quantizes "
+            "it again, and loses more.",
         )
 
 
@@ -100,7 +102,7 @@ def check_imatrix(path: Path | None) -> None:
     """
     if path is not None and (not path.is_file() or path.name.startswith("-")):
         raise InputError(
-            f"{path} is no file of an importance matrix", "llama.cpp's `llama-imatrix` writes them."
+            f"{path} is not an importance matrix", "llama.cpp's `llama-imatrix` writes one."
         )
 
 
@@ -144,6 +146,6 @@ def engine() -> Path:
         if folder := cache.find(target.name):
             return folder / target.executable
     raise InputError(
-        f"no engine is built for {targets[0].name}, and it is the engine that quantizes",
+        f"no engine is built for {targets[0].name}, and the engine quantizes",
         f"Run `llamapack engine build {targets[0].name}`.",
     )

@@ -1,4 +1,4 @@
-"""Safetensors files: which tensors lie where, and new files written piece by piece.
+"""Safetensors files: which tensors are where, and new files written piece by piece.
 
 Format: the safetensors README. Eight bytes of length (u64, little-endian), that many bytes of JSON
 (name → dtype, shape, offsets from the end of the JSON), then the data. The library of that name
@@ -68,7 +68,7 @@ class New:
     dtype: str
     shape: tuple[int, ...]
     pieces: Iterable[NDArray[Any]]
-    """Its data in order, as they are to lie in the file."""
+    """Its data, in the order of the file."""
 
     @property
     def size(self) -> int:
@@ -80,7 +80,7 @@ def read_header(path: Path) -> dict[str, Stored]:
     """The tensors of a file, by name.
 
     Raises:
-        InputError: it is no such file, or is cut off.
+        InputError: it is not a safetensors file, or is cut off.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -95,7 +95,7 @@ def read_header(path: Path) -> dict[str, Stored]:
         entries = {name: entry for name, entry in found.items() if name != "__metadata__"}
         return {name: _stored(path, name, e, 8 + length, size) for name, e in entries.items()}
     except MALFORMED:
-        raise _damaged(path, "its header makes no sense") from None
+        raise _damaged(path, "its header is invalid") from None
 
 
 def _stored(path: Path, name: str, entry: Mapping[str, Any], base: int, size: int) -> Stored:
@@ -106,14 +106,14 @@ def _stored(path: Path, name: str, entry: Mapping[str, Any], base: int, size: in
     if not all(type(n) is int and n >= 0 for n in numbers) or not isinstance(dtype, str):
         raise ValueError(name)
     if not start <= end <= size - base:
-        raise _damaged(path, f"tensor {name} ends behind the file's end")
+        raise _damaged(path, f"tensor {name} ends after the file's end")
     if dtype in SIZES and math.prod(shape) * SIZES[dtype] != end - start:
-        raise _damaged(path, f"tensor {name} has another size than its shape")
+        raise _damaged(path, f"tensor {name} has a size that differs from its shape")
     return Stored(path, name, dtype, shape, base + start, end - start)
 
 
 def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(f"{path} is no whole safetensors file: {reason}", "Fetch it again.")
+    return InputError(f"{path} is not a complete safetensors file: {reason}", "Download it again.")
 
 
 def write(path: Path, tensors: Sequence[New]) -> None:

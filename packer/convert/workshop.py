@@ -1,4 +1,4 @@
-"""Makes the GGUF files that `pack` needs of what is none, and removes them when it is done."""
+"""Makes the GGUF files that `pack` needs from other formats, and removes them when it is done."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Workshop:
         """Begin.
 
         Args:
-            place: of the bundle, beside which to make ours.
+            place: path of the bundle; our files go into its folder.
             quantization: of the models; None: as they are.
             imatrix: as for `packer.convert.quantizer.quantize`.
             force: whether the bundle may replace a file.
@@ -106,7 +106,7 @@ class Workshop:
             return weights
         if not isinstance(weights, FileWeights):
             raise InputError(
-                f"{weights} is in an archive, and the quantizer reads files only",
+                f"{weights} is in an archive, but the quantizer reads only files",
                 "Unpack it first, with `7z x`, or leave `--quant` out.",
             )
         check_quantizable(path)
@@ -127,7 +127,7 @@ class Workshop:
             check_path(self._output.path, self._force, ())
 
     def _check_space(self, checkpoint: Checkpoint) -> None:
-        """Find out whether the disk holds what lies there at once: while the checkpoint is
+        """Find out whether the disk holds what is there at once: while the checkpoint is
         converted, then quantized, then packed."""
         assert self._quantization
         whole = converted_size(checkpoint, AUTO)

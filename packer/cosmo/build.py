@@ -156,7 +156,7 @@ def _link(work: _Work, programs: list[Path], ape: Path) -> None:
     if not ape.is_file() or not take_apart(ape).kind.is_ape:
         raise InputError(
             "`apelink` ended with status 0, but made no APE program",
-            f"everything it printed is in `{work.log}`",
+            f"The whole output is in `{work.log}`.",
         )
     ape.chmod(0o755)
 
@@ -180,8 +180,8 @@ def _check(work: _Work, ape: Path, arch: str, flag: str) -> None:
     target = take_apart(copy).native
     if not target or not target.endswith(f"-{arch}"):
         raise InputError(
-            f"what `apelink` made has no program for {arch}",
-            f"everything it printed is in `{work.log}`",
+            f"the output of `apelink` has no program for {arch}",
+            f"The whole output is in `{work.log}`.",
         )
     copy.unlink()
 

@@ -11,7 +11,7 @@ from packer.engine import layout, native, sums
 from runtime.errors import InputError
 
 KIND = "cosmo"
-"""What the kind of engine is called, and as what it is asked for."""
+"""The name of this kind of engine, also on the command line."""
 FACTS = "runtime.json"
 PROGRAM = "llamapack-runtime"
 """File name of the APE program; it is started in place, so it is packed as it is."""
@@ -19,13 +19,13 @@ PROGRAM = "llamapack-runtime"
 
 @dataclass(frozen=True)
 class Built:
-    """A finished runtime: its program, `SHA256SUMS` and `runtime.json` lie in `folder`."""
+    """A finished runtime: its program, `SHA256SUMS` and `runtime.json` are in `folder`."""
 
     folder: Path
     id: str
     """SHA-256 of its `SHA256SUMS`."""
     key: str
-    """SHA-256 over what it was built from."""
+    """SHA-256 of everything that it was built from."""
     source: str
     """The folder that it was compiled from."""
     made: str
@@ -43,12 +43,12 @@ class Built:
 
     @property
     def current(self) -> bool:
-        """Built with what is in `native/` now; whether its source changed, the next build sees."""
+        """Built with the present `native/`; the next build finds out whether its source changed."""
         return self.ours == sources.our_digest(native.directory())
 
 
 def folder(key: str) -> Path:
-    """Where the runtime of that key lies once it is finished."""
+    """The folder for a finished runtime of that key."""
     return layout.engines() / f"{KIND}-{key[:16]}"
 
 
@@ -85,9 +85,9 @@ def chosen() -> Path:
         listed = ", ".join(f"{one.program} ({one.source})" for one in current)
         raise InputError(
             f"{len(current)} runtimes are built with Cosmopolitan's tools: {listed}",
-            "Name the program of one with `--runtime FILE`.",
+            "Choose one with `--runtime FILE`.",
         )
     [one] = current
     if sources.file_digest(one.program) != sums.read(one.folder).sums.get(PROGRAM):
-        raise sums.damaged(one.folder, f"{PROGRAM} is not what was built")
+        raise sums.damaged(one.folder, f"{PROGRAM} differs from the built program")
     return one.program

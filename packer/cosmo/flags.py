@@ -24,15 +24,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--toolchain",
         choices=(ZIG, KIND),
         default=ZIG,
-        help=f"{ZIG}: one native engine per target (default); {KIND}: one program for all systems, "
-        "by Cosmopolitan's tools, for `pack --runtime cosmo`",
+        help=f"{ZIG}: one native engine per target (default); {KIND}: one program for all "
+        "systems, built with Cosmopolitan's tools, for `pack --runtime cosmo`",
     )
     cosmo = parser.add_argument_group(f"for --toolchain {KIND}")
     cosmo.add_argument(
         "--source", type=Path, metavar="DIR", help="sources of the runtime, a CMake project"
     )
     cosmo.add_argument(
-        "--program", metavar="NAME", help="which program of the sources, if they make several"
+        "--program", metavar="NAME", help="program to use, if the sources build several"
     )
     cosmo.add_argument(
         "-D",
@@ -47,7 +47,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--cosmocc",
         type=Path,
         metavar="DIR",
-        help="folder of cosmocc; default: $COSMOCC, else its tools are looked for in PATH",
+        help="folder of cosmocc; default: $COSMOCC, or the tools in PATH",
     )
     parser.set_defaults(refuse=parser.error)
 
@@ -60,10 +60,10 @@ def check_flags(args: argparse.Namespace) -> None:
                 args.refuse(f"{flag} is for --toolchain {KIND}")
     elif args.source is None:
         args.refuse(
-            f"--toolchain {KIND} needs --source DIR, what it is to compile: {ABOUT_UPSTREAM}"
+            f"--toolchain {KIND} needs --source DIR, the sources to compile: {ABOUT_UPSTREAM}"
         )
     elif args.targets or args.all:
-        args.refuse(f"--toolchain {KIND} makes one program for all systems: name no target")
+        args.refuse(f"--toolchain {KIND} makes one program for all systems; do not name a target")
 
 
 def _definition(text: str) -> str:

@@ -25,7 +25,7 @@ def checked(source: Path) -> Path:
     """
     place = source.resolve()
     if not place.is_dir():
-        raise InputError(f"{source} is no folder", "Name the folder of the runtime's sources.")
+        raise InputError(f"{source} is not a folder", "Name the folder of the runtime's sources.")
     if not (place / "CMakeLists.txt").is_file():
         raise InputError(
             f"{source} has no `CMakeLists.txt`: only CMake projects can be compiled",
@@ -33,7 +33,7 @@ def checked(source: Path) -> Path:
         )
     if build_cache.root().resolve().is_relative_to(place):
         raise InputError(
-            f"the build cache, {build_cache.root()}, lies in {source}",
+            f"the build cache, {build_cache.root()}, is inside {source}",
             "Set `LLAMAPACK_BUILD_CACHE` to another folder.",
         )
     return place

@@ -37,7 +37,7 @@ class _Ending:
             self._lines.append(text)
 
     def _read_command(self, text: str) -> None:
-        """What failed is in one line, then comes what it printed."""
+        """One line says what failed; the tool's output follows."""
         if tool := _TOOL.search(text):
             self.tool = tool[0]
         self._lines.clear()

@@ -38,8 +38,9 @@ _GET_COSMOCC = (
     "`--cosmocc DIR` or `COSMOCC`; the tools are in its `bin`."
 )
 _GET_ZIPALIGN = (
-    "It is not in cosmocc's zip but a project of its own by Cosmopolitan's author (Android's "
-    "`zipalign` is another program): compile it, and put it into PATH or cosmocc's `bin`."
+    "It is not in cosmocc's zip. It is a separate project by Cosmopolitan's author "
+    "(Android's `zipalign` is another program). Compile it, and put it into PATH or cosmocc's "
+    "`bin`."
 )
 
 
@@ -82,7 +83,7 @@ def find(cosmocc: Path | None) -> Tools:
         if said[name] != said["cosmocc"]:
             raise InputError(
                 f"{paths[name]} has GCC {said[name]}, but {paths['cosmocc']} has {said['cosmocc']}",
-                "Take all tools out of one release of cosmocc.",
+                "Take all tools from one release of cosmocc.",
             )
     return Tools(paths, said)
 

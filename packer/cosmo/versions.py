@@ -80,7 +80,7 @@ def _answer(tool: Path, words: Sequence[str], tip: str) -> tuple[int, str]:
         except OSError as problem:
             raise InputError(f"{tool} does not run: {problem.strerror}", tip) from None
         except subprocess.TimeoutExpired:
-            raise InputError(f"{tool} does not answer within {_PATIENCE} seconds", tip) from None
+            raise InputError(f"{tool} did not answer within {_PATIENCE} seconds", tip) from None
         said.seek(0)
         return done.returncode, said.read().decode("utf-8", "replace")
 

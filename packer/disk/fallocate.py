@@ -1,4 +1,4 @@
-"""Inserts, removes and empties ranges of a file without copying what lies behind them.
+"""Inserts, removes and empties ranges of a file without copying the bytes after them.
 
 Linux's fallocate(2) does that on ext4 and xfs; `OSError` with `errno` in `UNSUPPORTED` says that it
 is not possible here. Offsets and lengths of insertions and removals are multiples of the file

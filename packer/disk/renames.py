@@ -17,7 +17,7 @@ def rename_new(old: Path, new: Path) -> None:
     """Give a file a name that no other has, in one step.
 
     Where renameat2(2) is missing, the file has both names for a moment; without hard links it is
-    looked whether there is such a file just before.
+    looked whether there is such a file directly before.
 
     Raises:
         FileExistsError: there is one.

@@ -1,4 +1,4 @@
-"""What a bundle is to hold after a change, and what is known of the members that stay."""
+"""The contents of a bundle after a change, and the known digests of members that stay."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def edited(bundle: Bundle, edits: Edits) -> Edition:
     if not models and entries(bundle, ()):
         raise InputError(
             f"{bundle.path} would be left without a model",
-            "Add another one in the same command, with `--add`.",
+            "Add another model in the same command, with `--add`.",
         )
     gone = {*removed, *added.names, MANIFEST}
     if served.text is None:
@@ -146,7 +146,7 @@ def _removed(bundle: Bundle, edits: Edits) -> set[str]:
         if name.startswith(FOLDERS) and bundle.manifest is not None:
             instead = "Choose engines with `llamapack upgrade --targets`."
         if instead:
-            raise InputError(f"{name} is a part of every bundle", instead)
+            raise InputError(f"{name} belongs to every bundle", instead)
     return with_shards(bundle, names)
 
 

@@ -45,7 +45,7 @@ def entry_end(bundle: Bundle, file: BinaryIO, member: Member) -> int:
             if found.startswith(descriptor):
                 return end + len(descriptor)
     raise InputError(
-        f"{bundle.path} is damaged: what follows member {member.name!r} does not state its size",
+        f"{bundle.path} is damaged: the size after member {member.name!r} is missing",
         "Unpack it with another ZIP tool and pack it again.",
     )
 

@@ -1,4 +1,4 @@
-"""Changes a bundle where it lies: rewrites the tail, and the front if its length allows.
+"""Changes a bundle in place: rewrites the tail, and the front if its length allows.
 
 Weights stay where they are in the file, or all behind the front is moved by fallocate(2). What is
 overwritten is in an undo file before (packer/edit/undo.py).
@@ -166,10 +166,10 @@ def _write_front(
     digests: Mapping[str, Digest],
     places: Mapping[str, int],
 ) -> ZipWriter:
-    """Write what lies before the data that stay, and list these.
+    """Write the bytes before the data that stay, and list these.
 
     Args:
-        places: where the data of these members will lie.
+        places: where the data of these members will be.
     """
     members = list(stay.members)
     if edition.head:
@@ -195,6 +195,6 @@ def check_directory(file: io.FileIO, names: list[str]) -> None:
     """
     directory = read_directory(file, "the changed file")
     if list(directory.members) != names:
-        raise ValueError("the changed file does not hold what it should")
+        raise ValueError("the changed file has wrong contents")
     for member in directory.members.values():
         data_offset(file, member, "the changed file")

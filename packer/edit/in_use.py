@@ -22,7 +22,7 @@ from pathlib import Path
 
 from runtime.errors import InputError
 
-COPY = "add `--copy`: it leaves the present file to those who use it"
+COPY = "add `--copy`, which writes a new file and leaves the old one to its users"
 """What to do instead, for bundles."""
 
 _PATIENCE = 1.0  # seconds; a reader such as `inspect` is done by then
@@ -68,7 +68,7 @@ def refuse_used(file: io.FileIO, path: Path, otherwise: str) -> None:
         who = f" by {', '.join(users[:3])}" if users else ""
         raise InputError(
             f"{path} is in use{who}",
-            f"Stop that first, or {otherwise}.",
+            f"Stop the program first, or {otherwise}.",
         )
 
 

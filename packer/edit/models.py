@@ -27,7 +27,7 @@ def models_in(bundle: Bundle) -> list[Model]:
     """The models among the weights of a bundle; adapters and projectors are none.
 
     Raises:
-        InputError: a member is no GGUF, or compressed.
+        InputError: a member is not a GGUF, or compressed.
     """
     groups: dict[tuple[str, int], list[tuple[str, Header, int]]] = {}
     for member in bundle.weights:

@@ -1,7 +1,7 @@
-"""Moves of all that lies behind a place in a file, made and taken back by fallocate(2).
+"""Moves all bytes after a place in a file with fallocate(2), and moves them back.
 
 Neither ext4 nor xfs moves all extents in one transaction, so a loss of power can leave a move half
-done: what lies before some place is where it was or where it should be, what lies behind it is not,
+done: what is before some place is where it was or where it should be, what is behind it is not,
 and a hole of the length of the move is between the two. A file without holes of its own therefore
 tells how far a move came. packer/edit/undo.py says when it is asked.
 """

@@ -1,4 +1,5 @@
-"""Opens a bundle to be changed: alone, and after an interrupted change was taken back."""
+"""Opens a bundle to be changed: alone, and after restored the bundle from before an interrupted "
+"change."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ class Held:
     file: io.FileIO
     """Unbuffered, the only descriptor of it; for writing too if it is to be changed in place."""
     recovered: bool
-    """Whether an interrupted change was taken back."""
+    """Whether restored the bundle from before an interrupted change."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,16 @@ def held(path: Path, *, alone: bool, otherwise: str = COPY, keep: bool = False) 
     with terminable(), io.FileIO(real, "r+b" if alone else "rb") as file:
         lock(file, path)
         if not os.path.samestat(os.fstat(file.fileno()), real.stat()):
-            raise InputError(f"another llamapack has just changed {path}", "Run the command again.")
+            raise InputError(
+                f"another llamapack changed {path} at the same time", "Run the command again."
+            )
         if alone:
             refuse_used(file, path, otherwise)
         remove_leftovers(real)
         remove_new_file(real)
         recovered = take_back(real, file, keep=keep)
         if recovered:
-            note(f"{path}: an interrupted change was taken back")
+            note(f"{path}: restored the bundle from before an interrupted change")
         yield Held(real, file, recovered)
 
 
@@ -95,7 +98,7 @@ def opened(path: Path, *, alone: bool, otherwise: str = COPY) -> Iterator[Opened
         otherwise: what to do instead if somebody has.
 
     Raises:
-        InputError: as `held`, or it is no bundle, or one of several parts.
+        InputError: as `held`, or it is not a bundle, or one of several parts.
     """
     with held(path, alone=alone, otherwise=otherwise) as one:
         try:

@@ -8,7 +8,7 @@ from runtime.bundle import ENGINES, GPU, GPU_SOURCES, MANIFEST, WEB_UI
 from runtime.zip_directory import Member
 
 FOLDERS = (ENGINES, GPU, GPU_SOURCES, WEB_UI)
-"""What a bundle of llamapack holds besides the user's members begins with one of these."""
+"""Members of llamapack itself, not of the user, begin with one of these."""
 
 # What Mozilla's llamafile and Cosmopolitan put into their programs: symbol tables, time zones,
 # sources and libraries for GPUs, pages of the server.

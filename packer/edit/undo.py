@@ -1,4 +1,4 @@
-"""An undo file beside a bundle: what makes a change in place safe against a crash at any moment.
+"""An undo file in a bundle's folder, which makes a change in place safe against a crash.
 
 Before the first byte of a bundle is changed, all bytes that will be overwritten or cut off are put
 into `.NAME.llamapack-undo`, which takes that name when it is complete and on disk. Removing it is
@@ -21,7 +21,7 @@ comes first, and a byte added to the undo file says that it is done, since from 
 nor holes tell. Taking back does the same in reverse: it makes the hole again, takes that byte away,
 then moves.
 
-**Proof.** The undo file lies beside a file that may have been downloaded: it may be a stranger's.
+**Proof.** The undo file is beside a file that may have been downloaded: it may be a stranger's.
 It must fit the present file in all that it says (runtime/undo_file.py), by at least one piece of
 its contents, and state its inode, which no stranger knows. If only that differs, as after a copy to
 another disk, the change is taken back when the user asks for it, and the present bytes are kept.
@@ -65,7 +65,7 @@ class Change:
     ranges: Sequence[tuple[int, int]]
     """Offset and length of what will be overwritten or cut off, in the old file."""
     move: Move | None = None
-    """What is inserted or removed, inside or at the end of a range."""
+    """An insertion or removal, inside or at the end of a range."""
 
     @property
     def leaves_a_witness(self) -> bool:
@@ -131,9 +131,9 @@ def take_back(path: Path, file: io.FileIO, *, keep: bool = False) -> bool:
         if not claim.fits(file):
             raise other_file(path)
         if not claim.is_proved(file):
-            again = f"`llamapack edit --copy {quote(str(path))}` takes it back"
+            again = f"`llamapack edit --copy {quote(str(path))}` restores the old bundle"
             if not keep:
-                raise unproved(path, f"else {again}, and keeps the present bytes beside it")
+                raise unproved(path, f"else {again}, and keeps the present bytes in another file")
             _put_aside(path, file)
         if claim.move:
             move = Move(*claim.move)
@@ -192,7 +192,7 @@ def _put_aside(path: Path, file: io.FileIO) -> None:
     """Keep the present bytes of the file under another name."""
     kept = path.with_name(f"{path.name}.before-undo")
     if os.path.lexists(kept):
-        raise InputError(f"{kept} is there already", "Move it away, and run the command again.")
+        raise InputError(f"{kept} exists already", "Move it away, and run the command again.")
     size = os.fstat(file.fileno()).st_size
     with output_file(kept, needed=size, mode=0o600) as aside:
         append_range(file, 0, size, aside)
@@ -251,7 +251,7 @@ def _copy(source: BinaryIO, target: BinaryIO | None, length: int, sum_: Any = No
     while length:
         data = source.read(min(_BLOCK, length))
         if not data:
-            raise InputError("a file became shorter while it was read", "Try again.")
+            raise InputError("a file became shorter while llamapack read it", "Try again.")
         length -= len(data)
         if sum_ is not None:
             sum_.update(data)

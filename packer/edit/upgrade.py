@@ -159,8 +159,8 @@ def _check_args(bundle: Bundle, args: str | None) -> None:
     if found := refused(words, bundle.members):
         raise InputError(
             f"{bundle.path}: its arguments have {', '.join(found)}, which a file of weights may "
-            "not decide",
-            f"`--trust-args` keeps them; `llamapack edit {bundle.path} --args …` gives others.",
+            "not set",
+            f"`--trust-args` keeps them; `llamapack edit {bundle.path} --args …` replaces them.",
         )
 
 
@@ -175,7 +175,8 @@ def _first_manifest(bundle: Bundle) -> dict[str, Any]:
     models = models_in(bundle)
     if not models:
         raise InputError(
-            f"{bundle.path} holds no model", "Upgrade a file that holds a GGUF, or use `pack`."
+            f"{bundle.path} does not contain a model",
+            "Upgrade a file that contains a GGUF, or use `pack`.",
         )
     return {
         "format": manifest.FORMAT,

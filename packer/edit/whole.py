@@ -97,5 +97,5 @@ def _check_space(opened: Opened, needed: int) -> None:
     if free < needed and not shares_blocks(opened.file, opened.path.parent):
         raise InputError(
             f"no space for a new {opened.path}: it needs {needed:,} bytes, its disk has {free:,}",
-            "Free some, or move the file to another disk.",
+            "Free some space, or move the file to another disk.",
         )

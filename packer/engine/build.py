@@ -137,9 +137,9 @@ def _prepared(target: Target) -> _Work:
     free = shutil.disk_usage(folder).free
     if free < _NEEDED:
         raise InputError(
-            f"{build_cache.root()}: an engine build needs {_NEEDED / 1e9:.0f} GB of space, "
-            f"there are {free / 1e9:.1f}",
-            "free some, or set `LLAMAPACK_BUILD_CACHE` to a directory on another disk",
+            f"{build_cache.root()}: an engine build needs {_NEEDED / 1e9:.0f} GB of space, but "
+            f"{free / 1e9:.1f}",
+            "Free some space, or set `LLAMAPACK_BUILD_CACHE` to a directory on another disk.",
         )
     native.snapshot(sources, folder / "native")
     # With the answers of an earlier configuration the result would depend on history.
@@ -195,7 +195,7 @@ def _publish(work: _Work) -> Path:
     if not complete or not all(path.is_file() for path in files):
         raise InputError(
             f"{_GOAL} left no `{work.target.executable}`, or a folder",
-            f"everything the build printed is in `{work.log}`",
+            f"The whole output is in `{work.log}`.",
         )
     finish(work.target, files, work.log)
     (made / sums.NAME).write_text(sums.listing(files), encoding="utf-8", newline="")

@@ -17,14 +17,14 @@ FACTS = "engine.json"
 
 @dataclass(frozen=True)
 class Engine:
-    """A finished engine: its files, `SHA256SUMS` and `engine.json` lie in `path`."""
+    """A finished engine: its files, `SHA256SUMS` and `engine.json` are in `path`."""
 
     target: str
     path: Path
     id: str
     """SHA-256 of its `SHA256SUMS`."""
     key: str
-    """SHA-256 over what it was built from."""
+    """SHA-256 of everything that it was built from."""
     llama_cpp: str
     """llama.cpp's release."""
     built_with: dict[str, str]
@@ -33,11 +33,11 @@ class Engine:
     size: int
     """Bytes of these files."""
     current: bool
-    """Built from what is in `native/` now; otherwise it is stale."""
+    """Built from the present `native/`; otherwise it is out of date."""
 
 
 def folder(target: str, key: str) -> Path:
-    """Where the engine of that key lies once it is finished."""
+    """The folder for a finished engine of that key."""
     return layout.engines() / f"{target}-{key[:16]}"
 
 
@@ -56,13 +56,13 @@ def built() -> dict[str, Path]:
 
 
 def finished(wanted: Iterable[BundledEngine]) -> dict[str, Path]:
-    """The folders of just these engines, by target, of those that are in the cache."""
+    """The folders of these engines, by target, if they are in the cache."""
     ids = {engine.id for engine in wanted}
     return {engine.target: engine.path for engine in engines() if engine.id in ids} if ids else {}
 
 
 def engines() -> list[Engine]:
-    """All finished engines, also stale ones and those of targets that are no more."""
+    """All finished engines, also those out of date and those of targets that no longer exist."""
     sources = native.directory()
     pinned = pins.load(sources)
     digests = native.digests(sources)

@@ -12,7 +12,7 @@ from packer.engine.targets import Target
 
 
 def settings(target: Target, pins: Pins) -> dict[str, str]:
-    """The CMake variables of a build, less those that hold paths of this machine."""
+    """The CMake variables of a build, without paths of this machine."""
     return {
         "CMAKE_BUILD_TYPE": "Release",
         "LLAMAPACK_TARGET": target.name,

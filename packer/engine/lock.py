@@ -24,6 +24,6 @@ def locked(path: Path, *, wait: bool = True, make: bool = True) -> AbstractConte
     """
 
     def say() -> None:
-        note(f"another llamapack works on {path.stem}; waiting for it")
+        note(f"another llamapack is working on {path.stem}; waiting for it")
 
     return _locked(path, wait=wait, make=make, waiting=say)

@@ -99,12 +99,12 @@ def run(
                 _stop(process)
                 raise
     if process.returncode:
-        tip = f"everything it printed is in `{log}`"
+        tip = f"The whole output is in `{log}`."
         raise Failed(doing, tip, process.returncode, first.line[:_LONGEST])
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """End a program and those that it started; they are a session of their own for this."""
+    """End a program and its children, which share a session for this purpose."""
     if sys.platform == "win32":
         process.terminate()
     else:

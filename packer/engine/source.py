@@ -13,11 +13,11 @@ from packer.engine.lock import locked
 from packer.engine.pins import Pins
 from runtime.errors import InputError
 
-_ANEW = "`llamapack engine clean --all` removes it; the next build fetches it anew"
+_ANEW = "Remove it with `llamapack engine clean --all`; the next build downloads it again."
 
 
 def folder(pins: Pins) -> Path:
-    """Where llama.cpp's sources lie once they are fetched."""
+    """The folder for llama.cpp's sources."""
     return layout.source() / f"llama.cpp-{pins.release}"
 
 
@@ -57,7 +57,7 @@ def checkout(bundle: Path, commit: str, destination: Path) -> None:
     actual = _output("rev-parse", "HEAD", folder=destination)
     if actual != commit:
         raise InputError(
-            f"the source bundle holds another commit. Expected {commit}, actual {actual}"
+            f"the source bundle contains another commit: expected {commit}, got {actual}"
         )
 
 
@@ -66,15 +66,17 @@ def _check_unchanged(place: Path, pins: Pins) -> None:
         raise InputError(f"{place}: not at the pinned commit {pins.commit}", _ANEW)
     if changes := _output("status", "--porcelain", folder=place):
         changed = changes.splitlines()[0][3:]
-        raise InputError(f"{place}: `{changed}` was changed; engines are built unpatched", _ANEW)
+        raise InputError(
+            f"{place}: `{changed}` was changed, but engines are built unpatched", _ANEW
+        )
 
 
 def _git() -> str:
     if found := shutil.which("git"):
         return found
     raise InputError(
-        "there is no `git` here; llama.cpp's sources come as a git bundle",
-        "install git with the system's package manager",
+        "`git` is not installed; llama.cpp's sources are a git bundle",
+        "Install git with the system's package manager.",
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from packer.engine.pins import Pins
 from runtime.errors import InputError
 
-_INSTALL = "`pip install 'llamapack[build]'` brings all build tools"
+_INSTALL = "Install all build tools with `pip install 'llamapack[build]'`."
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ def program(name: str) -> Path:
     for path in (sysconfig.get_path("scripts"), None):
         if found := shutil.which(name, path=path):
             return Path(found)
-    raise InputError(f"there is no `{name}` here; engines are built with it", _INSTALL)
+    raise InputError(f"`{name}` is not installed; engines are built with it", _INSTALL)
 
 
 def _first_line(*command: str | Path) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as problem:
-        raise InputError(f"{command[0]}: it does not run: {problem}", _INSTALL) from None
+        raise InputError(f"{command[0]}: does not run: {problem}", _INSTALL) from None
     return (done.stdout.splitlines() or [""])[0].strip()

@@ -40,7 +40,7 @@ def find() -> Path | None:
 
 
 def folder() -> Path:
-    """Where the web UI that belongs to the current engines lies once it is built."""
+    """The folder for the web UI of the current engines."""
     sources = native.directory()
     return _place(pinned.load(sources), sources)
 
@@ -93,6 +93,6 @@ def build(pins: Pins, llama_cpp: Path, sources: Path, work: Path) -> Path:
     dist = work / "dist"
     if not (dist / "index.html").is_file():
         raise InputError(
-            "building the web UI left no `index.html`", f"everything it printed is in `{log}`"
+            "the build of the web UI wrote no `index.html`", f"The whole output is in `{log}`."
         )
     return dist

@@ -29,7 +29,7 @@ def archive_name(module: Module) -> str:
 
 @contextmanager
 def packed_module(module: Module, folder: Path) -> Iterator[PackedModule]:
-    """The module whose file and `SHA256SUMS` lie in `folder`.
+    """The module whose file and `SHA256SUMS` are in `folder`.
 
     Raises:
         InputError: a file is missing or not what `SHA256SUMS` says.

@@ -39,14 +39,14 @@ def chosen(wanted: str | None, targets: Iterable[str]) -> list[tuple[Module, Pat
         if kind not in pins.kinds(known):
             raise InputError(
                 f"there is no GPU module `{kind}`",
-                f"the kinds are: {', '.join(pins.kinds(known))}, none",
+                f"The kinds are: {', '.join(pins.kinds(known))}, none.",
             )
         fitting = [module for module in known if module.kind == kind and module.target in names]
         if not fitting:
             has = ", ".join(module.target for module in known if module.kind == kind)
             raise InputError(
-                f"--gpu {kind}: there is none for {', '.join(sorted(names))}",
-                f"there are modules for {has}",
+                f"--gpu {kind}: there is no module for {', '.join(sorted(names))}",
+                f"There are modules for {has}.",
             )
         picked += [(module, _fetched(module)) for module in fitting]
     return picked
@@ -56,7 +56,7 @@ def _fetched(module: Module) -> Path:
     path = modules.find(module)
     if path is None:
         raise InputError(
-            f"the GPU module {module.title} is not there",
+            f"the GPU module {module.title} is missing",
             f"Run `llamapack engine add-gpu {module.kind}`.",
         )
     return path

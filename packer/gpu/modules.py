@@ -20,7 +20,7 @@ LOCK = "gpu"
 
 
 def folder_of(module: Module) -> Path:
-    """Where the module lies once it is fetched."""
+    """The folder for the downloaded module."""
     # What it is made of; the rest says where that is found, or is for people.
     key = hashlib.sha256(json.dumps([module.integrity, module.file]).encode()).hexdigest()
     return layout.gpu() / f"{module.target}-{module.kind}-{key[:16]}"

@@ -26,7 +26,7 @@ class Module:
     file: str
     """Its path inside the tarball."""
     needs: str
-    """What it wants of the user's system, for people."""
+    """What the user's system must have, in words."""
 
     @property
     def name(self) -> str:
@@ -60,13 +60,11 @@ def load(sources: Path | None = None) -> list[Module]:
         ]
         release = package["release"]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, OSError) as problem:
-        raise InputError(
-            f"{path}: {problem}", "Take the file as it is in the repository."
-        ) from None
+        raise InputError(f"{path}: {problem}", "Restore the file from the repository.") from None
     engines = engine_pins.load(folder).release
     if release != engines:
         raise InputError(
-            f"{path}: these modules are of llama.cpp {release}, the engines of {engines}",
+            f"{path}: the modules are from llama.cpp {release}, the engines from {engines}",
             "Pin the modules of the same release.",
         )
     return modules

@@ -113,7 +113,7 @@ def _matching(path: Path, patterns: list[str], llama_cpp: Path) -> list[str]:
         found = sorted(one.relative_to(llama_cpp).as_posix() for one in llama_cpp.glob(pattern))
         if not found:
             raise InputError(
-                f"{path}: llama.cpp has no {pattern}", "Mend the recipe for this release."
+                f"{path}: llama.cpp has no {pattern}", "Correct the recipe for this release."
             )
         names += found
     return names

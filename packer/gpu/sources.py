@@ -21,7 +21,7 @@ from runtime.errors import InputError
 
 AUTO, YES, NO = "auto", "yes", "no"
 CHOICES = {
-    AUTO: "where an engine can use them and llama.cpp's sources are in the build cache",
+    AUTO: "yes, if an engine can use them and llama.cpp's sources are in the build cache",
     YES: "or an error",
     NO: "leave them out",
 }
@@ -34,23 +34,23 @@ def wanted(choice: str, targets: Iterable[str]) -> Path | None:
         choice: a key of `CHOICES`.
 
     Raises:
-        InputError: they were asked for and are not there.
+        InputError: they were requested and are missing.
     """
     if choice == NO:
         return None
     found = next((place for place in (collected_folder(), _llama_cpp()) if place.is_dir()), None)
     useful = any(recipes.compiles(target) for target in targets)
     if choice == YES and not (useful and found):
-        why = "llama.cpp's sources are not there" if useful else "none of its engines can use them"
+        why = "llama.cpp's sources are missing" if useful else "none of its engines can use them"
         raise InputError(
             f"--gpu-sources yes: {why}",
-            "Run `llamapack engine build linux-x86_64`, or `engine fetch` in place of `build`.",
+            "Run `llamapack engine build linux-x86_64`, or `llamapack engine fetch linux-x86_64`.",
         )
     return found if useful else None
 
 
 def collected_folder() -> Path:
-    """Where just the files that the recipes name lie, once they were collected or fetched."""
+    """The folder for the files that the recipes name, collected or downloaded."""
     digest = hashlib.sha256()
     for path in recipes.files():
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -61,13 +61,13 @@ def collect() -> Path:
     """Copy the files that the recipes name out of llama.cpp's sources; their folder.
 
     Raises:
-        InputError: llama.cpp's sources are not there, or do not fit the recipes.
+        InputError: llama.cpp's sources are missing, or do not fit the recipes.
     """
     place, llama_cpp = collected_folder(), _llama_cpp()
     if place.is_dir():
         return place
     if not llama_cpp.is_dir():
-        raise InputError(f"{llama_cpp} is not there", "Run `llamapack engine build linux-x86_64`.")
+        raise InputError(f"{llama_cpp} is missing", "Run `llamapack engine build linux-x86_64`.")
     with layout.unfinished(layout.gpu_sources()) as folder:
         found = recipes.load(llama_cpp, TARGETS)
         for name in sorted({name for recipe in found for name in recipe.inputs}):

@@ -1,4 +1,4 @@
-"""Checkpoints wherever they lie: in folders, and in repositories of the Hub."""
+"""Checkpoints in folders and in repositories of the Hub."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def checkpoint_of(word: str, downloads: Downloads) -> Checkpoint:
         return from_hub(remote, downloads)
     if isinstance(remote, HubWord | WebWord):
         raise InputError(
-            f"{word} names one file, and a checkpoint is a folder of them",
+            f"{word} names one file, but a checkpoint is a folder",
             "Name the repository: `hf:ORG/REPO`.",
         )
     path = Path(word)
@@ -68,9 +68,7 @@ def find_base(checkpoint: Checkpoint, downloads: Downloads, word: str | None = N
     stated = checkpoint.config.get("base_model_name_or_path")
     name = word or (stated if isinstance(stated, str) else "")
     if not name:
-        raise InputError(
-            f"the adapter {checkpoint.folder} does not say of which model it is", _BASE
-        )
+        raise InputError(f"the adapter {checkpoint.folder} does not name its model", _BASE)
     if (Path(name) / CONFIG).is_file():
         return Path(name)
     try:
@@ -82,7 +80,7 @@ def find_base(checkpoint: Checkpoint, downloads: Downloads, word: str | None = N
         return hub.path(hub.one(remote, CONFIG), CONFIG).parent
     except InputError as problem:
         raise InputError(
-            f"the model of the adapter {checkpoint.folder} is not here: {problem.message}",
+            f"the model of the adapter {checkpoint.folder} is missing: {problem.message}",
             _BASE,
         ) from None
     finally:

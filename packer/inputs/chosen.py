@@ -32,7 +32,7 @@ class ChosenWeights:
     stem: str
     """The first model's name, for the bundle."""
     first: ModelSection
-    """The model to start with; what belongs to it may stand in `several`."""
+    """The model to start with; what belongs to it may be in `several`."""
     several: Sequence[ModelSection]
     """All models that are served by name, the first one too; none where there is one."""
     documents: Documents | None
@@ -50,7 +50,7 @@ def chosen_weights(
         args: `models`, `named_models`, `model_args`, `mmproj`, `lora`, `draft`, `card`, `merge`,
             `offline` and `quiet` of `pack`.
         own_template: whether the bundle gets a template of its own.
-        workshop: makes GGUF of what is none.
+        workshop: makes GGUF from other formats.
 
     Raises:
         InputError: some are not there, or do not go together.
@@ -99,22 +99,22 @@ def _named(args: argparse.Namespace) -> dict[str, str]:
     for word in args.named_models:
         name, divided, rest = word.partition("=")
         if not divided or not rest:
-            raise InputError(f"`--model {word}` gives no name", "Write `--model NAME=FILE`.")
+            raise InputError(f"`--model {word}` has no name", "Write `--model NAME=FILE`.")
         if name in named:
-            raise InputError(f"two models are called {name}", "Give one of them another name.")
+            raise InputError(f"two models have the name {name}", "Give one of them another name.")
         named[check_name(name)] = rest
     if bool(named) == bool(args.models):
         raise InputError(
-            "some models have names and some have none" if named else "no model is named",
+            "some models have names, others do not" if named else "no model is named",
             "Give MODEL, or `--model NAME=FILE` for each of several.",
         )
     if args.model_args and not named:
-        raise InputError("`--model-args` is for one of several models", "Use `--args`.")
+        raise InputError("`--model-args` is for one of several named models", "Use `--args`.")
     return named
 
 
 def _by_model(words: Sequence[str], names: Sequence[str]) -> dict[str, list[str]]:
-    """What `NAME=…` says of each model; what has no name is the first one's."""
+    """The value of `NAME=…` for each model; a value without a name is for the first."""
     found: dict[str, list[str]] = {name: [] for name in names}
     for word in words:
         name, divided, rest = word.partition("=")
@@ -129,7 +129,7 @@ def _one_each(flag: str, words: Sequence[str], names: Sequence[str]) -> dict[str
         if len(mine) > 1:
             raise InputError(
                 f"`{flag}` is given twice for {name or 'one model'}",
-                f"Say whose it is: `{flag} NAME=…`." if name else f"Give `{flag}` once.",
+                f"Name the model: `{flag} NAME=…`." if name else f"Give `{flag}` once.",
             )
     return {name: mine[0] for name, mine in found.items()}
 
@@ -140,7 +140,7 @@ def _projector(
     if word == AUTO:
         if model.projector is None:
             raise InputError(
-                f"there is no projector with {model.weights}",
+                f"{model.weights} has no projector",
                 "Name one with `--mmproj FILE`, or leave `--mmproj` out.",
             )
         return inputs.add_file(model.projector(), PROJECTOR)
@@ -149,8 +149,8 @@ def _projector(
     if model.projector_name and not quiet:
         auto = f"{name}={AUTO}" if name else AUTO
         note(
-            f"there is a projector for images too, {model.projector_name}: add `--mmproj {auto}` "
-            "to pack it"
+            f"there is a projector for images, {model.projector_name}; add `--mmproj {auto}` to "
+            "pack it"
         )
     return None
 

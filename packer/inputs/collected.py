@@ -44,7 +44,7 @@ class Inputs:
             served_as: its name in the API, where several are served.
 
         Raises:
-            InputError: it is no model, not a whole one, or its name is taken.
+            InputError: it is not a model, not a whole one, or its name is taken.
         """
         if any(weights.same(known) for known in self._shards):
             return member_name(weights.name)  # the shell expanded `x-*.gguf` to all shards
@@ -59,7 +59,7 @@ class Inputs:
         header.
 
         Raises:
-            InputError: it is no model, not a whole one, or its name is taken.
+            InputError: it is not a model, not a whole one, or its name is taken.
         """
         name, headers, _ = self._add_all(weights, merge)
         return name, headers[0]
@@ -71,7 +71,7 @@ class Inputs:
             kind: what it must be, as in `general.type`.
 
         Raises:
-            InputError: it is no GGUF of this kind, or its name is taken.
+            InputError: it is not a GGUF of this kind, or its name is taken.
         """
         check_kind(weights, weights.header(), kind)
         return self._add(weights, member_name(weights.name), weights.source())
@@ -139,19 +139,19 @@ def _shards(weights: Weights, header: Header) -> list[Weights]:
     named = ShardName.of(weights.name)
     if not named or (named.number, named.count) != (own.number + 1, own.count):
         raise InputError(
-            f"{weights} is shard {own.number + 1} of {own.count} but not named so",
+            f"{weights} is shard {own.number + 1} of {own.count} but its name does not say so",
             f"Rename it to `NAME-{own.number + 1:05}-of-{own.count:05}.gguf`.",
         )
     names = shard_names(named.stem, own.count)
     if own.number:
         raise InputError(
             f"{weights} is shard {own.number + 1} of {own.count}",
-            f"Give the first one: `{names[0]}`.",
+            f"Name the first one: `{names[0]}`.",
         )
     found = {name: weights.beside(name) for name in names[1:]}
     if missing := [name for name, file in found.items() if file is None]:
         raise InputError(
-            f"{weights} has {own.count} shards, and there is no {_listed(missing)}",
+            f"{weights} has {own.count} shards, but {_listed(missing)} is missing",
             f"Put all shards into {weights.path.parent}.",
         )
     return [weights, *(file for file in found.values() if file)]
@@ -174,14 +174,14 @@ def _check_shards(files: Sequence[Weights], headers: Sequence[Header]) -> None:
         own = shard(header)
         if own is None or (own.number, own.count) != (number, first.count):
             raise InputError(
-                f"{file} says it is not shard {number + 1} of {first.count}",
-                "Fetch all shards from the same place.",
+                f"{file} states that it is not shard {number + 1} of {first.count}",
+                "Download all shards from the same place.",
             )
     tensors = sum(len(header.tensors) for header in headers)
     if first.tensors is not None and tensors != first.tensors:
         raise InputError(
-            f"the shards of {files[0]} hold {tensors} tensors, not {first.tensors}",
-            "Fetch all shards from the same place.",
+            f"the shards of {files[0]} contain {tensors} tensors, not {first.tensors}",
+            "Download all shards from the same place.",
         )
 
 

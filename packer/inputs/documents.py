@@ -1,4 +1,4 @@
-"""What lies beside a model in its repository and is about it: card, licences, sampling defaults."""
+"""Documents about a model in its repository: card, licences, sampling defaults."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Documents:
 
 
 def documents_of(hub: Hub, model: HubModel) -> Documents:
-    """Fetch the documents of a repository; those that it has not are missing in the result.
+    """Download the documents of a repository; absent ones are missing in the result.
 
     Raises:
-        InputError: one of them cannot be had, or is no document.
+        InputError: one of them cannot be downloaded, or is not a document.
     """
     files = model.listing.files
 
@@ -59,7 +59,7 @@ def documents_of(hub: Hub, model: HubModel) -> Documents:
 
 
 def _generation(file: SmallFile) -> dict[str, Any]:
-    """Its contents; none if it is no JSON object, since nobody but its author could mend it."""
+    """Its contents; none if it is not a JSON object, since nobody but its author could fix it."""
     try:
         found = parse_json(file.data)
     except ValueError:

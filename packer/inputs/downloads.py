@@ -33,7 +33,7 @@ class Downloads:
         self.finish()
 
     def finish(self) -> None:
-        """Remove the progress bar: what was fetched is here."""
+        """Remove the progress bar after the download."""
         self._stack.close()
 
     def hub(self) -> Hub:

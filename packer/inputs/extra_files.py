@@ -1,4 +1,4 @@
-"""Files that a bundle holds besides weights: grammars, presets, whatever options may name."""
+"""Other files in a bundle than weights: grammars, presets, anything that options may name."""
 
 from __future__ import annotations
 

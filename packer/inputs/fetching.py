@@ -27,7 +27,7 @@ def fetched(args: argparse.Namespace, folder: Path | None) -> Iterator[Path]:
         for text, word in words:
             if word is None:
                 raise InputError(
-                    f"{text} is no source to fetch from",
+                    f"{text} is not a source to download from",
                     "Write `hf:ORG/REPO` or `https://HOST/FILE.gguf`.",
                 )
         for _, word in words:

@@ -18,9 +18,9 @@ _TITLES = {
 }
 _TIPS = {
     MODEL: "Name it as MODEL.",
-    ADAPTER: "Name it with `--lora`, beside the model that it was trained for.",
-    PROJECTOR: "Name it with `--mmproj`, beside the model that it belongs to.",
-    "imatrix": "Name it with `--imatrix`, beside `--quant`.",
+    ADAPTER: "Name it with `--lora`, with the model that it was trained for.",
+    PROJECTOR: "Name it with `--mmproj`, with the model that it belongs to.",
+    "imatrix": "Name it with `--imatrix`, with `--quant`.",
 }
 
 
@@ -37,5 +37,5 @@ def check_kind(weights: Weights, header: Header, wanted: str) -> None:
     found = _TITLES.get(kind, f"of kind {kind}")
     raise InputError(
         f"{weights} is {found}, not {_TITLES[wanted]}",
-        _TIPS.get(kind, "Look into it with `llamapack inspect`."),
+        _TIPS.get(kind, "Examine it with `llamapack inspect`."),
     )

@@ -27,14 +27,14 @@ class Located:
 
     weights: Weights
     projector: Callable[[], Weights] | None = None
-    """Gets the projector that lies with a vision model; None if there is none."""
+    """Gets the projector of a vision model; None if it has none."""
     projector_name: str | None = None
     documents: Callable[[], Documents] | None = None
     """Gets what the model's repository says about it; None if it is in none."""
 
 
 class Locator(Downloads):
-    """Finds weights, and fetches what is not here."""
+    """Finds weights, and downloads missing ones."""
 
     def __init__(
         self, *, offline: bool = False, quiet: bool = False, workshop: Workshop | None = None
@@ -42,7 +42,7 @@ class Locator(Downloads):
         """Begin.
 
         Args:
-            workshop: makes GGUF of what is none; None: only GGUF is wanted.
+            workshop: makes GGUF from other formats; None: only GGUF is wanted.
         """
         super().__init__(offline=offline, quiet=quiet)
         self._workshop = workshop
@@ -80,7 +80,7 @@ class Locator(Downloads):
         try:
             return self._documents(hub, hub.repository(remote))
         except InputError as error:
-            tip = " ".join(filter(None, [error.tip, "Without a card: `--card none`."]))
+            tip = " ".join(filter(None, [error.tip, "To pack without a card, add `--card none`."]))
             raise InputError(str(error), tip) from error
 
     def model(self, word: str) -> Located:

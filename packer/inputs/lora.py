@@ -26,7 +26,7 @@ def parsed(word: str) -> LoraOption:
     """Divide file and scale; a file whose name looks like both is a file.
 
     Raises:
-        InputError: what follows a file is no number.
+        InputError: the text after a file is not a number.
     """
     if Path(word).exists():
         return LoraOption(word, None)
@@ -34,7 +34,7 @@ def parsed(word: str) -> LoraOption:
         return LoraOption(match["file"], match["scale"])
     if (match := _ENDING.fullmatch(word)) and is_gguf(Path(match["file"])):
         raise InputError(
-            f"{match['end']!r} is no scale of the adapter {match['file']}",
+            f"{match['end']!r} is not a scale of the adapter {match['file']}",
             f"Write a number: `--lora {match['file']}:0.5`.",
         )
     return LoraOption(word, None)

@@ -72,7 +72,7 @@ def merged(paths: Sequence[Path], headers: Sequence[Header]) -> MergedSource:
             if tensor.name in names:
                 raise InputError(
                     f"{path} has tensor {tensor.name!r}, and an earlier shard has it too",
-                    "Fetch all shards from the same place.",
+                    "Download all shards from the same place.",
                 )
             names.add(tensor.name)
             descriptions.append(_described(tensor, offset))
@@ -112,7 +112,7 @@ def _described(tensor: Tensor, offset: int) -> bytes:
 def _size(path: Path, tensor: Tensor) -> int:
     if tensor.size is None:
         raise InputError(
-            f"{path} has tensor {tensor.name!r} of {tensor.type_name}, a size not known here",
+            f"{path} has tensor {tensor.name!r} of {tensor.type_name}, a type of unknown size",
             "Pack the shards without `--merge`, or upgrade llamapack.",
         )
     return tensor.size

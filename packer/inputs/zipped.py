@@ -136,10 +136,10 @@ def _only_model(path: Path, names: list[str]) -> str:
     models = [name for name in names if is_model(name)]
     first = models[0] if models else names[0] if len(names) == 1 else None
     if first is None:
-        raise InputError(f"{path} has no GGUF model in it", _listed(names))
+        raise InputError(f"{path} does not contain a GGUF model", _listed(names))
     group = shards(models or names, first)
     if len(models) > len(group):
-        raise InputError(f"{path} has several models in it", _listed(models))
+        raise InputError(f"{path} contains several models", _listed(models))
     return group[0]
 
 

@@ -23,7 +23,7 @@ PAGE_SIZES = {elf.EM_X86_64: (4096,), elf.EM_AARCH64: (4096, 16384, 65536)}
 ADDRESSES = {elf.EM_X86_64: 1 << 47, elf.EM_AARCH64: 1 << 48}
 """Where the addresses of programs end, by machine."""
 LOADER = range(0x7F000000, 0x7F003000)
-"""Where the loader itself lies."""
+"""The addresses of the loader itself."""
 
 _PLAIN = re.compile(rb"(?:[ -$&-\[\]-~]|\\[0-7]{1,3}+)*+")
 """What a shell's printf and the loader both take for the same bytes; `%` is not among it."""
@@ -131,7 +131,7 @@ def _check_page_size(program: elf.Program, page: int) -> Iterator[Broken]:
             if _overlap(_pages(s, page), _pages(loads[j], page))
         )
     for i, j in harmed:
-        yield broken("elf-merge", i, f"would be merged with segment {j}, and be other bytes then")
+        yield broken("elf-merge", i, f"would be merged with segment {j}, with other bytes")
 
 
 _FORBIDDEN = {
@@ -169,13 +169,13 @@ def _check_program(program: elf.Program) -> Iterator[Broken]:
             yield Broken(*_FORBIDDEN[s.type])
     code = [s for s in program.loads if s.flags & elf.PF_X]
     if not any(s.vaddr <= program.entry < s.vaddr + s.memsz for s in code):
-        yield Broken("elf-entry", "e_entry is in no executable segment")
+        yield Broken("elf-entry", "e_entry is not in an executable segment")
     end = program.phoff + len(program.segments) * elf.SEGMENT_SIZE
     if end > SCANNED:
-        yield Broken("elf-table-in-head", f"program headers lie past the first {SCANNED} bytes")
+        yield Broken("elf-table-in-head", f"program headers are after the first {SCANNED} bytes")
     if not any(s.offset <= program.phoff and end <= s.offset + s.filesz for s in program.loads):
         yield Broken(
-            "elf-table-mapped", "program headers lie in no PT_LOAD, which the kernel wants"
+            "elf-table-mapped", "program headers are not in a PT_LOAD, which the kernel needs"
         )
     if len(program.segments) > SEGMENTS_MAX:
         yield Broken("elf-segment-count", f"more than {SEGMENTS_MAX} program headers")
@@ -201,10 +201,12 @@ def read_programs(
     for text in _texts(head):
         header = _decoded(text)
         if len(header) < elf.HEADER_SIZE or header[:4] != b"\x7fELF":
-            broken.append(Broken("elf-printf", "a printf that is no ELF header"))
+            broken.append(Broken("elf-printf", "a printf that is not an ELF header"))
             continue
         if not _PLAIN.fullmatch(text):
-            broken.append(Broken("elf-escapes", "a printf that shells and loaders read otherwise"))
+            broken.append(
+                Broken("elf-escapes", "a printf that shells and loaders read differently")
+            )
         try:
             offset, size = elf.table_place(header)
             program = elf.with_segments(header, read(offset, size))

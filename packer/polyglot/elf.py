@@ -1,4 +1,4 @@
-"""ELF64 headers: just enough to embed a static program in a bundle.
+"""ELF64 headers: enough to embed a static program in a bundle.
 
 Facts: System V ABI, chapter 4 and 5; the rules of the APE loader are those of `ape/loader.c`.
 """
@@ -87,7 +87,7 @@ def table_place(header: bytes) -> tuple[int, int]:
     """Offset and size of the program header table that an ELF header points to.
 
     Raises:
-        ValueError: naming what is not as a little-endian ELF64 file has it.
+        ValueError: it differs from a little-endian ELF64 file; the message says how.
     """
     if len(header) < HEADER_SIZE or header[:4] != b"\x7fELF":
         raise ValueError("no ELF magic")
@@ -104,7 +104,7 @@ def with_segments(header: bytes, table: bytes) -> Program:
     """Put an ELF header and the program header table that it points to together.
 
     Raises:
-        ValueError: naming what is not as a little-endian ELF64 file has it.
+        ValueError: it differs from a little-endian ELF64 file; the message says how.
     """
     if len(table) != table_place(header)[1]:
         raise ValueError("program header table is cut off")
@@ -119,7 +119,7 @@ def parse(header: bytes, image: bytes) -> Program:
     """Read the ELF header in `header` and the program headers that it points to in `image`.
 
     Raises:
-        ValueError: naming what is not as a little-endian ELF64 file has it.
+        ValueError: it differs from a little-endian ELF64 file; the message says how.
     """
     offset, size = table_place(header)
     return with_segments(header, image[offset : offset + size])
@@ -133,7 +133,7 @@ def embed(
     Args:
         program: the program as its own file has it.
         at: where that file starts in the larger one, a multiple of every `p_align`.
-        table_at: where the new program header table will stand.
+        table_at: where the new program header table will be.
         extra: segments of the larger file itself; they come first.
 
     Returns:
@@ -153,7 +153,7 @@ def embed(
 def hide_phdr(image: bytes) -> bytes:
     """Turn PT_PHDR of an ELF file into PT_NULL, in place.
 
-    Under the APE loader the program headers lie elsewhere than PT_PHDR says, and musl crashes.
+    Under the APE loader the program headers are elsewhere than PT_PHDR says, and musl crashes.
     """
     program = parse(image, image)
     out = bytearray(image)

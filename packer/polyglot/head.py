@@ -47,7 +47,7 @@ def printf(header: bytes) -> bytes:
 def _cover(program: elf.Program) -> elf.Segment:
     """The segment that maps the program headers: the kernel wants them mapped.
 
-    It lies far below the program's own segments: the APE loader merges what touches.
+    It is far below the program's own segments: the APE loader merges what touches.
     """
     address = min(s.vaddr for s in program.loads) - 16 * BLOCK
     return elf.Segment(
@@ -65,7 +65,7 @@ def _place(stubs: Mapping[str, bytes]) -> list[Placed]:
 
 
 def _elf_part(stubs: Sequence[Placed]) -> bytes:
-    """What lies from `PAGE` to `TABLES_END`: ELF headers as text, and program header tables."""
+    """The bytes from `PAGE` to `TABLES_END`: ELF headers as text, and program header tables."""
     # The headers name the tables' places, and the text's length depends on their digits: so the
     # tables end at a fixed place instead of following it.
     text = tables = b""
@@ -106,8 +106,8 @@ def build_head(stubs: Mapping[str, bytes]) -> bytes:
         same stubs give the same bytes, in whatever order they come.
 
     Raises:
-        ValueError: if a stub for Linux is no ELF program, or that for Windows no PE32+ program of
-            few sections; if windows-aarch64 comes without windows-x86_64; if the script has become
+        ValueError: a stub for Linux is not an ELF program; the stub for Windows is not a PE32+
+            program with few sections; windows-aarch64 comes without windows-x86_64; the script is
             too long.
     """
     if _WINDOWS_GUEST in stubs and _WINDOWS_STUB not in stubs:

@@ -1,4 +1,4 @@
-"""PE32+ headers: just enough to embed a Windows program in a bundle.
+"""PE32+ headers: enough to embed a Windows program in a bundle.
 
 Facts: Microsoft's "PE Format"; what the kernel demands beyond it is in `pe_rules`.
 """
@@ -117,7 +117,7 @@ def parse(image: bytes) -> Image:
     """Read the NT headers that the DOS header at the start of `image` points to.
 
     Raises:
-        ValueError: naming what is not as a 64-bit Windows program has it.
+        ValueError: it differs from a 64-bit Windows program; the message says how.
     """
     return nt_headers(image, place(image))
 
@@ -126,7 +126,7 @@ def nt_headers(image: bytes, at: int) -> Image:
     """Read the NT headers that begin at `at` of `image`.
 
     Raises:
-        ValueError: naming what is not as a 64-bit Windows program has it.
+        ValueError: it differs from a 64-bit Windows program; the message says how.
     """
     try:
         signature, machine, count, timestamp, _, _, size, flags = _COFF.unpack_from(image, at)
@@ -160,7 +160,7 @@ def embed(image: Image, *, at: int, headers_at: int) -> bytes:
     Args:
         image: the program as its own file has it.
         at: where that file starts in the larger one, a multiple of its file alignment.
-        headers_at: where the new NT headers will stand, in bytes from the larger file's start.
+        headers_at: where the new NT headers will be, in bytes from the larger file's start.
 
     Returns:
         the new NT headers.
@@ -172,7 +172,7 @@ def embed(image: Image, *, at: int, headers_at: int) -> bytes:
     size = -(-(headers_at + len(image.pack())) // align) * align
     room = min((section.address for section in image.sections), default=0)
     if size > room:
-        raise ValueError(f"its first section is at {room:#x}, where headers of {size:#x} bytes lie")
+        raise ValueError(f"its first section is at {room:#x}, inside headers of {size:#x} bytes")
     directories = [
         (0, 0) if i in (CERTIFICATE, DEBUG) else directory
         for i, directory in enumerate(image.directories)

@@ -1,7 +1,7 @@
 """Links a Windows program as a bundle needs it: with sections 64 KiB apart.
 
 Windows checks the signature of a program only if its NT headers begin in the first half of what
-SectionAlignment says; those of a bundle lie behind its script. `zig cc` has no option for it, but
+SectionAlignment says; those of a bundle are behind its script. `zig cc` has no option for it, but
 it tells how it called its linker, which has one.
 """
 
@@ -49,7 +49,7 @@ def link(zig: Path, arguments: Sequence[str | Path], out: Path) -> None:
 
 
 def _run(command: Sequence[str], env: Mapping[str, str]) -> str:
-    """Run, and show what it said only if it failed: lld warns of any unusual alignment."""
+    """Run, and show its output only if it failed: lld warns of any unusual alignment."""
     done = subprocess.run(command, env=env, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         sys.stderr.write(done.stderr)

@@ -28,17 +28,17 @@ def _power_of_two(number: int) -> bool:
 def _check_header(image: pe.Image, place: int) -> Iterator[Broken]:
     header = image.optional
     if place % 8:
-        yield _broken("pe-lfanew", "e_lfanew is no multiple of 8")
+        yield _broken("pe-lfanew", "e_lfanew is not a multiple of 8")
     if image.machine != pe.AMD64:
         yield _broken("pe-machine", f"machine {image.machine:#x} is not x86-64")
     if image.flags & (pe.EXECUTABLE_IMAGE | pe.DLL) != pe.EXECUTABLE_IMAGE:
         yield _broken("pe-program", f"Characteristics are {image.flags:#x}")
     if image.optional.image_base % BASE_ALIGNMENT:
-        yield _broken("pe-image-base", "ImageBase is no multiple of 64 KiB")
+        yield _broken("pe-image-base", "ImageBase is not a multiple of 64 KiB")
     if not (_power_of_two(header.file_alignment) and 512 <= header.file_alignment <= 65536):
         yield _broken("pe-file-alignment", f"FileAlignment is {header.file_alignment}")
     if header.headers_size % max(header.file_alignment, 1):
-        yield _broken("pe-file-alignment", "SizeOfHeaders is no multiple of FileAlignment")
+        yield _broken("pe-file-alignment", "SizeOfHeaders is not a multiple of FileAlignment")
     end = place + len(image.pack())
     if header.headers_size < end:
         yield _broken("pe-headers-size", "SizeOfHeaders does not reach the headers' end")
@@ -56,7 +56,7 @@ def _check_header(image: pe.Image, place: int) -> Iterator[Broken]:
         yield _broken("pe-checksum", "CheckSum is that of another file")
     for number in (pe.CERTIFICATE, pe.DEBUG):
         if image.directories[number : number + 1] not in ((), ((0, 0),)):
-            yield _broken("pe-file-offsets", f"data directory {number} holds file offsets")
+            yield _broken("pe-file-offsets", f"data directory {number} contains file offsets")
 
 
 def _check_sections(image: pe.Image) -> Iterator[Broken]:
@@ -76,7 +76,9 @@ def _check_sections(image: pe.Image) -> Iterator[Broken]:
             )
         if section.raw_size and section.raw_offset % max(header.file_alignment, 1):
             yield _broken(
-                "pe-file-alignment", "its place in the file is no multiple of FileAlignment", where
+                "pe-file-alignment",
+                "its place in the file is not a multiple of FileAlignment",
+                where,
             )
         if section.raw_size and section.raw_offset < header.headers_size:
             yield _broken("pe-overlap", "overlaps the headers", where)
@@ -87,13 +89,13 @@ def _check_sections(image: pe.Image) -> Iterator[Broken]:
         yield _broken("pe-image-size", f"SizeOfImage is {header.image_size:#x}, not {end:#x}")
     code = [s for s in image.sections if s.flags & pe.EXECUTE]
     if not any(s.address <= header.entry < s.address + s.virtual_size for s in code):
-        yield _broken("pe-entry", "the entry point is in no executable section")
+        yield _broken("pe-entry", "the entry point is not in an executable section")
     for i, (address, size) in enumerate(image.directories):
         if size and not any(
             s.address <= address and address + size <= s.address + _up(s.virtual_size, align)
             for s in image.sections
         ):
-            yield _broken("pe-directories", f"data directory {i} lies in no section")
+            yield _broken("pe-directories", f"data directory {i} is not in a section")
 
 
 def check_image(image: pe.Image, place: int) -> list[Broken]:

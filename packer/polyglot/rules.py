@@ -32,12 +32,12 @@ APE = {
     "magic": Rule("the file begins with MZqFpD=', jartsr=' or APEDBG='"),
     "magic-newline": Rule("a newline follows the magic", required=False),
     "quote": Rule("the quote that the magic opens is closed before the script"),
-    "script-text": Rule("what shells read is text without NULs", required=False),
+    "script-text": Rule("the part that shells read is text without NULs", required=False),
     "script-exit": Rule("the script ends itself before binary data begin"),
-    "script-extracts": Rule("what the script copies out of the file lies in it"),
+    "script-extracts": Rule("the ranges that the script copies are inside the file"),
     "elf-present": Rule("a printf in the first 8192 bytes has an ELF header", required=False),
     "elf-printf": Rule("every printf there has the 64 bytes of one", required=False),
-    "elf-escapes": Rule("to shells and loaders it says the same: ASCII and octal escapes alone"),
+    "elf-escapes": Rule("shells and loaders read it alike: only ASCII and octal escapes"),
     "elf-header": Rule("it is a little-endian ELF64 header of a program header table in the file"),
     "elf-type": Rule("e_type is ET_EXEC or ET_DYN"),
     "elf-once": Rule("there is one header for each machine", required=False),
@@ -45,12 +45,12 @@ APE = {
     "elf-segment-count": Rule("there are at most 18 program headers"),
     "elf-static": Rule("there is neither PT_INTERP nor PT_DYNAMIC"),
     "elf-phdr": Rule("there is no PT_PHDR", required=False),
-    "elf-table-in-head": Rule("program headers lie in the first 8192 bytes", required=False),
+    "elf-table-in-head": Rule("program headers are in the first 8192 bytes", required=False),
     "elf-table-mapped": Rule("a PT_LOAD maps the program headers", required=False),
     "elf-entry": Rule("e_entry is in an executable segment"),
     "elf-in-file": Rule("segments end before the file does"),
     "elf-sizes": Rule("p_filesz does not exceed p_memsz"),
-    "elf-address-space": Rule("segments lie in the addresses that programs may use"),
+    "elf-address-space": Rule("segments are at addresses that programs may use"),
     "elf-align": Rule("p_align is 64 KiB or more", required=False),
     "elf-write-execute": Rule("no segment may be written and executed", required=False),
     "elf-congruent": Rule("p_vaddr is congruent to p_offset, modulo the page size"),
@@ -68,9 +68,11 @@ PE = {
     "pe-image-base": Rule("ImageBase is a multiple of 64 KiB"),
     "pe-file-alignment": Rule("FileAlignment is a power of two from 512 to 65536, and is kept"),
     "pe-headers-size": Rule("SizeOfHeaders reaches the headers' end"),
-    "pe-signatures": Rule("the headers lie where signatures are checked", required=False),
+    "pe-signatures": Rule(
+        "the headers are in the part where signatures are checked", required=False
+    ),
     "pe-checksum": Rule("CheckSum is not stated", required=False),
-    "pe-file-offsets": Rule("no data directory holds file offsets", required=False),
+    "pe-file-offsets": Rule("no data directory contains file offsets", required=False),
     "pe-section-alignment": Rule("SectionAlignment is a power of two, 4096 or more"),
     "pe-section-count": Rule("there are 1 to 96 sections"),
     "pe-section-order": Rule("sections follow each other in memory without gaps"),
@@ -79,12 +81,14 @@ PE = {
     "pe-write-execute": Rule("no section may be written and executed", required=False),
     "pe-image-size": Rule("SizeOfImage is where the last section ends"),
     "pe-entry": Rule("the entry point is in an executable section"),
-    "pe-directories": Rule("data directories lie in sections"),
+    "pe-directories": Rule("data directories are in sections"),
 }
 """Rules of Windows."""
 
 MACHO = {
-    "macho-header": Rule("what goes over the file's start is a Mach-O header, from 64 or later"),
+    "macho-header": Rule(
+        "the bytes copied over the file's start are a Mach-O header, from 64 or later"
+    ),
     "macho-in-file": Rule("its segments end before the file does"),
     "macho-pages": Rule("they begin with a page, in file and memory"),
     "macho-sizes": Rule("they have no more bytes in the file than in memory"),
@@ -94,7 +98,7 @@ MACHO = {
 ZIP = {
     "zip-directory": Rule("the ZIP directory is sound"),
     "zip-local": Rule("each member has its local header, and its data end before the directory"),
-    "zip-behind-programs": Rule("members lie behind the ELF segments", required=False),
+    "zip-behind-programs": Rule("members are after the ELF segments", required=False),
     "zip-aligned": Rule("stored weights begin on multiples of 64 KiB", required=False),
 }
 """Rules of the archive at the end."""

@@ -52,8 +52,9 @@ def check(path: Path, expected: Archive) -> None:
     actual = file_sha256(path)
     if actual != expected.sha256:
         raise InputError(
-            f"{path} is not the released file. Expected SHA-256 {expected.sha256}, actual {actual}",
-            "Fetch it again; if it stays so, do not use it.",
+            f"{path} differs from the released file: expected SHA-256 {expected.sha256}, got "
+            f"{actual}",
+            "Download it again. If the error stays, do not use it.",
         )
 
 

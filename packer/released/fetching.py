@@ -54,7 +54,7 @@ def targets_in(released: Index) -> list[Target]:
 def wanted(
     released: Index, targets: list[Target], modules: list[Module] | None
 ) -> Iterator[tuple[Piece, Archive]]:
-    """The pieces for these targets, those that all bundles take among them.
+    """The pieces for these targets, including pieces for all bundles.
 
     Args:
         modules: the GPU modules to fetch; None: those that were released for these targets, of the
@@ -87,7 +87,7 @@ def _entry(released: Index, piece: Piece) -> Archive:
         )
     if entry.id != piece.id:
         raise InputError(
-            f"the released {piece.name} was not made from what this llamapack is made from",
+            f"the released {piece.name} was made from other sources than this llamapack",
             "Take the index of this version's release, or run `llamapack engine build`.",
         )
     return entry
@@ -107,7 +107,9 @@ def fetch(piece: Piece, entry: Archive, source: str, downloads: Downloads) -> Pa
     if not source.startswith(("http://", "https://")):
         path = Path(source) / entry.file
         if not path.is_file():
-            raise InputError(f"{path} is not there", "Name the folder of a release with `--from`.")
+            raise InputError(
+                f"{path} does not exist", "Name the folder of a release with `--from`."
+            )
         note(f"taking {piece.name} from {path}")
         _unpack(path, piece, entry)
         return piece.folder

@@ -82,7 +82,7 @@ def parse(text: bytes, where: str) -> Index:
         raise
     except MALFORMED:
         raise InputError(
-            f"{where} is no index of released engines", f"Name the `{NAME}` of a release."
+            f"{where} is not an index of released engines", f"Name the `{NAME}` of a release."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What a release is made of: pieces of the build cache, each known by what it was made from."""
+"""The pieces of a release, from the build cache; the key of each is a hash of its sources."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Piece:
     """Another piece of the same name has another one; so an engine fits the packer or does not."""
     folder: Path
     files: tuple[str, ...] = ()
-    """Those of `folder` that are meant, if not all: then others may lie beside them."""
+    """Files of `folder` that belong to it; empty: all of them."""
     lock: str = ""
     """Who makes it holds this lock; `name` if empty."""
     packed: Callable[[], AbstractContextManager[Packed]] | None = None
@@ -39,7 +39,7 @@ class Piece:
     prefix: str = ""
     """What the names of these begin with."""
     kept_as: str = ""
-    """Of what has a `SHA256SUMS`: how the name of the archive where `pack` keeps these begins."""
+    """For pieces with a `SHA256SUMS`: prefix of the name of their archive in `pack`'s cache."""
 
     @property
     def here(self) -> bool:

@@ -1,4 +1,4 @@
-"""Looks at a machine and at a bundle: what would go wrong at a start, and what mends it.
+"""Looks at a machine and at a bundle: what would go wrong at a start, and how to fix it.
 
 A check is a function of a machine and a file (None: the machine alone) that yields findings; a new
 one is put into its file by subject and into `CHECKS`.

@@ -24,7 +24,7 @@ class Handler:
     mask: bytes = b""
     """As long as `magic`, or empty."""
     offset: int = 0
-    """Bytes from the start of a file to where `magic` has to stand."""
+    """Bytes from the start of a file to where `magic` has to be."""
     extension: str = ""
     """Ending of names without the dot; empty if it goes by `magic`."""
 

@@ -1,4 +1,4 @@
-"""Where engines are unpacked: is there a directory for them, and what has gathered there?"""
+"""The cache: is there a directory for engines, and what does it contain?"""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def size(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
 
 
 def removal(machine: Machine, paths: Iterable[Path]) -> str:
-    """The command that removes these, and not what may lie beside them: `LLAMAPACK_CACHE` can name
+    """The command that removes these and nothing else in their folder: `LLAMAPACK_CACHE` can name
     any directory."""
     words = [shlex.quote(str(path)) for path in paths]
     if machine.system == "windows":
@@ -132,7 +132,7 @@ def removal(machine: Machine, paths: Iterable[Path]) -> str:
 
 
 def cached(place: Place) -> list[Path]:
-    """The engines that lie unpacked in a place; none if it cannot be read."""
+    """The engines unpacked in a place; none if it cannot be read."""
     try:
         return sorted(
             path

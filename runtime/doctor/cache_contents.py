@@ -1,4 +1,4 @@
-"""Is what lies in the cache what was put there? Starts compare all hashes only after a change."""
+"""Compares the cache with its hashes, which a start does only after a change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the file lies and how large it is."""
+"""The file system of the file, and the file's size."""
 
 from __future__ import annotations
 

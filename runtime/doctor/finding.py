@@ -1,4 +1,4 @@
-"""What a check says: one sentence, how bad it is, and what mends it."""
+"""What a check says: one sentence, how bad it is, and how to fix it."""
 
 from __future__ import annotations
 

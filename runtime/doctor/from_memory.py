@@ -12,7 +12,7 @@ _OLDEST = (3, 19)  # the Linux that brought execveat, later than memfd_create
 
 
 def trouble(machine: Machine) -> tuple[str, str] | None:
-    """Why it does not, and the command that mends it or an empty text; None if it does."""
+    """Why not, with the command that fixes it or an empty text; None if it works."""
     release = machine.text("/proc/sys/kernel/osrelease").strip()
     version = tuple(map(int, re.findall(r"\d+", release)[:2]))
     if machine.text("/proc/sys/vm/memfd_noexec").strip() == "2":

@@ -33,7 +33,7 @@ class _Kind:
     driver: str
     """Library of the driver; empty if the system has it always."""
     also: tuple[str, ...]
-    """What the prebuilt module wants besides."""
+    """Other libraries that the prebuilt module needs."""
     makers: tuple[str, ...]
     remedy: str
 
@@ -165,7 +165,7 @@ def _cards(machine: Machine) -> Iterator[str]:
 
 
 def _missing(machine: Machine, kind: _Kind) -> list[str]:
-    """What the prebuilt module wants besides the driver and does not find."""
+    """Libraries that the prebuilt module needs, without the driver, and that are missing."""
     missing = [name for name in kind.also if not _found(machine, name)]
     if machine.system == "linux":
         for library, version in _VERSIONS.items():

@@ -40,7 +40,7 @@ class Subject:
         """Read head and directory of the file at `path`.
 
         Raises:
-            InputError: it does not exist or is no file.
+            InputError: it does not exist or is not a file.
             OSError: it cannot be read.
         """
         if path.is_dir():

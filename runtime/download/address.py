@@ -14,7 +14,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port: what a secret is meant for.
 
     Raises:
-        InputError: it is no http or https address.
+        InputError: it is not an http or https address.
     """
     try:
         parts = urlsplit(url)
@@ -66,7 +66,7 @@ def credentials(url: str) -> tuple[str, tuple[str, str] | None]:
     """The address without user and password, and these two if it has them.
 
     Raises:
-        InputError: it is no address.
+        InputError: it is not an address.
     """
     try:
         parts = urlsplit(url)
@@ -80,4 +80,4 @@ def credentials(url: str) -> tuple[str, tuple[str, str] | None]:
 
 
 def _no_address(url: str) -> InputError:
-    return InputError(f"{shown(url)} is no address", "Write it as `https://HOST/FILE.gguf`.")
+    return InputError(f"{shown(url)} is not an address", "Write it as `https://HOST/FILE.gguf`.")

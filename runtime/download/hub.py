@@ -41,11 +41,11 @@ class NoGguf(InputError):
     def __init__(self, message: str, tip: str, files: Sequence[str]) -> None:
         super().__init__(message, tip)
         self.files = files
-        """What it has instead."""
+        """The GGUF files that it has."""
 
 
 Choose = Callable[[HubWord, RepoListing], Sequence[str] | None]
-"""The files that are asked for, of those that are listed; None if not all are."""
+"""The requested files, if all of them are listed; otherwise None."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Hub:
         return replace(_model(word, listing, chosen), cached=old)
 
     def repository(self, word: HubWord) -> HubModel:
-        """A repository for what lies in it besides models: `files` is empty.
+        """A repository for its other files than models: `files` is empty.
 
         Raises:
             InputError: it may not be had.
@@ -170,18 +170,18 @@ class Hub:
         return self._settings.offline or cache.snapshot(model.listing.commit, file).exists()
 
     def bring(self, model: HubModel, file: str, target: Path, *, force: bool = False) -> None:
-        """Fetch a file to a place outside the cache; `force` replaces what is there.
+        """Download a file to a place outside the cache; `force` replaces an existing file.
 
         Raises:
             InputError: it cannot be had.
         """
         etag, remote = self._described(model, file)
-        # Not beside the file: nobody would know when to remove it.
+        # Not in the file's folder: nobody would know when to remove it.
         lock = self._settings.cache / ".locks" / "llamapack" / f"{etag}.lock"
         self._fetch(model, file, remote, target, lock, force=force)
 
     def _described(self, model: HubModel, file: str) -> tuple[str, RepoFile]:
-        """The name of a file's blob, and what is known of the file."""
+        """The name of a file's blob, and the known facts of the file."""
         remote = model.listing.files[file]
         if remote.checksum is None:
             remote = self._api.file(model.word, model.listing.commit, file)
@@ -234,7 +234,7 @@ class Hub:
             publish(job, path)
 
     def _listing(self, word: HubWord, here: RepoListing | None) -> RepoListing:
-        """What the Hub lists; without network, or if it does not say, what is `here`."""
+        """The Hub's list; without a network or an answer, the list of `here`."""
         if self._settings.offline:
             if here is None:
                 raise self._not_here(word)
@@ -264,9 +264,8 @@ class Hub:
 
     def _not_here(self, word: HubWord) -> InputError:
         return InputError(
-            f"{word} is not in {self._settings.cache} as a whole, and the network is not to be "
-            "used",
-            "Fetch it once without `--offline` and HF_HUB_OFFLINE.",
+            f"{word} is not in {self._settings.cache} completely, and the network is off",
+            "Download it once without `--offline` and HF_HUB_OFFLINE.",
         )
 
 
@@ -280,13 +279,15 @@ def _no_file(word: HubWord, listing: RepoListing) -> InputError:
     if word.file in listing.files or (
         not word.file and best_model(list(listing.files), word.quantization)
     ):
-        return InputError(f"{word}: not all shards of it are in the repository", "Ask its author.")
-    message = f"{word}: there is no such GGUF in the repository"
+        return InputError(
+            f"{word}: the repository does not have all of its shards", "Ask its author."
+        )
+    message = f"{word}: the repository has no such GGUF"
     if names:
         return InputError(message, f"It has {shown}.")
     return NoGguf(
         message,
-        "It has none at all; look for one with `GGUF` in its name.",
+        "It has no GGUF at all. Look for a repository with `GGUF` in its name.",
         list(listing.files),
     )
 

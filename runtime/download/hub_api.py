@@ -47,7 +47,7 @@ class RepoListing:
     gated: bool = False
     """Whether its files are only for accounts that accepted its terms, as far as is known."""
     asked: bool = True
-    """Whether the Hub was asked for it, or could not be: else it lists what is on this machine."""
+    """Whether the list came from the Hub; otherwise it lists files on this machine."""
 
 
 class _TooLong(Exception):
@@ -69,7 +69,9 @@ class HubApi:
         """
         token = settings.token
         if token and not (token.isascii() and token.isprintable()):
-            raise InputError("the token holds characters that no token has", "Set HF_TOKEN again.")
+            raise InputError(
+                "the token contains characters that tokens cannot have", "Set HF_TOKEN again."
+            )
         self._settings = settings
         self._token = token or False
 
@@ -121,7 +123,7 @@ class HubApi:
         if found.commit_hash != commit or checksum is None:
             raise Unserved(
                 f"{self.url(word, commit, file)}: the Hub contradicts itself about this file",
-                "Run the command again; if it stays so, check HF_ENDPOINT.",
+                "Run the command again; if the error stays, check HF_ENDPOINT.",
             )
         return RepoFile(found.size, checksum)
 
@@ -162,13 +164,13 @@ class HubApi:
         if response is not None and response.status_code >= 400:
             return self._refused(word, problem, response)
         if isinstance(problem, errors.HFValidationError):
-            return InputError(f"{word} names no model on the Hub", "Write `hf:ORG/REPO`.")
+            return InputError(f"{word} does not name a model on the Hub", "Write `hf:ORG/REPO`.")
         circle = "Redirects" in type(problem).__name__
         if response is None and not circle and not isinstance(problem, _STRANGE):
             return unreachable(urlsplit(endpoint).hostname or endpoint, problem)
         return Unserved(
             f"{endpoint} does not answer as the Hub does about {word.repo}",
-            "Check HF_ENDPOINT, and whether this network wants a login in the browser.",
+            "Check HF_ENDPOINT, and whether this network needs a login in the browser.",
         )
 
     def _refused(self, word: HubWord, problem: Exception, response: Any) -> InputError:
@@ -181,7 +183,7 @@ class HubApi:
             message = f"hf:{word.repo} has no revision {word.revision}"
             return InputError(message, f"{page}/tree/main lists them.")
         if isinstance(problem, errors.GatedRepoError):
-            message = f"hf:{word.repo} is gated: it is for accounts that accepted its terms"
+            message = f"hf:{word.repo} is gated: only accounts that accepted its terms may use it"
             how = " with the account of your token" if known else f", then {get_token}"
             tip = f"Accept them at {page}{how}."
         elif isinstance(problem, errors.EntryNotFoundError):
@@ -192,9 +194,9 @@ class HubApi:
             message = f"there is no model {word.repo} at {endpoint}, or {private}"
             tip = "Check the name" + ("." if known else f"; for a private one {get_token}.")
         elif status == 401 and known:
-            message, tip = "the Hub does not know your token", f"Set HF_TOKEN; see {tokens}."
+            message, tip = "the Hub rejects your token", f"Set HF_TOKEN; see {tokens}."
         elif status in (401, 403):
-            message = f"hf:{word.repo}: the Hub forbids it for this account"
+            message = f"hf:{word.repo}: the Hub does not allow it for this account"
             tip = (
                 f"Check the rights of your token at {tokens}."
                 if known
@@ -206,7 +208,7 @@ class HubApi:
 
 
 def prepare_library() -> None:
-    """Let `huggingface_hub` work silently: what it has to say is said by the commands.
+    """Make `huggingface_hub` silent: the commands report instead.
 
     Raises:
         InputError: it is not installed.

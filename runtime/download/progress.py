@@ -10,7 +10,7 @@ Sized: TypeAlias = Callable[[int | None], Callable[[int], object]]
 """Told a size in bytes, if known, and then about progress in bytes."""
 
 Begin: TypeAlias = Callable[[str], Sized]
-"""Told what is done, such as `fetching model.gguf`; then as `Sized`."""
+"""Gets the activity, such as `fetching model.gguf`; then as `Sized`."""
 
 
 @dataclass(frozen=True)

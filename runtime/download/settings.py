@@ -22,7 +22,7 @@ class Settings:
     cache: Path
     """The folder that `huggingface_hub` keeps models in."""
     offline: bool
-    """Whether only what is on disk already may be used."""
+    """Whether only files on disk may be used."""
     xet: bool = False
     """Whether files are fetched by Xet wherever the Hub has them there."""
 

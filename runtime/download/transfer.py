@@ -66,7 +66,7 @@ class Patience:
             # Many clients that failed together must not come back together.
             asked = min(self.first * 2 ** (failed - 1), _LONGEST) * random.uniform(0.75, 1.25)
         elif asked > self.limit:
-            message = f"{problem.message}, and wants no request for {asked:,.0f} seconds"
+            message = f"{problem.message}, and asks to wait {asked:,.0f} seconds"
             raise Unserved(message, LATER)
         else:
             note(f"the server asks to wait {asked:,.0f} s")
@@ -107,7 +107,7 @@ class _Session(requests.Session):
         if target and resp.url.startswith("https:") and target.lower().startswith("http:"):
             raise Unserved(
                 f"{shown(resp.url)} redirects to {shown(target)}, which is not encrypted",
-                "Fetch it by hand if you trust that address.",
+                "Download it by hand if you trust that address.",
             )
         return target
 
@@ -157,7 +157,7 @@ def fetch(job: Job, report: Report, patience: Patience) -> Fetched | None:
     job.partial.parent.mkdir(parents=True, exist_ok=True)
 
     def waiting() -> None:
-        report.note(f"another program fetches {job.label}; waiting for it")
+        report.note(f"another program is downloading {job.label}; waiting for it")
 
     with locked(job.lock, waiting=waiting):
         if job.target.exists() and not job.replace:
@@ -207,7 +207,7 @@ class _Download:
             self._discard()
             if not old:
                 raise problem
-            self._report.note(f"{self._job.label}: what an earlier run left cannot be used")
+            self._report.note(f"{self._job.label}: the leftover of an earlier run cannot be used")
             old = False
 
     def _load(self) -> int:
@@ -268,7 +268,7 @@ class _Download:
                     if self._take(response):
                         return
                 of = f" of {self._size:,}" if self._size is not None else ""
-                message = f"the connection breaks at byte {max(most, self._done):,}{of}"
+                message = f"the connection broke at byte {max(most, self._done):,}{of}"
                 problem = Unserved(f"{self._job.label}: {message}", LATER, again=True)
             except Unserved as unserved:
                 problem = unserved
@@ -291,7 +291,7 @@ class _Download:
         """Write what comes; whether the file is whole now."""
         if self._done and response.status_code in (206, 416):
             if not self._continues(response):
-                self._report.note(f"{self._job.label} cannot be continued; fetching it anew")
+                self._report.note(f"{self._job.label} cannot be continued; downloading it again")
                 self._discard()
                 return False
             self._done -= 1
@@ -339,19 +339,19 @@ class _Download:
         if job.size is not None and size not in (None, job.size):
             self._discard()
             raise Unserved(
-                f"{job.label}: the server offers {size:,} bytes, stated were {job.size:,}",
-                "Try again later; if it stays so, the file on the server is damaged.",
+                f"{job.label}: the server offers {size:,} bytes instead of {job.size:,}",
+                "Try again later; if the error stays, the file on the server is damaged.",
             )
         chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
         if size is None and job.size is None and job.checksum is None and not chunked:
             raise Unserved(
-                f"{job.label}: the server does not say how long it is, so a broken download could "
-                "not be told from a whole one",
+                f"{job.label}: the server does not state its length, so an incomplete download "
+                "could not be detected",
                 "Add `#sha256=…` with the file's SHA-256 to the address.",
             )
         validator = validator_of(response)
         if self._done and not job.checksum and validator != self._validator:
-            self._report.note(f"{job.label} changed on the server; fetching it anew")
+            self._report.note(f"{job.label} changed on the server; downloading it again")
         self._discard()
         self._size, self._validator = job.size if size is None else size, validator
         free = shutil.disk_usage(job.partial.parent).free
@@ -359,7 +359,7 @@ class _Download:
             raise InputError(
                 f"no space for {job.label}: it needs {self._size:,} bytes, "
                 f"the disk of {job.partial.parent} has {free:,}",
-                "Free some, or choose another place (HF_HUB_CACHE, `-o`).",
+                "Free some space, or choose another place (HF_HUB_CACHE, `-o`).",
             )
         job.partial.open("xb").close()
 
@@ -372,18 +372,18 @@ class _Download:
 
 
 def damage(job: Job, path: Path, report: Report) -> Unserved | None:
-    """What is wrong with the file at `path`, which was brought for `job`."""
+    """The fault of the file at `path`, which was downloaded for `job`; None if it has none."""
     size, wanted = path.stat().st_size, job.checksum
     if job.size not in (None, size):
-        message = f"{job.label} has {size:,} bytes, stated were {job.size:,}"
+        message = f"{job.label} has {size:,} bytes instead of {job.size:,}"
     elif wanted is None:
         return None
     else:
         found = wanted.of(path, report.begin(f"checking {job.name}")(size))
         if found == wanted.value:
             return None
-        message = f"{job.label} is damaged: its {wanted.kind} is {found}, stated was {wanted.value}"
-    tip = "Run the command again; if it stays so, the file on the server is damaged."
+        message = f"{job.label} is damaged: its {wanted.kind} is {found}, expected {wanted.value}"
+    tip = "Run the command again; if the error stays, the file on the server is damaged."
     return Unserved(message, tip)
 
 
@@ -401,7 +401,8 @@ def publish(job: Job, path: Path) -> None:
             job.target.hardlink_to(path)
         except FileExistsError:
             raise InputError(
-                f"{job.target} was created while it was fetched", "Remove it, and run again."
+                f"{job.target} was created by another program during the download",
+                "Remove it, and run the command again.",
             ) from None
         except OSError:
             pass  # a file system without hard links
@@ -424,7 +425,7 @@ def _ask(
         raise Unserved(f"{shown(url)} redirects in a circle", "Check the address.") from None
     except ValueError:  # also InvalidURL and other exceptions of requests
         raise Unserved(
-            f"{shown(url)} redirects to an invalid address", "Fetch it by hand."
+            f"{shown(url)} redirects to an invalid address", "Download it by hand."
         ) from None
     except (requests.RequestException, HTTPError) as problem:
         raise unreachable(urlsplit(url).hostname or "", problem) from None
@@ -452,13 +453,13 @@ def _check(response: requests.Response, url: str) -> None:
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding != "identity":
         raise Unserved(
-            f"{shown(url)}: the server compresses it ({encoding}) though asked not to",
-            "Fetch it by hand.",
+            f"{shown(url)}: the server compresses it ({encoding}) although it was asked not to",
+            "Download it by hand.",
         )
     # What a network with a login page answers, whatever it is asked for.
     kind = response.headers.get("Content-Type", "").lower()
     if kind.startswith("text/html") and not url.endswith((".html", ".htm")):
         raise Unserved(
-            f"{shown(url)}: the server sends a page of HTML in place of the file",
-            "Check the address, and whether this network wants a login in the browser.",
+            f"{shown(url)}: the server sent an HTML page instead of the file",
+            "Check the address, and whether this network needs a login in the browser.",
         )

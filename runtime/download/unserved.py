@@ -9,14 +9,14 @@ from http import HTTPStatus
 
 from runtime.errors import InputError
 
-LATER = "Run the command again later; what is here already is kept."
+LATER = "Run the command again later; the part that is downloaded already is kept."
 
 _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 _NUMBER = re.compile(r"\d{1,12}", re.ASCII)
 
 
 class Unserved(InputError):
-    """A server cannot be reached, or does not give what it was asked for."""
+    """A server cannot be reached, or does not send the requested file."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ def refused(place: str, status: int, wait: str = "") -> Unserved:
     again = status in _TRANSIENT
     tip = LATER if again else "Check the address."
     if status in (401, 403, 407):
-        tip = "It needs a login: write `https://USER:PASSWORD@HOST/…`, or fetch it by hand."
+        tip = "It needs a login: write `https://USER:PASSWORD@HOST/…`, or download it by hand."
     name = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "unknown"
     message = f"{place}: the server says {status} {name}"
     return Unserved(message, tip, status=status, again=again, asked=_seconds(wait))
@@ -57,7 +57,7 @@ def unreachable(host: str, problem: Exception) -> Unserved:
         how = "its certificate is not accepted"
         tip = "Behind an inspecting proxy set REQUESTS_CA_BUNDLE and SSL_CERT_FILE to its CA."
     elif "Proxy" in kind:
-        how, tip = "the proxy refuses or is away", "Check HTTPS_PROXY and NO_PROXY."
+        how, tip = "the proxy refuses or cannot be reached", "Check HTTPS_PROXY and NO_PROXY."
     elif "Timeout" in kind:
         how, tip = "no answer in time", "Check the connection and run the command again."
     return Unserved(f"cannot reach {host}: {how}", tip, again=not is_tls)

@@ -64,7 +64,7 @@ class Web:
         return path
 
     def bring(self, word: WebWord, target: Path, *, force: bool = False) -> None:
-        """Fetch the file to `target`; `force` replaces what is there.
+        """Download the file to `target`; `force` replaces an existing file.
 
         Raises:
             InputError: it cannot be had.
@@ -90,8 +90,8 @@ class Web:
     def _check_online(self, word: WebWord) -> None:
         if self._offline:
             raise InputError(
-                f"{shown(word.url)} was not fetched before, and the network is not to be used",
-                "Fetch it once without `--offline` and HF_HUB_OFFLINE.",
+                f"{shown(word.url)} is not in the cache, and the network is off",
+                "Download it once without `--offline` and HF_HUB_OFFLINE.",
             )
 
     def _fresh(self, word: WebWord, path: Path, facts: Path) -> bool:
@@ -103,7 +103,7 @@ class Web:
         try:
             response = head(word.url, self._job(word, path, path).auth)
         except Unserved as problem:
-            self._report.note(f"{problem.message}; taking {word.name} as it was fetched before")
+            self._report.note(f"{problem.message}; using the earlier download of {word.name}")
             return True
         try:
             known = parse_json(facts.read_text(encoding="utf-8"))

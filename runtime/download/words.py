@@ -70,7 +70,7 @@ def parsed(word: str, endpoint: str) -> HubWord | WebWord | None:
     if colon and scheme == "hf":
         match = _HUB.fullmatch(word)
         if not match:
-            raise InputError(f"{word} names no model on the Hub", _TIP)
+            raise InputError(f"{word} does not name a model on the Hub", _TIP)
         return _checked(
             HubWord(match["repo"], match["file"], match["quant"], match["revision"] or "main")
         )
@@ -78,8 +78,8 @@ def parsed(word: str, endpoint: str) -> HubWord | WebWord | None:
         return _from_page(word, endpoint) or _from_address(word)
     if _ADDRESS.match(word):
         raise InputError(
-            f"{shown(word)}: nothing is fetched by {scheme}",
-            "Write `hf:ORG/REPO` or `https://HOST/FILE.gguf`, or fetch it yourself.",
+            f"{shown(word)}: {scheme} is not supported",
+            "Write `hf:ORG/REPO` or `https://HOST/FILE.gguf`, or download it yourself.",
         )
     return None
 
@@ -87,7 +87,7 @@ def parsed(word: str, endpoint: str) -> HubWord | WebWord | None:
 def _checked(word: HubWord) -> HubWord:
     parts = [*(word.file or "x").split("/"), *word.revision.split("/")]
     if any(part in ("", ".", "..") for part in parts) or "\\" in f"{word.file}{word.revision}":
-        raise InputError(f"{word} names no model on the Hub", _TIP)
+        raise InputError(f"{word} does not name a model on the Hub", _TIP)
     return word
 
 
@@ -115,6 +115,6 @@ def _from_address(url: str) -> WebWord:
         checksum = Checksum.from_etag(fragment.removeprefix("sha256=").lower())
         if checksum is None or checksum.kind != "SHA-256":
             raise InputError(
-                f"{shown(url)}: what follows `#sha256=` is no SHA-256", "It has 64 hex digits."
+                f"{shown(url)}: the text after `#sha256=` is not a SHA-256", "It has 64 hex digits."
             )
     return WebWord(urlsplit(bare)._replace(fragment="").geturl(), file_name(bare), basic, checksum)

@@ -1,6 +1,6 @@
 """Engines that are not in the file to run: archives of them that were put on this machine.
 
-They lie in `CACHE/archives/`, CACHE as in docs/bundle-format.md. Each is a ZIP in the layout of a
+They are in `CACHE/archives/`, CACHE as in docs/bundle-format.md. Each is a ZIP in the layout of a
 bundle, without weights: `engines/TARGET/…`, `gpu/TARGET/…`, `web-ui/…`. The newest that has an
 engine for this machine is used.
 """

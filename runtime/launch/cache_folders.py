@@ -23,7 +23,7 @@ from runtime.machine.machine import Machine
 
 
 class Unusable(Exception):
-    """A place cannot hold what is to be put there."""
+    """A place cannot be used."""
 
 
 def usable_places(machine: Machine) -> Iterator[Place]:
@@ -47,7 +47,7 @@ def _trouble(place: Place, machine: Machine) -> Trouble | None:
 
 
 def close_to_others(place: Place, machine: Machine) -> None:
-    """Take from others the right to write into what is this user's, as stubs do."""
+    """Remove the right of others to write into this user's folder, as stubs do."""
     for one in (place, *(_within(place, name) for name in FOLDERS)):
         with suppress(OSError):
             trouble, mode = _trouble(one, machine), one.path.stat().st_mode
@@ -100,13 +100,13 @@ def cache_folder(machine: Machine, name: str) -> Path:
         except Unusable as reason:
             reasons.append(f"{place.path}: {reason}")
     raise InputError(
-        f"no directory can hold {name}: {'; '.join(reasons)}",
-        "Name one with LLAMAPACK_CACHE; `llamapack doctor` helps.",
+        f"no directory is usable for {name}: {'; '.join(reasons)}",
+        "Name one with `LLAMAPACK_CACHE`; `llamapack doctor` helps.",
     )
 
 
 def removed(path: Path) -> None:
-    """Remove a folder with what is in it, or what has taken its name."""
+    """Remove a folder with its contents, or a file that has its name."""
     if path.is_dir() and not path.is_symlink():
         path.chmod(0o700)
         shutil.rmtree(path, ignore_errors=True)
@@ -115,7 +115,7 @@ def removed(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have what was renamed into a folder outlive a loss of power, where the system can."""
+    """Make renames in a folder survive a loss of power, if the system can."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

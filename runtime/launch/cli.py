@@ -21,27 +21,27 @@ from runtime.machine.machine import Machine
 _USAGE = """\
 usage: {program} TARGET [--dry-run] [--json] [--force] [--yes] [--offline] [FLAGS…]
 
-Start an engine for a model. TARGET is one of these:
-  m.llamafile              a bundle, also one that this system cannot start by itself
-  m.llamafile.cat0         its first part: the parts are joined in place first; asks on a terminal
+Starts an engine for a model. TARGET is one of these:
+  m.llamafile              a bundle, also if this system cannot start the file itself
+  m.llamafile.cat0         its first part; joins the parts in place; asks first on a terminal
   m.gguf                   a model, or its first shard
   hf:ORG/REPO[:QUANT]      a model of the Hub, fetched once; or https://HOST/m.gguf
   m.exe                    engines for Windows, with m.llamafile or m.gguf beside it
   FOLDER                   all models in it, loaded as requests name them
 
-  -c N                     context in tokens; 0: as trained; default: 8192, less if trained for less
-  -ngl N|auto|all          layers for the GPU; default: as many as fit
+  -c N                     context in tokens; 0: the trained size; default: 8192 at most
+  -ngl N|auto|all          layers on the GPU; default: as many as fit
   --gpu KIND               auto, disable, nvidia, amd, intel, apple, cuda, hip, metal, vulkan
-  --recompile, --nocompile compile a GPU module for this very machine, or do not
+  --recompile, --nocompile compile a GPU module for this machine, or do not
   -m FILE                  other weights
   --server, --chat, --cli  HTTP only, chat only, or a raw completion of -p
-All other flags go to the engine untouched; `{program} TARGET --help` lists them.
+All other flags go to the engine unchanged; `{program} TARGET --help` lists them.
 
   --dry-run                print the engine's command line and start nothing
   --json                   the same as JSON, with engine, model and memory
-  --force                  start also what does not fit into memory
+  --force                  also start a model that does not fit into memory
   --yes                    do not ask before parts are joined
-  --offline                use what was fetched before, and no network
+  --offline                use earlier downloads only, without a network
 """
 _NO_TOOLS = Tools()
 _SWITCHES = ("--dry-run", "--json", "--force", "--yes")
@@ -67,7 +67,7 @@ def main(
 
     Args:
         program: what the command is called in the manual.
-        tools: what this program can do besides.
+        tools: other abilities of this program.
     """
     streams.prepare()
     words = list(sys.argv[1:] if argv is None else argv)
@@ -78,7 +78,7 @@ def main(
                 print(_USAGE.format(program=program), end="")
             elif request is None:
                 print(_USAGE.format(program=program).splitlines()[0], file=sys.stderr)
-                error("TARGET is missing", f"`{program} --help` says what it can be.")
+                error("TARGET is missing", f"`{program} --help` lists the possible targets.")
                 raise Exit(2)
             else:
                 run(request, tools)
@@ -88,7 +88,7 @@ def main(
 
 
 def run(request: Request, tools: Tools) -> None:
-    """Start what is asked for, or say what would be started.
+    """Start the target, or say what would be started.
 
     Raises:
         InputError: it cannot be started.
@@ -114,7 +114,7 @@ def run(request: Request, tools: Tools) -> None:
 
 
 def _located(request: Request, machine: Machine) -> tuple[Path, list[str]]:
-    """Where the target lies, fetched if need be, and the engine's words."""
+    """The target, downloaded if needed, and the engine's words."""
     words = list(request.words)
     if not request.target.lower().startswith(("hf:", "https://", "http://")):
         return Path(request.target), words
@@ -144,7 +144,7 @@ def _say(plan: Plan, *, as_json: bool) -> None:
 
 
 def _parsed(words: Sequence[str]) -> Request | None:
-    """Our own switches may stand anywhere before `--`; the rest is TARGET and the engine's."""
+    """Our own switches may be anywhere before `--`; the rest is TARGET and the engine's."""
     end = words.index("--") if "--" in words else len(words)
     before, after = words[:end], list(words[end + 1 :])
     switches = {word for word in before if word in _SWITCHES}

@@ -40,7 +40,9 @@ def fetched(text: str, machine: Machine, *, offline: bool) -> tuple[Path, list[s
     if isinstance(word, WebWord):
         folder = cache_folder(machine, "downloads")
         return Web(folder, report, offline=place.offline).path(word), []
-    raise InputError(f"{text} is no model to fetch", "Write `hf:ORG/REPO` or `https://HOST/FILE`.")
+    raise InputError(
+        f"{text} is not a model to download", "Write `hf:ORG/REPO` or `https://HOST/FILE`."
+    )
 
 
 def _begin(label: str) -> Callable[[int | None], Callable[[int], None]]:

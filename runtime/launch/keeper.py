@@ -1,6 +1,6 @@
 """Runs a program that never outlives this one, not even if this one is killed.
 
-On POSIX a small keeper stands between the two. It is the program's parent, and reads from a pipe
+On POSIX a small keeper is between the two. It is the program's parent, and reads from a pipe
 whose other end this process holds: when that ends, in whatever way, so does the pipe, and the
 keeper ends the program. Children that were forked hold the pipe, too, so the keeper also looks
 whether its parent is still there. On Linux the kernel ends the program if the keeper is killed, too
@@ -31,8 +31,8 @@ class Kept:
         """Describe it.
 
         Args:
-            argv: its words, the first being what it calls itself.
-            environment: what it finds in its environment besides.
+            argv: its words; the first is its own name.
+            environment: additions to its environment.
             said: a file that gets its output and its errors.
         """
         self._program, self._argv, self._said = str(program), list(argv), said

@@ -1,4 +1,4 @@
-"""Bundles in parts: read as they lie, and joined in place before they are started."""
+"""Bundles in parts: read as they are, and joined in place before they are started."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Parted:
 
     @property
     def half_joined(self) -> bool:
-        """Whether joining was interrupted, so that the parts are no file any more nor yet."""
+        """Whether joining was interrupted, so that the parts are not complete now."""
         return self.whole.with_name(f"{self.whole.name}.joining.json").exists()
 
     def join(self, join: Join | None, ask: Callable[[str], bool | None]) -> None:
@@ -44,15 +44,17 @@ class Parted:
         """
         part = quote(str(self.part))
         joins = (
-            f"`llamapack join {part}` makes a file of them and keeps them, with `--in-place` they "
-            "become the file; without llamapack `cat` joins them in their order."
+            f"`llamapack join {part}` joins them and keeps them; with `--in-place` they "
+            "become the file. Without llamapack, join them in their order with `cat`."
         )
         if join is None:
-            raise InputError(f"{self.whole} is in parts, which nothing here joins", joins)
+            raise InputError(
+                f"{self.whole} is split into parts, and this program cannot join them", joins
+            )
         size = "" if self.half_joined else f" ({in_words(find(self.part).size)})"
-        question = f"{self.whole} is in parts. Make one file of them, in place{size}?"
+        question = f"{self.whole} is split into parts. Join them in place{size}?"
         if ask(question) is False:
-            raise InputError(f"{self.whole} is in parts, which no engine can map", joins)
+            raise InputError(f"{self.whole} is split into parts, which engines cannot map", joins)
         note(f"joining the parts of {self.whole} in place")
         join(self.part)
 
@@ -60,7 +62,7 @@ class Parted:
 def parted(path: Path) -> Parted | Path:
     """What the name of a part stands for: a file in parts, or the path of one that is whole.
 
-    A part that is all of its file is whole, as is a joined file that lies beside its parts.
+    A part that is the complete file is whole. So is a joined file in the folder of its parts.
 
     Raises:
         InputError: parts are missing, or their file is there and another one.
@@ -81,8 +83,8 @@ def parted(path: Path) -> Parted | Path:
         return here
     if not whole.is_file() or whole.stat().st_size != parts.size:
         raise InputError(
-            f"{whole} is there beside its parts, and has another size",
-            "Move it away if it is old, or name it in place of the parts.",
+            f"{whole} exists next to its parts, and has another size",
+            "Move it away if it is old, or name it instead of the parts.",
         )
     return whole
 

@@ -52,8 +52,8 @@ def hand_over(plan: Plan) -> NoReturn:
         engine_cache.forget_check(plan.engine)
         raise InputError(
             f"{program} does not start: {error.strerror or error}",
-            "Start it once more, which compares its files with their hashes and replaces what is "
-            "damaged; or ask `llamapack doctor`.",
+            "Start it again: that compares its files with their hashes and replaces damaged ones. "
+            "Or run `llamapack doctor`.",
         ) from None
 
 

@@ -116,7 +116,7 @@ def test_arguments_that_do_not_go_with_it(
 ) -> None:
     other = write_gguf(tmp_path / "other.gguf")
     assert "one file can be consumed, not 2" in refused(scene.run(other))
-    assert "makes another file" in refused(scene.run("--quant", "Q8_0"))
+    assert "writes another file" in refused(scene.run("--quant", "Q8_0"))
     assert "would become parts" in refused(scene.run("--split-size", "1MB"))
     alias = tmp_path / "alias.gguf"
     alias.symlink_to(scene.model)

@@ -136,7 +136,9 @@ def test_facts_that_make_no_sense(change: dict[str, object], tmp_path: Path) -> 
         "nested_offset": 0.25,
     }  # fmt: skip
     tensors["w.quant_state.bitsandbytes__nf4"] = _state(**(facts | change))
-    assert "w is incomplete or makes no sense" in _refused(tmp_path / "x", tensors)
+    assert "the bitsandbytes data of w are incomplete or invalid" in _refused(
+        tmp_path / "x", tensors
+    )
 
 
 def test_a_layout_for_cards(tmp_path: Path) -> None:

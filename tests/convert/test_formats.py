@@ -50,7 +50,7 @@ def test_methods(
     folder = _checkpoint(tmp_path / "model", CONFIGS[kind])
     done = llamapack(verb, folder, cwd=tmp_path)
     assert kind in refused(done)
-    assert "Convert the model that it was made from" in done.stderr
+    assert "Convert the original model" in done.stderr
 
 
 def test_a_folder_of_something_else(

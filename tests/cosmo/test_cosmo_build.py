@@ -173,7 +173,7 @@ def test_pack_takes_only_what_is_one(
     with (engine / "llamapack-runtime").open("ab") as file:
         file.write(b"x")
     done = other(*words, tmp_path / "c")
-    assert "llamapack-runtime is not what was built" in done.stderr
+    assert "llamapack-runtime differs from the built program" in done.stderr
     shutil.rmtree(engine)
     done = other(*words, tmp_path / "c")
     assert "TIP Run `llamapack engine build --toolchain cosmo --source DIR`." in done.stderr

@@ -102,7 +102,7 @@ def test_sources_that_cannot_be_compiled(place: Place, failed: Failed, tmp_path:
     assert "has no `CMakeLists.txt`" in error
     assert "upstream llama.cpp is known not to compile with cosmocc unless it is patched" in tip
     error, _ = failed(LLAMAPACK_BUILD_CACHE=str(place.source / "cache"))
-    assert f"the build cache, {place.source}/cache, lies in {place.source}" in error
+    assert f"the build cache, {place.source}/cache, is inside {place.source}" in error
 
 
 def test_sources_without_one_program(place: Place, failed: Failed) -> None:
@@ -132,7 +132,7 @@ def test_a_compiler_error_names_compiler_status_and_last_lines(
     )
     assert "upstream llama.cpp is known not to compile" in tip
     log = place.cache / "logs" / "cosmo.log"
-    assert f"everything it printed is in `{log}`" in tip
+    assert f"The whole output is in `{log}`." in tip
     assert "this runtime does not know Cosmopolitan" in log.read_text()
     assert not [call for call in place.cosmocc.calls if call.startswith("aarch64")]
 
@@ -157,12 +157,15 @@ def test_a_result_that_is_not_for_both(place: Place, failed: Failed) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--toolchain", "cosmo"], "needs --source DIR, what it is to compile: upstream llama.cpp"),
+        (
+            ["--toolchain", "cosmo"],
+            "needs --source DIR, the sources to compile: upstream llama.cpp",
+        ),
         (["--source", "x"], "--source is for --toolchain cosmo"),
         (["-D", "A=1"], "--define is for --toolchain cosmo"),
         (["--toolchain", "cosmo", "--source", "x", "-D", "A"], "`A` is not NAME=VALUE"),
-        (["--toolchain", "cosmo", "--source", "x", "linux-x86_64"], "name no target"),
-        (["--toolchain", "cosmo", "--source", "x", "--all"], "name no target"),
+        (["--toolchain", "cosmo", "--source", "x", "linux-x86_64"], "do not name a target"),
+        (["--toolchain", "cosmo", "--source", "x", "--all"], "do not name a target"),
         (["--toolchain", "gcc"], "invalid choice"),
     ],
 )

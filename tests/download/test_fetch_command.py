@@ -103,12 +103,12 @@ def test_pack_takes_addresses(tmp_path: Path, web: WebServer, llamapack: Command
 
 def test_what_is_no_source(llamapack: CommandLine, refused: Refused) -> None:
     for word, message in (
-        ("model.gguf", "no source to fetch from"),
-        ("hf:only-one-name", "names no model"),
-        ("hf:a/b/../../x", "names no model"),
-        ("https:///x.gguf", "is no address"),
+        ("model.gguf", "not a source to download from"),
+        ("hf:only-one-name", "does not name a model"),
+        ("hf:a/b/../../x", "does not name a model"),
+        ("https:///x.gguf", "is not an address"),
         ("https://host/", "does not end in the name"),
-        ("https://host/m.gguf#sha256=12", "is no SHA-256"),
+        ("https://host/m.gguf#sha256=12", "is not a SHA-256"),
     ):
         assert message in refused(llamapack("fetch", word))
 

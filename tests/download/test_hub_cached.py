@@ -49,7 +49,7 @@ _ANSWERS = [
     (Answer(500), "500 Internal Server Error"),
     (Answer(418), "418"),
     (_UNKNOWN, "does not know your token"),
-    (Answer(403), "forbids it"),
+    (Answer(403), "does not allow it"),
     (Answer(404, {"X-Error-Code": "RepoNotFound"}), "there is no model org/see-GGUF"),
     (Answer(401, {"X-Error-Code": "GatedRepo"}), "is gated"),
     (_LOGIN, "does not answer as the Hub does"),
@@ -119,7 +119,7 @@ def test_a_busy_hub_is_waited_for(model: Repo, run: Run, hub: HubServer, refused
     assert "asks to wait 1 s" in done.stderr
     hub.always = Answer(429, {"Retry-After": "3600"})
     done = run("fetch", "hf:org/see-GGUF:Q2_K")
-    assert "wants no request for 3,600 seconds" in refused(done)
+    assert "asks to wait 3,600 seconds" in refused(done)
 
 
 @pytest.mark.parametrize("answer", [_BUSY, Answer(503), _LOGIN, Answer(404)])
@@ -146,7 +146,7 @@ def test_other_files_than_those_in_the_cache(model: Repo, hub: HubServer, tmp_pa
     hub.always = Answer(403)
     client = Hub(settings({"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf")}))
     assert client.model(HubWord("org/see-GGUF")).files == ("see-Q4_K_M.gguf",)
-    with pytest.raises(InputError, match="forbids it"):
+    with pytest.raises(InputError, match="does not allow it"):
         client.model(HubWord("org/see-GGUF", None, "Q2_K"))
 
 
@@ -174,5 +174,5 @@ def test_a_login_page_is_not_taken_for_a_file(
 ) -> None:
     page = Page(b"<html>", headers={"Content-Type": "text/html"})
     hub.contents.page = lambda request: page  # type: ignore[method-assign]
-    assert "a page of HTML" in refused(run("fetch", "hf:org/see-GGUF"))
+    assert "an HTML page" in refused(run("fetch", "hf:org/see-GGUF"))
     assert not list((tmp_path / "hf").rglob("*.gguf"))

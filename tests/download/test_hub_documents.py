@@ -172,7 +172,7 @@ def test_a_base_model_for_those_who_agreed(
     done = run("pack", "hf:org/see-GGUF", "--card", "hf:org/see", HF_TOKEN="")
     assert "hf:org/see is gated" in refused(done)
     assert f"Accept them at {hub.url}/org/see, then" in done.stderr
-    assert "Without a card: `--card none`." in done.stderr
+    assert "To pack without a card, add `--card none`." in done.stderr
     assert run("pack", "hf:org/see-GGUF", "--card", "none", HF_TOKEN="").returncode == 0
 
 

@@ -48,7 +48,7 @@ def test_another_commit_than_asked_for(model: Repo, web: WebServer) -> None:
 
 def test_missing_shards(model: Repo, run: Run, refused: Refused) -> None:
     del model.files["Q8_0/see-Q8_0-00002-of-00002.gguf"]
-    assert "not all shards" in refused(run("fetch", "hf:org/see-GGUF:Q8_0"))
+    assert "does not have all of its shards" in refused(run("fetch", "hf:org/see-GGUF:Q8_0"))
 
 
 def test_the_hub_lies(model: Repo, run: Run, refused: Refused) -> None:

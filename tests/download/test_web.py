@@ -52,16 +52,16 @@ def test_comes_whole(page: Page, web: WebServer, fetch: Fetcher) -> None:
 @pytest.mark.parametrize(
     ("page", "message"),
     [
-        (Page(DATA, cut=0), "breaks at byte"),
-        (Page(DATA, ranges=False, cut=3_000_000), "breaks at byte 3,000,000 of"),
-        (Page(DATA, ranges=False, chunked=True, cut=1_000_000), "breaks at byte"),
+        (Page(DATA, cut=0), "broke at byte"),
+        (Page(DATA, ranges=False, cut=3_000_000), "broke at byte 3,000,000 of"),
+        (Page(DATA, ranges=False, chunked=True, cut=1_000_000), "broke at byte"),
         (Page(DATA, ranges=False, length=len(DATA) + 1), f"of {len(DATA) + 1:,}"),
         (Page(DATA, length=len(DATA) + 1), f"of {len(DATA) + 1:,}"),
         (Answer(404), "404 Not Found"),
         (Answer(403), "403 Forbidden"),
         (Answer(503), "503 Service Unavailable"),
         (Page(DATA, headers={"Content-Encoding": "gzip"}), "compresses it"),
-        (Page(b"<html>", headers={"Content-Type": "text/html; charset=utf-8"}), "a page of HTML"),
+        (Page(b"<html>", headers={"Content-Type": "text/html; charset=utf-8"}), "an HTML page"),
     ],
 )
 def test_fails_with_a_clear_error(
@@ -87,7 +87,7 @@ def test_bytes_after_a_too_small_length_do_not_count(web: WebServer, fetch: Fetc
 @pytest.mark.parametrize("length", ["\xb2", "9" * 5000])
 def test_a_length_that_is_none(length: str, web: WebServer, fetch: Fetcher) -> None:
     web.pages["/m.gguf"] = Answer(200, {"Content-Length": length}, b"x")
-    with pytest.raises(InputError, match="does not say how long"):
+    with pytest.raises(InputError, match="does not state its length"):
         fetch(f"{web.url}/m.gguf")
 
 
@@ -119,7 +119,7 @@ def test_unchanged_files_are_not_fetched_again(web: WebServer, fetch: Fetcher) -
     web.pages["/m.gguf"] = Page(DATA[1:], etag='"v2"')
     assert fetch(f"{web.url}/m.gguf").read_bytes() == DATA[1:]
     assert fetch(f"{web.url}/m.gguf", offline=True).read_bytes() == DATA[1:]
-    with pytest.raises(InputError, match="not to be used"):
+    with pytest.raises(InputError, match="the network is off"):
         fetch(f"{web.url}/n.gguf", offline=True)
 
 
@@ -162,7 +162,7 @@ def test_the_last_copy_where_the_server_does_not_give_it(
     assert fetch(f"{web.url}/m.gguf") == path
     assert path.read_bytes() == DATA
     assert len(fetch.notes) == 1
-    assert "taking m.gguf as it was fetched before" in fetch.notes[0]
+    assert "using the earlier download of m.gguf" in fetch.notes[0]
     assert not fetch.waits
 
 

@@ -247,4 +247,4 @@ def test_inspect_marks_them(tmp_path: Path) -> None:
     facts = json.loads(run([*inspect, "--json"]).stdout)
     assert facts["args"]["refused"] == ["--host", "models.ini: tools"]
     text = run(inspect).stdout.decode()
-    assert "refused if another file's engine opens this one: --host, models.ini: tools" in text
+    assert "refused when another file's engine opens this file: --host, models.ini: tools" in text

@@ -75,7 +75,7 @@ def test_a_file_of_another_user(path: Path, llamapack: CommandLine, refused: Ref
     old = path.read_bytes()
     other = "import os; os.geteuid = lambda: 54321\n"
     done = llamapack("edit", path, "--args", "-c 7", first=other)
-    assert "is not yours to change" in refused(done)
+    assert "belongs to another user" in refused(done)
     assert path.read_bytes() == old
     done = llamapack("edit", path, "--args", "-c 7", "--copy", first=other)
     assert done.returncode == 0, done.stderr

@@ -122,7 +122,7 @@ def test_what_cannot_be_upgraded(
     theirs: dict[str, bytes], tmp_path: Path, llamapack: CommandLine, refused: Refused
 ) -> None:
     path = write_foreign(tmp_path / "none.llamafile", {"LICENSE": b"text"})
-    assert "holds no model" in refused(llamapack("upgrade", path))
+    assert "does not contain a model" in refused(llamapack("upgrade", path))
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("w.gguf", theirs["weights.gguf"])
     before = path.read_bytes()

@@ -44,7 +44,7 @@ def test_clean_waits_for_nobody(cache_root: Path) -> None:
     while not (lock.exists() and log.exists()):
         assert builder.is_alive()
         time.sleep(0.01)
-    with pytest.raises(InputError, match="linux-x86_64 is being made by another llamapack"):
+    with pytest.raises(InputError, match="linux-x86_64 is being built by another llamapack"):
         clean(everything=True)
     builder.join(60)
     assert builder.exitcode == 0

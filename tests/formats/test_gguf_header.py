@@ -206,7 +206,7 @@ _BAD = {
     ),
     "partial block": (
         header(tensors=1, body=string(b"t") + struct.pack("<IQIQ", 1, 33, 8, 0) + bytes(99)),
-        "no multiple",
+        "not a multiple",
     ),
     "missing tensor data": (
         header(tensors=1, body=string(b"t") + struct.pack("<IQIQ", 1, 1024, 0, 0) + bytes(99)),

@@ -69,7 +69,7 @@ def test_names_that_cannot_be_asked_for(name: str) -> None:
 
 @pytest.mark.parametrize("member", ["a#1.gguf", "a;1.gguf"])
 def test_values_that_would_be_cut_off(member: str) -> None:
-    with pytest.raises(InputError, match="where a value ends"):
+    with pytest.raises(InputError, match="in which a value ends"):
         section_of("a", member)
 
 

@@ -33,7 +33,7 @@ def test_words(word: str, file: str, scale: str | None) -> None:
 def test_no_scale(gguf: Path, llamapack: CommandLine, refused: Refused) -> None:
     for end in (":much", ":", "=1,5"):
         done = llamapack("pack", gguf, "--lora", f"{gguf}{end}")
-        assert f"{end[1:]!r} is no scale of the adapter {gguf}" in refused(done)
+        assert f"{end[1:]!r} is not a scale of the adapter {gguf}" in refused(done)
 
 
 def words(path: Path) -> list[str]:

@@ -229,7 +229,7 @@ def test_shards_that_do_not_fit_are_refused(
     assert "shard 2 of 3" in refused(llamapack("pack", files[1], cwd=tmp_path))
     renamed = files[0].with_name("first.gguf")
     renamed.write_bytes(files[0].read_bytes())
-    assert "not named so" in refused(llamapack("pack", renamed, cwd=tmp_path))
+    assert "its name does not say so" in refused(llamapack("pack", renamed, cwd=tmp_path))
     files[1].write_bytes(files[2].read_bytes())
     assert "not shard 2 of 3" in refused(llamapack("pack", files[0], cwd=tmp_path))
     files[1].unlink()

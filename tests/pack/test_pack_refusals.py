@@ -77,7 +77,7 @@ def test_bad_extra_files(
 def test_a_directory_and_nothing_as_weights(
     folder: Path, llamapack: CommandLine, refused: Refused
 ) -> None:
-    assert "holds no checkpoint" in refused(llamapack("pack", folder.parent, cwd=folder))
+    assert "does not contain a checkpoint" in refused(llamapack("pack", folder.parent, cwd=folder))
     assert "does not exist" in refused(llamapack("pack", "absent.gguf", cwd=folder))
     assert list(folder.iterdir()) == []
 
@@ -177,7 +177,10 @@ def test_a_limit_on_file_size(
     gguf: Path, folder: Path, llamapack: CommandLine, refused: Refused
 ) -> None:
     """As FAT32 has one: found out before anything is written, or when it is reached."""
-    for size, message in ((5 << 30, "more than its file system allows"), (4 << 20, "File too")):
+    for size, message in (
+        (5 << 30, "more than its file system or `ulimit -f` allows"),
+        (4 << 20, "File too"),
+    ):
         os.truncate(gguf, size)
         with gguf.open("r+b") as file:
             file.seek(size - 1000)

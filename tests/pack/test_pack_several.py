@@ -143,15 +143,15 @@ def test_refusals(gguf: Path, tmp_path: Path, llamapack: CommandLine, refused: R
     a, b = ["--model", f"a={gguf}"], ["--model", f"b={other}"]
     cases: list[tuple[list[str | Path], str]] = [
         ([gguf, *a], "some models have names"),
-        (["--model", gguf], "gives no name"),
-        ([*a, "--model", f"a={other}"], "two models are called a"),
+        (["--model", gguf], "has no name"),
+        ([*a, "--model", f"a={other}"], "two models have the name a"),
         (["--model", f"a:b={gguf}"], "cannot be the name of a model"),
         ([*a, "--model", f"b={gguf}"], "two inputs would be member"),
         ([*a, *b, "--mmproj", f"a={gguf}", "--mmproj", gguf], "`--mmproj` is given twice for a"),
         ([gguf, "--draft", other, "--draft", other], "`--draft` is given twice"),
         ([gguf, "--model-args", "-c 1"], "for one of several"),
         ([*a, *b, "--model-args", "b=4096"], "is not an option"),
-        ([*a, *b, "--model-args", "b=--grammar '#'"], "where a value ends"),
+        ([*a, *b, "--model-args", "b=--grammar '#'"], "in which a value ends"),
     ]
     for words, message in cases:
         done = llamapack("pack", *words, "-o", tmp_path / "x.llamafile")

@@ -112,11 +112,11 @@ def test_shards_and_projector(tmp_path: Path, llamapack: CommandLine, refused: R
         for member, path in zip(bundle.weights, [*files, eyes], strict=True):
             assert b"".join(bundle.stream(member)) == path.read_bytes()
     done = llamapack("pack", archive, "-o", tmp_path / "y.llamafile")
-    assert "a/b/mmproj-x.gguf: add `--mmproj auto`" in done.stderr
+    assert "a/b/mmproj-x.gguf; add `--mmproj auto`" in done.stderr
     with zipfile.ZipFile(archive, "w") as file:
         file.write(files[0], files[0].name)
     done = llamapack("pack", archive, "-o", tmp_path / "z.llamafile")
-    assert "has 3 shards, and there is no x-00002-of-00003.gguf" in refused(done)
+    assert "has 3 shards, but x-00002-of-00003.gguf is missing" in refused(done)
 
 
 def test_adapters_and_projectors_from_archives(
@@ -144,7 +144,9 @@ def test_archives_that_cannot_be_packed(
     two = seven_zip(tmp_path / "two.zip", "Deflate", gguf, other)
     assert "several models" in refusal(two)
     assert "no member third.gguf" in refusal(two, ":third.gguf")
-    assert "no GGUF model" in refusal(seven_zip(tmp_path / "none.zip", "Deflate", text))
+    assert "does not contain a GGUF model" in refusal(
+        seven_zip(tmp_path / "none.zip", "Deflate", text)
+    )
     assert "is not a GGUF file" in refusal(tmp_path / "none.zip", ":read.me")
     secret = seven_zip(tmp_path / "secret.zip", "Deflate", gguf, options=("-psecret",))
     assert "is encrypted" in refusal(secret)

@@ -186,7 +186,9 @@ def test_a_list_of_the_whole_file_alone(
 
 def test_refusals(how: list[str], tmp_path: Path, llamapack: CommandLine, refused: Refused) -> None:
     assert "does not exist" in refused(llamapack("join", *how, tmp_path / "m.llamafile.cat0"))
-    assert "not named as a part" in refused(llamapack("join", *how, tmp_path / "m.llamafile"))
+    assert "not have the name of a part" in refused(
+        llamapack("join", *how, tmp_path / "m.llamafile")
+    )
     (tmp_path / "m.cat0").mkdir()
     assert "not a regular file" in refused(llamapack("join", *how, tmp_path / "m.cat0"))
 

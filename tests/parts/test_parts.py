@@ -58,7 +58,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         find(tmp_path / "m.llamafile.cat1")
     with pytest.raises(InputError, match="does not exist"):
         find(tmp_path / "n.llamafile.cat0")
-    with pytest.raises(InputError, match="not named as a part"):
+    with pytest.raises(InputError, match="not have the name of a part"):
         find(tmp_path / "n.llamafile")
     (tmp_path / "m.llamafile.cat01").touch()
     with pytest.raises(InputError, match="same number"):

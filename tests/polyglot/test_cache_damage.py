@@ -276,7 +276,7 @@ def test_damage_that_no_time_shows(place: Place, start: Start) -> None:
     done = start()
     if done.returncode != 7:  # the launcher, whose next start puts it right
         lines = failed(done, "Exec format error")
-        assert "Start it once more" in lines[1]
+        assert "Start it again" in lines[1]
         assert start().returncode == 7
     assert engine.read_bytes() == before
 

@@ -25,7 +25,7 @@ HOSTS = [
 
 
 def stand_in(target: str) -> bytes:
-    """A program that says what it is; its size is no multiple of anything."""
+    """A program that says what it is; its size is not a multiple of anything."""
     text = (
         f'#!/bin/sh\n[ "$LLAMAPACK_PROBE" ] && exit 0\necho "stub {target} $LLAMAPACK_BUNDLE $*"\n'
     )

@@ -52,7 +52,7 @@ def test_rules_hold(windows_head: bytes, windows_stub: bytes) -> None:
     ("change", "rule"),
     [
         ({"headers_size": 512}, "does not reach the headers' end"),
-        ({"headers_size": 0x20001}, "no multiple of FileAlignment"),
+        ({"headers_size": 0x20001}, "not a multiple of FileAlignment"),
         ({"headers_size": 0x10200}, "section 0: is at 0x10000 in memory, not at 0x20000"),
         ({"image_size": 0x1000}, "SizeOfImage is 0x1000"),
         ({"entry": 0}, "entry point"),
@@ -73,7 +73,7 @@ def test_each_broken_rule_is_named(windows_head: bytes, change: dict[str, int], 
     ("change", "rule"),
     [
         ({"address": 0x11000}, "section 0: is at 0x11000"),
-        ({"raw_offset": HEAD_SIZE + 1}, "no multiple of FileAlignment"),
+        ({"raw_offset": HEAD_SIZE + 1}, "not a multiple of FileAlignment"),
         ({"raw_offset": 512}, "overlaps the headers"),
         ({"flags": 0xE0000020}, "may be written and executed"),
     ],

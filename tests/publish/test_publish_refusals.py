@@ -94,7 +94,7 @@ def test_what_is_public_is_not_made_private(
     publish: Publish, hub: HubWriter, refused: Refused
 ) -> None:
     hub.repos["acme/tiny"] = WrittenRepo()
-    assert "everybody may see it" in refused(publish("--private"))
+    assert "exists already and is public" in refused(publish("--private"))
     assert hub.commits == []
 
 

@@ -156,7 +156,7 @@ def test_a_file_without_manifest(
 def test_other_json_is_no_statement(tmp_path_factory: pytest.TempPathFactory, it: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(json.dumps(it))
-    with pytest.raises(InputError, match="no in-toto statement"):
+    with pytest.raises(InputError, match="not an in-toto statement"):
         reader.read(path)
 
 

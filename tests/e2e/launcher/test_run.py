@@ -325,7 +325,7 @@ def test_the_manual() -> None:
         ("/no/such.llamafile", "does not exist"),
         ("/etc/passwd", "is not a bundle"),
         (".", "has no `.gguf` in it"),
-        ("hf:", "names no model"),
+        ("hf:", "does not name a model"),
         ("x.cat0", "does not exist"),
     ],
 )
