@@ -19,6 +19,6 @@ def status_of(work: Callable[[], int | None]) -> int:
     except subprocess.CalledProcessError as problem:
         error(
             f"`{shlex.join(map(str, problem.cmd))}` ended with status {problem.returncode}",
-            "What it said stands above.",
+            "Its output is above.",
         )
         return 1

@@ -59,10 +59,10 @@ def freeze(folder: Path, wheel: Path) -> list[Path]:
     """Make an archive with each program; their paths.
 
     Raises:
-        InputError: `wheel` is no wheel.
+        InputError: `wheel` is not a wheel.
     """
     if not zipfile.is_zipfile(wheel):
-        raise InputError(f"{wheel} is no wheel", "`python -m ci.release.packages` builds one.")
+        raise InputError(f"{wheel} is not a wheel", "`python -m ci.release.packages` builds one.")
     folder.mkdir(parents=True, exist_ok=True)
     archives = []
     with tempfile.TemporaryDirectory() as scratch:

@@ -31,7 +31,7 @@ from runtime.targets import stub_of
 
 WINDOWS = "windows-x86_64"
 _MACHINE = 18  # offset of e_machine
-_COPY = "add `-o OUT`: it leaves the present file to those who use it"
+_COPY = "add `-o OUT`, which writes a new file and leaves the old one to its users"
 
 
 def assimilate(path: Path, target: str, output: Path | None, *, force: bool = False) -> bool:

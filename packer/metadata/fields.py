@@ -106,7 +106,7 @@ def checked(name: str, value: Any) -> Fact:
         raise InputError(f"a card has no field {name!r}", f"It has {', '.join(NAMES)}.")
     what, check = NAMES[name]
     if not _is_empty(value) and not check(value):
-        raise InputError(f"card field {name} is {value!r}, not {what}", "Mend its value.")
+        raise InputError(f"card field {name} is {value!r}, not {what}", "Correct its value.")
     return name, value
 
 
@@ -118,7 +118,7 @@ def field(word: str) -> Fact:
     """
     name, sign, text = word.partition("=")
     if not sign:
-        raise argparse.ArgumentTypeError(f"{word!r} is no NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"{word!r} is not NAME=VALUE")
     try:
         return checked(name, parsed(text, f"card field {name}"))
     except InputError as problem:

@@ -16,8 +16,8 @@ def add_defaults(group: argparse._ArgumentGroup) -> None:
         action="append",
         type=_setting,
         metavar="NAME=VALUE|none",
-        help="sampling default such as temperature=0.7; repeatable. By default those that card and "
-        "generation_config.json of the model's repository state; none: without these",
+        help="sampling default such as temperature=0.7; repeatable; default: values of "
+        "card and generation_config.json of the model's repository; none: without these",
     )
 
 
@@ -42,7 +42,7 @@ def add_papers(group: argparse._ArgumentGroup) -> None:
 
 def _tokens(word: str) -> int:
     if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f"{word!r} is no number of tokens")
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of tokens")
     return int(word)
 
 

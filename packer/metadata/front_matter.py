@@ -99,8 +99,8 @@ def _parsed(text: str, bounds: _Bounds) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError, *_BY_FALSE_TAGS) as problem:
         mark = getattr(problem, "problem_mark", None)
         where = f", line {mark.line + 1} of its YAML" if mark else ""
-        what = getattr(problem, "problem", None) or "it is no YAML"
-        raise InputError(f"{bounds.name}{where}: {what}", "Mend the YAML.") from None
+        what = getattr(problem, "problem", None) or "it is not YAML"
+        raise InputError(f"{bounds.name}{where}: {what}", "Correct the YAML.") from None
     finally:
         if loader:
             loader.dispose()

@@ -30,7 +30,7 @@ def render(card: Facts, folder: Path | None = None) -> str:
         InputError: `folder` is none, or one of its templates fails.
     """
     if folder is not None and not folder.is_dir():
-        raise InputError(f"{folder} is no folder of templates", "Name a folder of `*.md.jinja`.")
+        raise InputError(f"{folder} is not a folder of templates", "Name a folder of `*.md.jinja`.")
     folders = [folder, FOLDER] if folder else [FOLDER]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),

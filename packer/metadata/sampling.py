@@ -98,7 +98,7 @@ def checked(name: str, value: Any) -> Setting:
             if name in _INTEGERS
             else "a number"
         )
-        raise InputError(f"sampling default {name} is {value!r}, not {what}", "Mend its value.")
+        raise InputError(f"sampling default {name} is {value!r}, not {what}", "Correct its value.")
     return name, listed
 
 
@@ -112,7 +112,7 @@ def setting(word: str) -> Setting:
         return NONE, None
     name, sign, text = word.partition("=")
     if not sign:
-        raise argparse.ArgumentTypeError(f"{word!r} is no NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"{word!r} is not NAME=VALUE")
     try:
         return checked(name, text if name == "stop" else _number(text))
     except InputError as problem:

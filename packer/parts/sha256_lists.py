@@ -63,5 +63,6 @@ def change(path: Path, *, add: Mapping[str, str], remove: Iterable[str] = ()) ->
 
 def _no_list(path: Path) -> InputError:
     return InputError(
-        f"{path} is no list of SHA-256", "Download it again, or move it away to do without."
+        f"{path} is not a list of SHA-256",
+        "Download it again, or move it away to continue without it.",
     )

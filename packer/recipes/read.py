@@ -64,7 +64,7 @@ def read(path: Path) -> dict[str, Any]:
         except InputError as problem:
             raise InputError(f"{where}: {problem.message}", problem.tip) from None
         except ValueError as problem:
-            raise InputError(f"{where}: `{key}` must be {problem}", "Mend the recipe.") from None
+            raise InputError(f"{where}: `{key}` must be {problem}", "Correct the recipe.") from None
     return {attribute: value for attribute, (_, value) in stated.items()}
 
 
@@ -77,7 +77,7 @@ def _document(path: Path) -> tuple[str, dict[str, Any]]:
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text", "Give a TOML file.") from None
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise InputError(f"{path}: {problem or 'too deep'}", "Mend the TOML.") from None
+        raise InputError(f"{path}: {problem or 'too deep'}", "Correct the TOML.") from None
 
 
 def _line(text: str, key: str) -> str:

@@ -192,7 +192,7 @@ def _with_object_arguments(message: Message) -> Message:
             arguments = parse_json(function["arguments"])
         except ValueError:
             raise RenderError(
-                f"the arguments of the call of {function['name']} are no JSON"
+                f"the arguments of the call of {function['name']} are not JSON"
             ) from None
         calls.append({**call, "function": {**function, "arguments": arguments}})
     return {**message, "tool_calls": calls}

@@ -120,7 +120,7 @@ def _tojson(
 def _plain(value: Any) -> Any:
     if isinstance(value, GeneratorType):  # what `map` and `select` give
         return list(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def _raise_exception(message: object) -> None:

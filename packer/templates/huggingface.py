@@ -67,7 +67,7 @@ def _config(path: Path) -> dict[str, Any]:
     except ValueError:
         config = None
     if not isinstance(config, dict):
-        raise InputError(f"{path} is no JSON object", f"Give a {CONFIG} or a Jinja file.")
+        raise InputError(f"{path} is not a JSON object", f"Give a {CONFIG} or a Jinja file.")
     return config
 
 

@@ -68,13 +68,13 @@ def _check(fields: LegacyTemplates, name: str) -> None:
     elif history.count("message") != 1:
         raise _wrong(name, f"`{HISTORY_FIELD}` has not one {{{{message}}}}")
     elif "prompt" in _places(_around(fields.prompt_template, "history")[1]):
-        raise _wrong(name, f"in `{PROMPT_FIELD}` {{{{prompt}}}} stands behind {{{{history}}}}")
+        raise _wrong(name, f"in `{PROMPT_FIELD}` {{{{prompt}}}} comes after {{{{history}}}}")
 
 
 def _wrong(name: str, what: str) -> InputError:
     return InputError(
         f"{name}: its `{PROMPT_FIELD}` and `{HISTORY_FIELD}` make no template: {what}",
-        "Mend them, or name another template with `--chat-template`.",
+        "Correct them, or name another template with `--chat-template`.",
     )
 
 

@@ -27,6 +27,7 @@ def load(word: str) -> bytes:
         limited.check(text)
     except RenderError as problem:
         raise InputError(
-            f"{word} holds no chat template: {problem}", "Mend it, or give another Jinja file."
+            f"{word} does not contain a chat template: {problem}",
+            "Correct it, or name another Jinja file.",
         ) from None
     return text.encode()

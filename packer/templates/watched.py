@@ -41,7 +41,7 @@ class WatchedText(str):
 
     def __iter__(self) -> Iterator[str]:
         self.taken_for_list = True
-        raise TypeError("text is no list")
+        raise TypeError("text is not a list")
 
     def __getitem__(self, key: SupportsIndex | slice) -> str:
         if not isinstance(key, slice):

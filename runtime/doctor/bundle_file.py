@@ -122,11 +122,11 @@ def weights(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     ]
     found = next(filter(Path.is_file, beside), None)
     if found:
-        yield ok("weights", f"it has no weights, and {found} lies beside it")
+        yield ok("weights", f"it has no weights, and {found} is in its folder")
     else:
         yield note(
             "weights",
-            f"it has no weights, and no {' or '.join(path.name for path in beside)} lies beside it",
+            f"it has no weights, and its folder has no {' or '.join(path.name for path in beside)}",
             f"`{subject.shell} -m FILE` takes them from elsewhere",
         )
 

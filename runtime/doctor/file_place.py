@@ -74,7 +74,7 @@ def fat32(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     elif mount and mount.type in _FAT:
         yield note(
             "FAT32",
-            f"it lies on FAT ({mount.point}), which has no executable bits: whether programs start "
+            f"it is on FAT ({mount.point}), which has no executable bits: whether programs start "
             "there depends on how it is mounted",
             f"`sh {subject.shell}`" if subject.kind.is_ape else f"`cp {subject.shell} ~/`",
         )

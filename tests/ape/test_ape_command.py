@@ -267,4 +267,4 @@ def test_spellings_of_the_mach_o_part(words: bytes, tmp_path: Path) -> None:
 
 
 def test_nothing_to_explain(tmp_path: Path, llamapack: CommandLine, refused: Refused) -> None:
-    assert "is no file" in refused(llamapack("ape", tmp_path / "missing"))
+    assert "is not a file" in refused(llamapack("ape", tmp_path / "missing"))

@@ -108,7 +108,7 @@ def test_refusals(  # noqa: PLR0917
         (native, ["--target", "linux-x86_64"], "is an ELF program, not an APE file"),
         (theirs, ["--target", "linux-x86_64", "-o", taken], "exists"),
         (ape, ["--target", "windows-x86_64"], "Windows starts no file of 4,294,967,296"),
-        (tmp_path / "missing", ["--target", "linux-x86_64"], "is no file"),
+        (tmp_path / "missing", ["--target", "linux-x86_64"], "is not a file"),
     ):
         assert text in refused(llamapack("assimilate", path, *words))
     assert taken.read_text() == "mine"

@@ -159,7 +159,7 @@ def test_what_is_no_runtime(
     for path, text in (
         (gguf, "is bare GGUF weights"),
         (bundle, "is a bundle of llamapack already"),
-        (tmp_path / "missing", "is no file"),
+        (tmp_path / "missing", "is not a file"),
         (shifted, "does not count its offsets from the file's first byte"),
     ):
         done = llamapack("pack", gguf, "--runtime", path, "-o", tmp_path / "new.llamafile")

@@ -192,4 +192,4 @@ def test_a_recipe_may_ask_for_it(
 
     for word in ("./cosmo", tmp_path / "cosmo"):
         done = place(*words, "--force", "--runtime", word)
-        assert f"{Path(word).name} is no file" in done.stderr, done.stderr
+        assert f"{Path(word).name} is not a file" in done.stderr, done.stderr

@@ -96,7 +96,7 @@ def test_versions_are_checked(  # noqa: PLR0917
 
 def test_sources_that_cannot_be_compiled(place: Place, failed: Failed, tmp_path: Path) -> None:
     error, _ = failed("--source", tmp_path / "nowhere")
-    assert f"{tmp_path}/nowhere is no folder" in error
+    assert f"{tmp_path}/nowhere is not a folder" in error
     (tmp_path / "bare").mkdir()
     error, tip = failed("--source", tmp_path / "bare")
     assert "has no `CMakeLists.txt`" in error

@@ -46,7 +46,7 @@ BROKEN: list[tuple[str, Break, str]] = [
     (PROGRAM, lambda data: data[:0x60], "cannot be read"),
     (PROGRAM, pe_header(MAGIC, lambda _: 0x10B), "not a 64-bit PE file"),
     (PROGRAM, pe_header(MACHINE, lambda _: 0xAA64), "is for ARM64, not for x86_64"),
-    (MODULE, pe_header(CHARACTERISTICS, clear(0x2000)), "is no DLL, but should be a module"),
+    (MODULE, pe_header(CHARACTERISTICS, clear(0x2000)), "is not a DLL, but should be a module"),
     (PROGRAM, pe_header(CHARACTERISTICS, lambda v: v | 0x2000), "is a DLL, but should be a progr"),
     (PROGRAM, pe_header(SUBSYSTEM, lambda _: 2), "subsystem is WINDOWS_GUI, not the console's"),
     (MODULE, pe_header(DLL_FLAGS, clear(0x20)), "(HIGH_ENTROPY_VA)"),

@@ -49,7 +49,7 @@ def test_only_a_template_for_tools(tmp_path: Path) -> None:
 
 def test_half_of_a_character(tmp_path: Path) -> None:
     path = config(tmp_path / "tokenizer_config.json", PLAIN, bos_token="\ud800")
-    with pytest.raises(InputError, match=r"tokenizer_config\.json is no JSON object"):
+    with pytest.raises(InputError, match=r"tokenizer_config\.json is not a JSON object"):
         chat_template(str(path))
 
 

@@ -21,7 +21,7 @@ def examine(data: bytes, arch: str, library: str, exports: frozenset[str]) -> li
     Source: PE format, "Archive (Library) File Format" and "Import Library Format".
     """
     if not data.startswith(_MAGIC):
-        return ["is no archive"]
+        return ["is not an archive"]
     names = set()
     for member in _members(data):
         if len(member) < 20 or struct.unpack_from("<HH", member) != (0, 0xFFFF):

@@ -127,7 +127,7 @@ def _libraries(where: System, binary: lief.MachO.Binary, own: frozenset[str]) ->
             if library.removeprefix(_RPATH) not in own:
                 problems.append(f"wants `{library}`, which is not beside it")
         elif not where.has_library(library):
-            problems.append(f"wants `{library}`, which is no library of the system")
+            problems.append(f"wants `{library}`, which is not a library of the system")
     paths = [text(c.path) for c in binary.commands if isinstance(c, lief.MachO.RPathCommand)]
     inside = any(library.startswith(_RPATH) for library in wanted)
     if (inside or paths) and paths != ["@loader_path"]:

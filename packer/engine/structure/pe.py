@@ -66,7 +66,9 @@ def _headers(where: System, kind: Kind, binary: lief.PE.Binary) -> list[str]:
         problems.append(f"is for {binary.header.machine.name}, not for {where.arch}")
     library = binary.header.has_characteristic(lief.PE.Header.CHARACTERISTICS.DLL)
     if library != (kind is not Kind.PROGRAM):
-        problems.append(f"{'is a DLL' if library else 'is no DLL'}, but should be a {kind.value}")
+        problems.append(
+            f"{'is a DLL' if library else 'is not a DLL'}, but should be a {kind.value}"
+        )
     subsystem = binary.optional_header.subsystem
     if kind is Kind.PROGRAM and subsystem != lief.PE.OptionalHeader.SUBSYSTEM.WINDOWS_CUI:
         problems.append(f"its subsystem is {subsystem.name}, not the console's")
