@@ -16,6 +16,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from runtime.errors import InputError
 from runtime.launch.keeper import Kept
+from runtime.launch.memory import memory
 from runtime.launch.parts import Parted, parted
 from runtime.launch.plan import Plan, planned
 from runtime.launch.start import unpacked
@@ -82,9 +83,9 @@ def serve(
     words = [*_words(context, gpu_layers, gpu), *arguments]
     machine = Machine.this()
     plan = _planned(Path(path), words, machine)
-    if plan.memory and not force:
-        plan.memory.check()
     plan = unpacked(plan, machine)
+    if not force and (use := memory(plan, machine)):
+        use.check()
     command = [*plan.argv, "--host", _HOST, "--port", str(port or 0)]
     # Every local user can read the words of a process.
     environment = plan.environment | ({"LLAMA_API_KEY": api_key} if api_key else {})

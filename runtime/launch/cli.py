@@ -11,6 +11,7 @@ from pathlib import Path
 from runtime import streams
 from runtime.console import Exit, confirmed, error, note, reported
 from runtime.launch.flags import positional
+from runtime.launch.memory import Memory, memory
 from runtime.launch.parts import Parted, parted
 from runtime.launch.plan import Plan, planned
 from runtime.launch.start import hand_over, unpacked
@@ -100,17 +101,19 @@ def run(request: Request, tools: Tools) -> None:
     if isinstance(file, Parted) and file.half_joined and not only_said:
         _join(file, request, tools)
     plan = planned(target_of(_path(file)), words, machine, tools)
+    if not only_said:
+        if isinstance(file, Parted) and not file.whole.exists():
+            _join(file, request, tools)
+        plan = unpacked(plan, machine)
+    use = memory(plan, machine)
     if only_said:
-        _say(plan, as_json="--json" in switches)
-    if plan.memory and not plan.loaded.flags.switches.get("quiet"):
-        note(plan.memory.line())
-    if plan.memory and "--force" not in switches:
-        plan.memory.check()
-    if only_said:
-        return
-    if isinstance(file, Parted) and not file.whole.exists():
-        _join(file, request, tools)
-    hand_over(unpacked(plan, machine))
+        _say(plan, use, as_json="--json" in switches)
+    if use and not plan.loaded.flags.quiet:
+        note(use.line())
+    if use and "--force" not in switches:
+        use.check()
+    if not only_said:
+        hand_over(plan)
 
 
 def _located(request: Request, machine: Machine) -> tuple[Path, list[str]]:
@@ -135,9 +138,10 @@ def _path(file: Parted | Path) -> Path:
     return file.whole if isinstance(file, Parted) else file
 
 
-def _say(plan: Plan, *, as_json: bool) -> None:
+def _say(plan: Plan, use: Memory | None, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(plan.facts(), indent=2, sort_keys=True, ensure_ascii=False))
+        facts = {**plan.facts(), "memory": use and use.facts()}
+        print(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))
     else:
         print(plan.command_line)
     sys.stdout.flush()

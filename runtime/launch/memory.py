@@ -1,67 +1,103 @@
-"""Says what a start takes and what is free, and refuses what cannot fit."""
+"""Says what a start takes, as the engine that will run reckons it, and refuses what cannot fit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from runtime.bundle import GpuModule
 from runtime.errors import InputError
-from runtime.fit.estimate import Load, Room, Start
-from runtime.fit.gpu_memory import Gpu, gpus
-from runtime.fit.host_memory import free_memory
-from runtime.fit.memory_use import cache_bytes, compute_bytes
-from runtime.fit.model_shape import model_shape
-from runtime.launch.flags import Flags
-from runtime.launch.models import Loaded
+from runtime.json_input import MALFORMED, parse_json
+from runtime.launch.plan import Plan
+from runtime.machine.free_memory import free_memory
 from runtime.machine.machine import Machine
 from runtime.sizes import in_words
-from runtime.weights import Weights
 
-_MAKERS = ("nvidia", "amd")
+_QUESTION = "--probe-memory"  # native/engine/mode_probe.cpp
+_SECONDS = 20  # of one answer, which takes a tenth; drivers of graphics cards can be slow
+_SEARCH_SECONDS = 15
+_SEARCH_STEPS = 12
+_STEP = 256  # tokens; upstream rounds contexts up to a multiple
 
-_ORDER = ("cuda", "hip", "vulkan")
-"""In which the engine tries modules; it uses the cards of one of them (gpu_kinds.cpp)."""
+
+@dataclass(frozen=True)
+class Use:
+    """What is taken in one place, in bytes."""
+
+    weights: int
+    cache: int
+    compute: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.cache + self.compute
+
+
+@dataclass(frozen=True)
+class Card:
+    """A graphics card that the engine uses."""
+
+    name: str
+    free: int
+    """Bytes."""
+    use: Use
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an engine says of a start."""
+
+    context: int
+    """Tokens."""
+    layers: int
+    """Layers that can go to graphics cards: with one for what follows the last."""
+    gpu_layers: int
+    cache_types: tuple[str, ...]
+    host: Use
+    cards: tuple[Card, ...]
+
+    @property
+    def on_gpu(self) -> int:
+        """Bytes, of all cards together."""
+        return sum(card.use.total for card in self.cards)
 
 
 @dataclass(frozen=True)
 class Memory:
     """What one start takes, beside what is free."""
 
-    name: str
-    """Of the model."""
-    start: Start
-    room: Room
-    load: Load
-    cards: tuple[str, ...]
-    """The graphics cards that are used."""
+    plan: Plan
+    estimate: Estimate
+    ram: int | None
+    """Bytes that are free; None if this system does not tell."""
+
+    @property
+    def in_ram(self) -> int:
+        """Bytes; adapters and a projector count with the size of their files."""
+        return self.estimate.host.total + self.plan.loaded.others
 
     @property
     def fits(self) -> bool:
-        return self.load.fits(self.room)
-
-    @property
-    def gpu_layers(self) -> int:
-        """Layers that go to GPUs."""
-        asked = self.start.gpu_layers
-        fitting = self.start.layers_that_fit(self.room) if asked is None else asked
-        return min(fitting, self.start.layers)
+        return self._excess(self.estimate) <= 0
 
     def line(self) -> str:
         """All of it in one line."""
-        load, settings = self.load, self.start.settings
-        kinds = dict.fromkeys((settings.type_k, settings.type_v))
-        free = "unknown" if self.room.ram is None else in_words(self.room.ram)
+        said, use = self.estimate, self._use()
+        free = "unknown" if self.ram is None else in_words(self.ram)
         line = (
-            f"memory: {in_words(load.weights)} weights + {in_words(load.cache)} KV cache "
-            f"({settings.context:,} tokens, {'/'.join(kinds)}) + {in_words(load.compute)} compute "
-            f"= {in_words(load.total)}; free RAM: {free}"
+            f"memory: {in_words(use.weights)} weights + {in_words(use.cache)} KV cache "
+            f"({said.context:,} tokens, {'/'.join(dict.fromkeys(said.cache_types))}) + "
+            f"{in_words(use.compute)} compute = {in_words(use.total)}; free RAM: {free}"
         )
-        if self.cards:
+        if said.cards:
+            names = ", ".join(card.name for card in said.cards)
             line += (
-                f", free on {', '.join(self.cards)}: {in_words(self.room.gpu)} for "
-                f"{self.gpu_layers}/{self.start.layers} layers ({in_words(load.on_gpu)})"
+                f", free on {names}: {in_words(sum(card.free for card in said.cards))} for "
+                f"{said.gpu_layers}/{said.layers} layers ({in_words(said.on_gpu)})"
             )
         return line
 
@@ -73,25 +109,62 @@ class Memory:
         """
         if self.fits:
             return
-        needs = f"needs {in_words(self.load.in_ram)} of RAM, and "
-        free = f"{in_words(self.room.ram or 0)} are free"
-        if self.load.on_gpu > self.room.gpu:
+        needs = f"needs {in_words(self.in_ram)} of RAM, and {in_words(self.ram or 0)} are free"
+        if over := next(self._overfull(), None):
             needs = (
-                f"needs {in_words(self.load.on_gpu)} on the GPU for {self.gpu_layers} layers, and "
+                f"needs {in_words(over.use.total)} on {over.name} for {self.estimate.gpu_layers} "
+                f"layers, and {in_words(over.free)} are free"
             )
-            free = f"{in_words(self.room.gpu)} are free"
-        context = self.start.settings.context
         raise InputError(
-            f"{self.name} with a context of {context:,} tokens {needs}{free}", self._way_out()
+            f"{self.plan.target.path} with a context of {self.estimate.context:,} tokens {needs}",
+            self._way_out(),
         )
+
+    def facts(self) -> dict[str, Any]:
+        """All of it for `--json`; bytes and tokens."""
+        said, use = self.estimate, self._use()
+        return {
+            "weights": use.weights,
+            "kv_cache": use.cache,
+            "compute": use.compute,
+            "total": use.total,
+            "on_gpu": said.on_gpu,
+            "context": said.context,
+            "gpu_layers": said.gpu_layers,
+            "layers": said.layers,
+            "free_ram": self.ram,
+            "free_gpu": sum(card.free for card in said.cards),
+            "gpus": [card.name for card in said.cards],
+            "fits": self.fits,
+            "largest_context": said.context if self.fits else self._largest_context,
+        }
+
+    def _use(self) -> Use:
+        """In all places."""
+        uses = [self.estimate.host, *(card.use for card in self.estimate.cards)]
+        return Use(
+            sum(use.weights for use in uses) + self.plan.loaded.others,
+            sum(use.cache for use in uses),
+            sum(use.compute for use in uses),
+        )
+
+    def _overfull(self) -> Iterator[Card]:
+        return (card for card in self.estimate.cards if card.use.total > card.free)
+
+    def _excess(self, estimate: Estimate) -> int:
+        """Bytes that are missing, or, as a negative number, left, where it is tightest."""
+        excesses = [card.use.total - card.free for card in estimate.cards]
+        if self.ram is not None:
+            excesses.append(estimate.host.total + self.plan.loaded.others - self.ram)
+        return max(excesses, default=0)
 
     def _way_out(self) -> str:
         ways = []
-        layers = self.start.largest_gpu_layers(self.room)
-        context = self.start.largest_context(self.room)
-        if layers is not None:
-            ways.append(f"`-ngl {layers}`")
-        if context is not None:
+        if any(self._overfull()):
+            fewer = asked(self.plan, ["-ngl", "auto"])
+            if fewer and self._excess(fewer) <= 0:
+                ways.append(f"`-ngl {fewer.gpu_layers}`")
+        if context := self._largest_context:
             ways.append(f"`-c {context}`")
         if not ways:
             return (
@@ -100,62 +173,78 @@ class Memory:
             )
         return f"The largest that fits is {' or '.join(ways)}; `--force` starts it all the same."
 
-    def facts(self) -> dict[str, Any]:
-        """All of it for `--json`; bytes and tokens."""
-        return {
-            "weights": self.load.weights,
-            "kv_cache": self.load.cache,
-            "compute": self.load.compute,
-            "total": self.load.total,
-            "on_gpu": self.load.on_gpu,
-            "context": self.start.settings.context,
-            "gpu_layers": self.gpu_layers,
-            "layers": self.start.layers,
-            "free_ram": self.room.ram,
-            "free_gpu": self.room.gpu,
-            "gpus": list(self.cards),
-            "fits": self.fits,
-            "largest_context": self.start.largest_context(self.room),
-        }
+    @cached_property
+    def _largest_context(self) -> int | None:
+        """The largest multiple of 256 tokens that fits, found between one that does and the present
+        one. None: not even 256 fit, or the engine does not say."""
+        end = time.monotonic() + _SEARCH_SECONDS
+        low, high = 1, -(-self.estimate.context // _STEP)  # in steps
+        smallest = asked(self.plan, ["-c", str(_STEP)])
+        if smallest is None or high <= low or (least := self._excess(smallest)) > 0:
+            return None
+        most = self._excess(self.estimate)
+        for _ in range(_SEARCH_STEPS):
+            if high - low <= 1 or time.monotonic() > end:
+                break
+            # What a context takes grows in proportion, all but its beginning.
+            guess = low + (high - low) * -least // (most - least)
+            steps = min(max(guess, low + 1), high - 1)
+            said = asked(self.plan, ["-c", str(steps * _STEP)])
+            if said is None:
+                break
+            excess = self._excess(said)
+            if excess <= 0:
+                low, least = steps, excess
+            else:
+                high, most = steps, excess
+        return low * _STEP
 
 
-def memory(
-    name: str, weights: Weights, what: Loaded, machine: Machine, modules: Sequence[GpuModule]
-) -> Memory:
-    """What the start of a model takes here.
+def memory(plan: Plan, machine: Machine) -> Memory | None:
+    """What a start takes here; None where nothing is loaded, or the engine does not say.
 
     Args:
-        name: what to call it in messages.
-        modules: the GPU modules that the engine can load.
-
-    Raises:
-        InputError: a flag that decides about memory cannot be understood.
+        plan: its engine is unpacked.
     """
-    shape, flags = model_shape(weights.headers), what.flags
-    settings = flags.settings(shape.context_length)
-    others = what.others
-    if what.draft:
-        beside = model_shape(what.draft.headers)
-        others += beside.weights + cache_bytes(beside, settings) + compute_bytes(beside, settings)
-    cards = _cards(flags, machine, modules)
-    ram, on_cards = free_memory(machine), sum(card.free for card in cards)
-    gpu_layers = flags.gpu_layers if cards else 0
-    room = Room(ram, on_cards)
-    if flags.switches.get("split_layers") and cards:
-        # Which tensors lie where is the user's own choice; all that is sure is the sum.
-        gpu_layers, room = 0, Room(None if ram is None else ram + on_cards)
-    start = Start(shape, settings, others, gpu_layers)
-    return Memory(name, start, room, start.load(room), tuple(card.name for card in cards))
+    if plan.loaded.weights is None or plan.loaded.flags.only_asks or not plan.engine.unpacked:
+        return None
+    estimate = asked(plan)
+    return Memory(plan, estimate, free_memory(machine)) if estimate else None
 
 
-def _cards(flags: Flags, machine: Machine, modules: Sequence[GpuModule]) -> list[Gpu]:
-    """The cards with memory of their own that the engine will use."""
-    if flags.gpu_layers == 0:
-        return []
-    word = flags.values.get("gpu", "auto")
-    kinds = {module.kind for module in modules}
-    if word not in ("auto", *_MAKERS):
-        kinds &= {word}
-    there = [card for card in gpus(machine) if word not in _MAKERS or card.maker == word]
-    usable = ([card for card in there if kind in card.kinds & kinds] for kind in _ORDER)
-    return next(filter(None, usable), [])
+def asked(plan: Plan, more: Sequence[str] = ()) -> Estimate | None:
+    """What the engine of a plan says of it, with more words; None if it does not answer.
+
+    The engine reads the model's header and no weights.
+    """
+    program, *words = plan.argv
+    try:
+        done = subprocess.run(
+            [program, _QUESTION, *words, *more],
+            executable=plan.engine.program,
+            env=os.environ | plan.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=True,
+        )
+        return _estimate(parse_json(done.stdout))
+    except (OSError, subprocess.SubprocessError, *MALFORMED):
+        return None
+
+
+def _estimate(answer: Any) -> Estimate:
+    return Estimate(
+        context=int(answer["context"]),
+        layers=int(answer["layers"]),
+        gpu_layers=int(answer["gpu_layers"]),
+        cache_types=tuple(map(str, answer["cache_types"])),
+        host=_use(answer["host"]),
+        cards=tuple(
+            Card(str(card["name"]), int(card["free"]), _use(card)) for card in answer["devices"]
+        ),
+    )
+
+
+def _use(answer: Any) -> Use:
+    return Use(int(answer["weights"]), int(answer["cache"]), int(answer["compute"]))

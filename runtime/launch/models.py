@@ -29,7 +29,6 @@ class Loaded:
     """None where a router loads models later, or where the engine will say that there is none."""
     others: int
     """Bytes of a projector and of adapters."""
-    draft: Weights | None
 
 
 def loaded(target: Target, words: Sequence[str], engine: Path | None = None) -> Loaded:
@@ -43,9 +42,9 @@ def loaded(target: Target, words: Sequence[str], engine: Path | None = None) -> 
         InputError: it cannot be found or read, or has arguments that it may not decide.
     """
     own = read_flags(words)
-    named = Path(own.values["model"]) if "model" in own.values else None
+    named = Path(own.model) if own.model else None
     if target.kind == FOLDER:
-        return Loaded(own, None, 0, None)
+        return Loaded(own, None, 0)
     if named is not None and is_gguf(named):
         return _of(own, None, in_files(named))
     if target.kind == GGUF:
@@ -59,7 +58,7 @@ def loaded(target: Target, words: Sequence[str], engine: Path | None = None) -> 
         # The arguments are those of the bundle even where the weights lie beside it.
         of_args = target.path if is_gguf(container) else container
         bundle = stack.enter_context(opened(of_args))
-        trusts = own.switches.get("trust_args", False)
+        trusts = own.trusts_args
         if engine is None or trusts or _brings_engine(bundle, engine):
             flags = read_flags(merge(parse(bundle.args, os.environ), words))
         else:
@@ -79,7 +78,7 @@ def _brings_engine(bundle: Bundle, engine: Path) -> bool:
 
 def _chosen(bundle: Bundle, flags: Flags) -> Weights | None:
     """The model that a bundle's start loads; None if it names one that is not there."""
-    name = flags.values.get("model", "").removeprefix(ZIP)
+    name = flags.model.removeprefix(ZIP)
     if name in bundle.members:
         return in_bundle(bundle, name)
     if name:
@@ -93,12 +92,8 @@ def _chosen(bundle: Bundle, flags: Flags) -> Weights | None:
 
 
 def _of(flags: Flags, bundle: Bundle | None, weights: Weights | None) -> Loaded:
-    named = flags.values.get("mmproj", "").split(",") + flags.lists.get("lora", [])
-    for scaled in flags.lists.get("lora_scaled", []):
-        named += [item.rpartition(":")[0] for item in scaled.split(",")]
-    draft = flags.values.get("draft")
-    others = sum(_size(bundle, name) for name in named if name)
-    return Loaded(flags, weights, others, _weights(bundle, draft) if draft else None)
+    named = [*flags.mmproj.split(","), *flags.adapters]
+    return Loaded(flags, weights, sum(_size(bundle, name) for name in named if name))
 
 
 def _size(bundle: Bundle | None, name: str) -> int:
@@ -107,10 +102,3 @@ def _size(bundle: Bundle | None, name: str) -> int:
         return member.size
     path = Path(name)
     return path.stat().st_size if path.is_file() else 0  # the engine says that it is missing
-
-
-def _weights(bundle: Bundle | None, name: str) -> Weights | None:
-    inside = name.removeprefix(ZIP)
-    if bundle and inside in bundle.members and (inside != name or not Path(name).exists()):
-        return in_bundle(bundle, inside)
-    return in_files(Path(name)) if is_gguf(Path(name)) else None

@@ -1,4 +1,4 @@
-"""Everything about a start before it happens: engine, words, environment, memory."""
+"""Everything about a start before it happens: engine, words, environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 from runtime.errors import InputError
 from runtime.launch import archives, engine_cache
 from runtime.launch.engine_cache import CachedEngine
-from runtime.launch.memory import Memory, memory
 from runtime.launch.models import Loaded, loaded
 from runtime.launch.parts import opened
 from runtime.launch.target import BUNDLE, FOLDER, GGUF, Target
@@ -34,8 +33,6 @@ class Plan:
     words: tuple[str, ...]
     """The engine's arguments."""
     loaded: Loaded
-    memory: Memory | None
-    """None where nothing is loaded, or a router does so later."""
 
     @property
     def argv(self) -> list[str]:
@@ -70,7 +67,6 @@ class Plan:
             "command": [str(engine.program), *self.words],
             "environment": self.environment,
             "model": weights and {"file": weights.name, **asdict(weights.facts)},
-            "memory": self.memory and self.memory.facts(),
         }
 
 
@@ -87,14 +83,10 @@ def planned(target: Target, words: Sequence[str], machine: Machine, tools: Tools
     container = _container(target, machine, tools)
     with opened(container) as bundle:
         engine = engine_cache.find(bundle, machine)
-        modules = [m for m in bundle.gpu_modules if engine and m.target == engine.engine.target]
     if engine is None:
         raise _no_engine(f"no engine of {container} starts on this {machine.target}")
     what = loaded(target, words, container)
-    use = None
-    if what.weights and not what.flags.only_asks:
-        use = memory(str(target.path), what.weights, what, machine, modules)
-    return Plan(target, container, engine, tuple(_words(target, container, words)), what, use)
+    return Plan(target, container, engine, tuple(_words(target, container, words)), what)
 
 
 def _container(target: Target, machine: Machine, tools: Tools) -> Path:

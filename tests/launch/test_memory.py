@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import zipfile
 from pathlib import Path
 
 import pytest
 from helpers.repository import DEMO
 
-from runtime.bundle import GpuModule
+from packer.engine import cache
+from runtime.bundle import Engine
 from runtime.errors import InputError
+from runtime.launch.engine_cache import CachedEngine
+from runtime.launch.hosts import Candidate
 from runtime.launch.memory import Memory, memory
 from runtime.launch.models import loaded
+from runtime.launch.plan import Plan
 from runtime.launch.target import target_of
 from runtime.machine.machine import Machine
 
+MB = 10**6
 
-def of(
-    root: Path,
-    *words: str,
-    ram: int,
-    vram: int | None = None,
-    card: str = "NVIDIA X",
-    kinds: Sequence[str] = ("cuda",),
-) -> Memory:
-    """The demo model on a machine with so many MB of both."""
+
+def planned(root: Path, program: Path, *words: str, unpacked: bool = True) -> Plan:
+    """A start of the demo model by an engine."""
+    target = target_of(DEMO)
+    archive = root / "engines.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a", "b")
+    engine = Engine("linux-x86_64", "0" * 64, 1, 1, 1)
+    cached = CachedEngine(
+        engine, Candidate("linux-x86_64"), program.parent, program, unpacked=unpacked
+    )
+    start = ("-m", str(DEMO), *words)
+    return Plan(target, archive, cached, start, loaded(target, words))
+
+
+def machine(root: Path, ram: int) -> Machine:
+    """One with so many MB free."""
     (root / "proc").mkdir(exist_ok=True)
     (root / "proc/meminfo").write_text(f"MemAvailable: {ram * 1024} kB\n")
-    if vram is not None:
-        (root / "nvidia-smi").write_text(f"#!/bin/sh\necho '{card}, {vram}'\n")
-        (root / "nvidia-smi").chmod(0o755)
-    machine = Machine("linux", "x86_64", {"PATH": f"{root}:/usr/bin:/bin"}, 0, root)
-    what = loaded(target_of(DEMO), words)
-    assert what.weights
-    modules = [GpuModule("linux-x86_64", kind, 1, 1) for kind in kinds]
-    return memory("m.gguf", what.weights, what, machine, modules)
+    return Machine("linux", "x86_64", {"PATH": "/usr/bin:/bin"}, 0, root)
+
+
+def of(root: Path, *words: str, ram: int) -> Memory:
+    """What the engine that is built says on a machine with so many MB."""
+    built = cache.find("linux-x86_64")
+    assert built, "run `llamapack engine build linux-x86_64`"
+    found = memory(planned(root, built / "llamapack-engine", *words), machine(root, ram))
+    assert found
+    return found
 
 
 def test_what_fits_passes(tmp_path: Path) -> None:
@@ -44,17 +60,28 @@ def test_what_fits_passes(tmp_path: Path) -> None:
     assert found.line().endswith("free RAM: 104.9 MB")
 
 
-def test_a_smaller_context_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"context of 50,000 tokens needs .* of RAM") as problem:
-        of(tmp_path, "-c", "50000", ram=60).check()
+@pytest.mark.parametrize(("asked", "ram"), [("50000", 60), ("2000000000", 3000)])
+def test_the_largest_context_is_named(asked: str, ram: int, tmp_path: Path) -> None:
+    says = rf"context of {int(asked):,} tokens needs .* of RAM"
+    with pytest.raises(InputError, match=says) as problem:
+        of(tmp_path, "-c", asked, ram=ram).check()
     assert "`-c " in problem.value.tip
-    context = problem.value.tip.split("`-c ")[1].split("`")[0]
-    of(tmp_path, "-c", context, ram=60).check()
+    context = int(problem.value.tip.split("`-c ")[1].split("`")[0])
+    of(tmp_path, "-c", str(context), ram=ram).check()
+    with pytest.raises(InputError):
+        of(tmp_path, "-c", str(context + 512), ram=ram).check()
 
 
 def test_smaller_types_of_caches_count(tmp_path: Path) -> None:
     words = ["-c", "8192", "-ctk", "q8_0", "-ctv", "q4_0"]
-    assert of(tmp_path, *words, ram=100).load.cache < of(tmp_path, *words[:2], ram=100).load.cache
+    small, large = of(tmp_path, *words, ram=100), of(tmp_path, *words[:2], ram=100)
+    assert small.facts()["kv_cache"] < large.facts()["kv_cache"]
+    assert "q8_0/q4_0" in small.line()
+
+
+def test_adapters_count(tmp_path: Path) -> None:
+    with_adapter = of(tmp_path, "--lora", str(DEMO), ram=100).facts()
+    assert with_adapter["weights"] == of(tmp_path, ram=100).facts()["weights"] + DEMO.stat().st_size
 
 
 def test_where_nothing_fits_another_model_is_advised(tmp_path: Path) -> None:
@@ -63,44 +90,71 @@ def test_where_nothing_fits_another_model_is_advised(tmp_path: Path) -> None:
     assert "smaller quantization" in problem.value.tip
 
 
+CARD = """#!/bin/sh
+[ "$1" = --probe-memory ] || exit 1
+layers=5 context=1000
+while [ $# -gt 0 ]; do
+    case $1 in
+    -c) context=$2 ;;
+    -ngl) [ "$2" = auto ] && layers=3 || layers=$2 ;;
+    esac
+    shift
+done
+cat <<END
+{"context": $context, "context_trained": 4096, "layers": 5, "gpu_layers": $layers,
+ "cache_types": ["f16", "f16"], "host": {"weights": 1000000, "cache": 0, "compute": 0},
+ "devices": [{"name": "A card", "free": 40000000, "compute": 0,
+ "weights": $((layers * 10000000)), "cache": $((context * 1000))}]}
+END
+"""
+
+
+def with_card(root: Path, *words: str, program: str = CARD) -> Memory | None:
+    engine = root / "engine"
+    engine.write_text(program)
+    engine.chmod(0o755)
+    return memory(planned(root, engine, *words), machine(root, 100))
+
+
 def test_fewer_layers_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"on the GPU for 5 layers") as problem:
-        of(tmp_path, "-ngl", "all", ram=1000, vram=25).check()
-    layers = problem.value.tip.split("`-ngl ")[1].split("`")[0]
-    assert 0 <= int(layers) < 5
-    of(tmp_path, "-ngl", layers, ram=1000, vram=25).check()
+    found = with_card(tmp_path, "-ngl", "4")
+    assert found
+    with pytest.raises(InputError, match=r"needs 41\.0 MB on A card for 4 layers") as problem:
+        found.check()
+    assert "fits is `-ngl 3`" in problem.value.tip
 
 
-def test_by_default_as_many_layers_as_fit(tmp_path: Path) -> None:
-    found = of(tmp_path, ram=1000, vram=4000)
-    found.check()
-    assert found.gpu_layers == 5
-    assert "NVIDIA X" in found.line()
-    little = of(tmp_path, ram=1000, vram=1)
-    little.check()
-    assert little.gpu_layers == 0
+def test_a_card_and_a_smaller_context(tmp_path: Path) -> None:
+    found = with_card(tmp_path, "-ngl", "3", "-c", "30000")
+    assert found
+    with pytest.raises(InputError, match="on A card for 3 layers") as problem:
+        found.check()
+    assert "`-c 9984`" in problem.value.tip
+    assert "free on A card: 40.0 MB for 3/5 layers (60.0 MB)" in found.line()
+    facts = found.facts()
+    assert (facts["on_gpu"], facts["free_gpu"]) == (60 * MB, 40 * MB)
+    assert (facts["fits"], facts["largest_context"]) == (False, 9984)
 
 
-@pytest.mark.parametrize("words", [["-ngl", "0"], ["--gpu", "disable"], ["--gpu", "vulkan"]])
-def test_cards_that_will_not_be_used_do_not_count(words: list[str], tmp_path: Path) -> None:
-    assert not of(tmp_path, *words, ram=1000, vram=4000).cards
+@pytest.mark.parametrize(
+    "program",
+    [
+        "#!/bin/sh\necho 'ERROR unknown argument: --probe-memory' >&2\nexit 1\n",
+        "#!/bin/sh\necho hello\n",
+        "#!/bin/sh\necho '{}'\n",
+        f"#!/bin/sh\necho '{json.dumps({'context': 1, 'layers': [], 'host': 5})}'\n",
+        "not a program\n",
+    ],
+)
+def test_an_engine_that_does_not_answer_is_started(program: str, tmp_path: Path) -> None:
+    assert with_card(tmp_path, program=program) is None
 
 
-def test_a_card_is_known_by_its_maker_whatever_its_name(tmp_path: Path) -> None:
-    """As `nvidia-smi` calls those of data centres."""
-    found = of(tmp_path, "--gpu", "nvidia", ram=1000, vram=4000, card="Tesla T4")
-    assert found.cards == ("Tesla T4",)
-    assert not of(tmp_path, "--gpu", "amd", ram=1000, vram=4000, card="Tesla T4").cards
+@pytest.mark.parametrize("words", [["--help"], ["bench"]])
+def test_where_nothing_is_loaded_nobody_is_asked(words: list[str], tmp_path: Path) -> None:
+    assert with_card(tmp_path, *words) is None
 
 
-def test_cards_that_no_one_module_uses_do_not_add_up(tmp_path: Path) -> None:
-    """The engine takes the first module that works, and the cards that this one finds."""
-    amd = tmp_path / "sys/class/drm/card0/device"
-    amd.mkdir(parents=True)
-    (amd / "mem_info_vram_total").write_text("8000000000\n")
-    (amd / "mem_info_vram_used").write_text("0\n")
-    both = {"cuda,hip": ("NVIDIA X",), "hip,cuda": ("NVIDIA X",), "hip": ("AMD GPU",)}
-    both["vulkan"] = ("NVIDIA X", "AMD GPU")
-    for kinds, cards in both.items():
-        found = of(tmp_path, ram=1000, vram=4000, kinds=kinds.split(","))
-        assert found.cards == cards, kinds
+def test_an_engine_that_is_not_unpacked_is_not_started(tmp_path: Path) -> None:
+    plan = planned(tmp_path, tmp_path / "none", unpacked=False)
+    assert memory(plan, machine(tmp_path, 100)) is None

@@ -39,12 +39,12 @@ def test_weights_beside_a_bundle_for_another_system(tmp_path: Path) -> None:
     other = tmp_path / "engines.zip"
     for path in (tmp_path / "m.exe", other):
         with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr(".args" if path != other else "x", "--host 0.0.0.0 -c 7")
+            archive.writestr(".args" if path != other else "x", "--host 0.0.0.0 -mm a")
     weights = write_gguf(tmp_path / "m.gguf")
     target = target_of(tmp_path / "m.exe")
     assert target.weights == weights
-    assert loaded(target, ["-c", "5"], other).flags.values["context"] == "5"
-    assert loaded(target, [], target.path).flags.values["context"] == "7"
+    assert loaded(target, ["-mm", "b"], other).flags.mmproj == "b"
+    assert loaded(target, [], target.path).flags.mmproj == "a"
     data = weights.read_bytes()
     weights.unlink()
     with zipfile.ZipFile(tmp_path / "m.llamafile", "w") as archive:

@@ -20,7 +20,7 @@
 static constexpr size_t REQUEST_SIZE = 128 << 20; // bytes
 
 // Tokens. Upstream keeps 50 bytes for each, even where it allocates nothing: more are reckoned.
-static constexpr uint32_t CONTEXT_MAX = 1 << 22;
+static constexpr uint32_t CONTEXT_MAX = 1 << 20;
 
 static common_params params_of(const options & opts, llama_example example) {
     std::vector<std::string> words = options_argv(opts, example);
@@ -190,50 +190,52 @@ static llama_memory_breakdown_data extrapolated(llama_memory_breakdown_data meas
     return measured;
 }
 
-// The memory of one model; its weights are not read.
-static json memory_of(const std::string & path, llama_model_params mparams, llama_context_params cparams) {
+struct start_use {
+    memory_use memory;
+    uint32_t   context; // tokens
+    uint32_t   trained; // likewise
+    int32_t    layers;  // with one for what follows the last
+};
+
+// What one model takes; its weights are not read. Throws user_error.
+static start_use use_of(const std::string & path, llama_model_params mparams, llama_context_params cparams) {
     mparams.no_alloc  = true;
     mparams.load_mode = LLAMA_LOAD_MODE_NONE;
     const std::unique_ptr<llama_model, void (*)(llama_model *)> model(llama_model_load_from_file(path.c_str(), mparams), llama_model_free);
     if (!model) {
         throw user_error(path + ": the model cannot be read", "check the file with `llamapack inspect`");
     }
-    const uint32_t trained = llama_model_n_ctx_train(model.get());
-    const uint32_t context = cparams.n_ctx > 0 ? cparams.n_ctx : trained;
-    cparams.n_ctx          = std::min(context, CONTEXT_MAX);
-    memory_use use         = memory_measured(model.get(), cparams);
-    if (context > CONTEXT_MAX) {
+    start_use found;
+    found.layers  = llama_model_n_layer(model.get()) + 1;
+    found.trained = llama_model_n_ctx_train(model.get());
+    found.context = cparams.n_ctx > 0 ? cparams.n_ctx : found.trained;
+    cparams.n_ctx = std::min(found.context, CONTEXT_MAX);
+    found.memory  = memory_measured(model.get(), cparams);
+    if (found.context > CONTEXT_MAX) {
         cparams.n_ctx         = CONTEXT_MAX / 2;
         const memory_use half = memory_measured(model.get(), cparams);
-        use.host              = extrapolated(use.host, half.host, context);
-        for (auto & [device, on_card] : use.cards) {
-            on_card = extrapolated(on_card, half.cards.at(device), context);
+        found.memory.host     = extrapolated(found.memory.host, half.host, found.context);
+        for (auto & [device, use] : found.memory.cards) {
+            use = extrapolated(use, half.cards.at(device), found.context);
         }
     }
-    json devices = json::array();
-    for (const auto & [device, on_card] : use.cards) {
-        size_t free = 0, total = 0;
-        ggml_backend_dev_memory(device, &free, &total);
-        json one     = memory_json(on_card);
-        one["name"]  = ggml_backend_dev_description(device);
-        one["free"]  = free;
-        one["total"] = total;
-        devices.push_back(one);
-    }
-    const int32_t layers = llama_model_n_layer(model.get()) + 1; // with what follows the last
-    const int32_t asked  = mparams.n_gpu_layers < 0 ? layers : std::min(mparams.n_gpu_layers, layers);
-    return {
-        { "context", context },
-        { "context_trained", trained },
-        { "layers", layers },
-        { "gpu_layers", use.cards.empty() ? 0 : asked },
-        { "cache_types", json::array({ ggml_type_name(cparams.type_k), ggml_type_name(cparams.type_v) }) },
-        { "host", memory_json(use.host) },
-        { "devices", devices },
-    };
+    return found;
 }
 
-// Answer: what memory_of() says of the model, and under "draft" of the draft model if there is one.
+static json devices_json(const memory_use & memory) {
+    json devices = json::array();
+    for (const auto & [device, use] : memory.cards) {
+        size_t free = 0, total = 0;
+        ggml_backend_dev_memory(device, &free, &total);
+        json one    = memory_json(use);
+        one["name"] = ggml_backend_dev_description(device);
+        one["free"] = free;
+        devices.push_back(one);
+    }
+    return devices;
+}
+
+// Answer: bytes by place, of the model and of its draft model together, and what the model was settled at.
 int mode_probe_memory(const options & opts) {
     if (opts.recompile && !opts.no_compile) {
         throw user_error("--probe-memory: a GPU module is to be compiled first", "add --nocompile");
@@ -244,23 +246,38 @@ int mode_probe_memory(const options & opts) {
         server_defaults(params);
     }
     llama_backend_init();
-    llama_model_params   mparams    = common_model_params_to_llama(params);
-    llama_context_params cparams    = common_context_params_to_llama(params);
-    const bool           has_draft  = params.speculative.has_dft();
-    common_params        draft      = common_base_params_to_speculative(params);
-    llama_model_params   draft_m    = common_model_params_to_llama(draft);
-    llama_context_params draft_c    = common_context_params_to_llama(draft);
-    draft_c.n_rs_seq                = 0;
+    llama_model_params   mparams   = common_model_params_to_llama(params);
+    llama_context_params cparams   = common_context_params_to_llama(params);
+    const bool           has_draft = serves && params.speculative.has_dft();
+    common_params        draft     = common_base_params_to_speculative(params);
+    llama_model_params   draft_m   = common_model_params_to_llama(draft);
+    llama_context_params draft_c   = common_context_params_to_llama(draft);
+    draft_c.n_rs_seq               = 0;
+
     const uint32_t context = params.n_ctx > 0 ? params.n_ctx : model_context_trained(params.model.path);
     if (params.fit_params && context <= CONTEXT_MAX) { // as common_init_result() does it
         const common_fit_extra_model extra = { draft.model.path.c_str(), &draft_m, &draft_c, false };
         common_fit_params(params.model.path.c_str(), &mparams, &cparams, params.tensor_split, params.tensor_buft_overrides.data(),
                           params.fit_params_target.data(), params.fit_params_min_ctx, has_draft ? &extra : nullptr, GGML_LOG_LEVEL_ERROR);
     }
-    json answer = memory_of(params.model.path, mparams, cparams);
+    start_use use = use_of(params.model.path, mparams, cparams);
     if (has_draft) {
-        answer["draft"] = memory_of(draft.model.path, draft_m, draft_c);
+        draft_c.n_ctx         = use.context;
+        const memory_use more = use_of(draft.model.path, draft_m, draft_c).memory;
+        memory_add(use.memory.host, more.host);
+        for (const auto & [device, on_card] : more.cards) {
+            memory_add(use.memory.cards[device], on_card);
+        }
     }
-    answer_print(answer);
+    const int32_t asked = mparams.n_gpu_layers < 0 ? use.layers : std::min(mparams.n_gpu_layers, use.layers);
+    answer_print({
+        { "context", use.context },
+        { "context_trained", use.trained },
+        { "layers", use.layers },
+        { "gpu_layers", use.memory.cards.empty() ? 0 : asked },
+        { "cache_types", json::array({ ggml_type_name(cparams.type_k), ggml_type_name(cparams.type_v) }) },
+        { "host", memory_json(use.memory.host) },
+        { "devices", devices_json(use.memory) },
+    });
     return 0;
 }

@@ -112,11 +112,9 @@ def test_parts_answer_and_become_the_file(expected: str, parts: Path, demo_bundl
 def test_parts_are_planned_without_joining_them(parts: Path) -> None:
     before = sorted(parts.parent.iterdir())
     plan = json.loads(said(parts, *SMALL, "--dry-run", "--json"))
-    assert plan["memory"]["context"] == 512
+    assert plan["memory"] is None  # no engine reads parts
     assert plan["model"]["architecture"] == "llama"
     assert plan["target"].endswith("demo.llamafile")
-    done = run([*RUN, parts, "-c", "2000000000"])
-    assert done.returncode == 1
     assert sorted(parts.parent.iterdir()) == before
 
 
@@ -194,7 +192,7 @@ def test_the_printed_command_line_is_the_start(
     assert shlex.split(line)[-len(CLI) :] == CLI
 
 
-def test_the_plan(demo_bundle: Path) -> None:
+def test_the_plan(expected: str, demo_bundle: Path) -> None:
     done = run([*RUN, demo_bundle, *SMALL, "--dry-run", "--json"])
     assert done.returncode == 0
     plan = json.loads(done.stdout)
@@ -213,7 +211,7 @@ def test_flags_go_through_untouched(demo_bundle: Path) -> None:
     assert plan["command"][1:] == [word for word in odd if word != "--"]
 
 
-def test_what_cannot_fit_is_refused_and_the_largest_named(demo_bundle: Path) -> None:
+def test_what_cannot_fit_is_refused_and_the_largest_named(expected: str, demo_bundle: Path) -> None:
     done = run([*RUN, demo_bundle, *CLI, "-c", "2000000000"])
     assert done.returncode == 1
     assert not done.stdout

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.fit.gpu_memory import gpus
-from runtime.fit.host_memory import free_memory
+from runtime.machine.free_memory import free_memory
 from runtime.machine.machine import Machine
 
 GIB = 1 << 30
@@ -24,7 +23,6 @@ def machine(root: Path, files: dict[str, str], system: str = "linux", **env: str
 
 
 MEMINFO = {"/proc/meminfo": "MemTotal: 33554432 kB\nMemFree: 1 kB\nMemAvailable: 16777216 kB\n"}
-NVIDIA_SMI = "#!/bin/sh\necho 'NVIDIA A, 1024'; echo 'NVIDIA B, 2048'; echo '[Not Supported]'\n"
 
 
 def test_what_the_system_says(tmp_path: Path) -> None:
@@ -85,21 +83,3 @@ def test_macos_and_freebsd(tmp_path: Path) -> None:
     assert free_memory(machine(tmp_path, {"/bin/vm_stat": vm_stat}, "macos")) == 123 * 16384
     sysctl = '#!/bin/sh\nprintf "4096\\n10\\n20\\n30\\n"\n'
     assert free_memory(machine(tmp_path, {"/bin/sysctl": sysctl}, "freebsd")) == 60 * 4096
-
-
-def test_cards_of_nvidia(tmp_path: Path) -> None:
-    one = machine(tmp_path, {"/bin/nvidia-smi": NVIDIA_SMI})
-    assert [(card.name, card.free) for card in gpus(one)] == [
-        ("NVIDIA A", GIB),
-        ("NVIDIA B", 2 * GIB),
-    ]
-    chosen = machine(tmp_path, {}, CUDA_VISIBLE_DEVICES="1")
-    assert [card.name for card in gpus(chosen)] == ["NVIDIA B"]
-    assert not gpus(machine(tmp_path, {}, CUDA_VISIBLE_DEVICES=""))
-
-
-def test_cards_of_amd(tmp_path: Path) -> None:
-    folder = "/sys/class/drm/card1/device"
-    files = {f"{folder}/mem_info_vram_total": "1000\n", f"{folder}/mem_info_vram_used": "400\n"}
-    assert [card.free for card in gpus(machine(tmp_path, files))] == [600]
-    assert not gpus(machine(tmp_path / "none", {}))

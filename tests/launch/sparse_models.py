@@ -111,22 +111,8 @@ def llama(path: Path) -> Path:
     return write_sparse(path, "llama", metadata, dense(32, 8, [2] * 3))
 
 
-def qwen3(path: Path) -> Path:
-    """Heads whose size does not follow from the embedding."""
-    tensors = dense(128, 8, [2] * 3)
-    tensors |= _each(3, attn_q_norm__weight=(128,), attn_k_norm__weight=(128,))
-    return write_sparse(path, "qwen3", COMMON | _attention(3, 8, 2, 128), tensors)
-
-
-def gemma2(path: Path) -> Path:
-    """Every second layer has a window."""
-    norms = _each(4, post_attention_norm__weight=(256,), post_ffw_norm__weight=(256,))
-    metadata = COMMON | _attention(4, 4, 2, 64) | {"attention.sliding_window": 512}
-    return write_sparse(path, "gemma2", metadata, dense(64, 4, [2] * 4) | norms)
-
-
 def gemma3(path: Path) -> Path:
-    """Five of six layers have one."""
+    """Five of six layers look back over a window."""
     norms = _each(
         7,
         post_attention_norm__weight=(256,),
@@ -138,63 +124,8 @@ def gemma3(path: Path) -> Path:
     return write_sparse(path, "gemma3", metadata, dense(64, 4, [1] * 7) | norms)
 
 
-def openelm(path: Path) -> Path:
-    """A number of heads for each layer."""
-    heads, heads_kv, wide = [8, 12, 16], [2, 3, 4], [256, 512, 768]
-    metadata = COMMON | _attention(3, 0, 0, 32)
-    metadata |= {
-        "attention.head_count": heads,
-        "attention.head_count_kv": heads_kv,
-        "feed_forward_length": wide,
-    }
-    tensors: Shapes = {"token_embd.weight": (256, VOCABULARY), "output_norm.weight": (256,)}
-    for n in range(3):
-        block = f"blk.{n}."
-        tensors |= {
-            f"{block}attn_norm.weight": (256,),
-            f"{block}attn_qkv.weight": (256, 32 * (heads[n] + 2 * heads_kv[n])),
-            f"{block}attn_q_norm.weight": (32,),
-            f"{block}attn_k_norm.weight": (32,),
-            f"{block}attn_output.weight": (32 * heads[n], 256),
-            f"{block}ffn_norm.weight": (256,),
-            f"{block}ffn_gate.weight": (256, wide[n]),
-            f"{block}ffn_up.weight": (256, wide[n]),
-            f"{block}ffn_down.weight": (wide[n], 256),
-        }
-    return write_sparse(path, "openelm", metadata, tensors)
-
-
-def mamba(path: Path) -> Path:
-    """A state and no cache."""
-    metadata = COMMON | {
-        "block_count": 3,
-        "embedding_length": 256,
-        "feed_forward_length": 0,
-        "attention.head_count": 0,
-        "ssm.conv_kernel": 4,
-        "ssm.inner_size": 512,
-        "ssm.state_size": 16,
-        "ssm.time_step_rank": 16,
-    }
-    tensors: Shapes = {"token_embd.weight": (256, VOCABULARY), "output_norm.weight": (256,)}
-    tensors |= _each(
-        3,
-        attn_norm__weight=(256,),
-        ssm_in__weight=(256, 1024),
-        ssm_conv1d__weight=(4, 512),
-        ssm_conv1d__bias=(512,),
-        ssm_x__weight=(512, 48),
-        ssm_dt__weight=(16, 512),
-        ssm_dt__bias=(512,),
-        ssm_a=(16, 512),
-        ssm_d=(512,),
-        ssm_out__weight=(512, 256),
-    )
-    return write_sparse(path, "mamba", metadata, tensors)
-
-
 def falcon_h1(path: Path) -> Path:
-    """Both in every layer."""
+    """A state beside the cache in every layer."""
     metadata = COMMON | _attention(2, 4, 2, 64)
     metadata |= {
         "ssm.conv_kernel": 4,
@@ -218,28 +149,6 @@ def falcon_h1(path: Path) -> Path:
         ssm_out__weight=(256, 256),
     )
     return write_sparse(path, "falcon-h1", metadata, tensors)
-
-
-def lfm2(path: Path) -> Path:
-    """Convolutions in the layers that have no heads."""
-    heads_kv = [0, 2, 0, 2]
-    metadata = COMMON | _attention(4, 4, 0, 64)
-    metadata |= {"attention.head_count_kv": heads_kv, "shortconv.l_cache": 33}
-    tensors = dense(64, 4, heads_kv)
-    tensors["token_embd_norm.weight"] = tensors.pop("output_norm.weight")
-    for n, count in enumerate(heads_kv):
-        block = f"blk.{n}."
-        if count:
-            tensors |= {f"{block}attn_q_norm.weight": (64,), f"{block}attn_k_norm.weight": (64,)}
-            continue
-        for name in ("q", "k", "v", "output"):
-            del tensors[f"{block}attn_{name}.weight"]
-        tensors |= {
-            f"{block}shortconv.conv.weight": (33, 256),
-            f"{block}shortconv.in_proj.weight": (256, 768),
-            f"{block}shortconv.out_proj.weight": (256, 256),
-        }
-    return write_sparse(path, "lfm2", metadata, tensors)
 
 
 def deepseek2(path: Path) -> Path:
@@ -277,4 +186,4 @@ def deepseek2(path: Path) -> Path:
     return write_sparse(path, "deepseek2", metadata, tensors)
 
 
-MAKERS = [llama, qwen3, gemma2, gemma3, openelm, mamba, falcon_h1, lfm2, deepseek2]
+MAKERS = [llama, gemma3, falcon_h1, deepseek2]
