@@ -117,7 +117,8 @@ def check_integrity(tarball: Path, expected: str) -> None:
         actual = base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
     if f"sha512-{actual}" != expected:
         raise InputError(
-            f"{tarball.name} differs from the pinned file: expected {expected}, got sha512-{actual}",
+            f"{tarball.name} differs from the pinned file: expected {expected}, "
+            f"got sha512-{actual}",
             "Try again. If the error stays, the package was replaced at its source: do not use it.",
         )
 

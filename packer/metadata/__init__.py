@@ -1,1 +1,1 @@
-"""What is said about a model: its card, licences and sampling, read from its files and written for bundles."""
+"""A model's card, licences and sampling: read from its files, written for bundles."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from packer.gpu import pins
-from packer.metadata.platforms import SYSTEMS
 from runtime.bundle import GPU_SOURCES, Bundle
 from runtime.targets import SYSTEMS
 

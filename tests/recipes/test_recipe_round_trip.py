@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.stand_ins import CommandLine, Refused, write_gguf
-
 from helpers.repository import REPOSITORY
+from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 CARD = """---
 license: gemma
