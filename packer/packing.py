@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from packer import engines, front
 from packer.archives.deflated import Packed
@@ -13,6 +13,7 @@ from packer.archives.engine import packed_engine
 from packer.archives.web_ui import packed_web_ui
 from packer.bundle.args import Args, check_options, own_words
 from packer.bundle.recipe import recorded
+from packer.bundle.request import PackRequest
 from packer.console import note
 from packer.consume.change import consume
 from packer.consume.model import consumable, finished, own_file
@@ -51,68 +52,70 @@ from runtime.args_file import Unexpanded, parse
 from runtime.errors import InputError
 
 
-def make(given: argparse.Namespace) -> list[Path]:
-    """Pack what the parsed arguments say; the paths of the new files.
+def make(stated: Mapping[str, Any]) -> list[Path]:
+    """Pack what a command line asks for; the paths of the new files.
 
     Args:
-        given: only what the command line has; recipe and defaults are added here.
+        stated: values of the options that it has, by attribute; recipe and defaults are added here.
     """
-    args = completed(given)
-    if not args.models and not args.named_models:
+    request = completed(stated)
+    if not request.models and not request.named_models:
         raise InputError(
-            f"the recipe {args.recipe} names no weights", "Add `weights`, or name a MODEL."
+            f"the recipe {request.recipe} names no weights", "Add `weights`, or name a MODEL."
         )
-    runtime = chosen_runtime(args)
-    with output_place(args.output) as place:
-        return _consumed(args, place) if args.consume else _make(args, place, None, runtime)
+    runtime = chosen_runtime(request)
+    with output_place(request.output) as place:
+        return (
+            _consumed(request, place) if request.consume else _make(request, place, None, runtime)
+        )
 
 
-def _consumed(args: argparse.Namespace, place: Place) -> list[Path]:
-    if args.quant:
+def _consumed(request: PackRequest, place: Place) -> list[Path]:
+    if request.quant:
         raise InputError(
             "`--quant` writes another file, but `--consume` uses MODEL itself",
             "Run `llamapack quantize` first, and consume its output.",
         )
-    weights = own_file([*args.models, *args.named_models])
-    name = f"{bundle_stem(weights)}{ENDINGS[args.format]}"
+    weights = own_file([*request.models, *request.named_models])
+    name = f"{bundle_stem(weights)}{ENDINGS[request.format]}"
     output = place.file(weights.path.with_name(name))
     if finished(weights.path, output):
         return [output]
     with consumable(weights.path) as model:
-        return _make(args, Place(output), model, None)
+        return _make(request, Place(output), model, None)
 
 
 def _make(
-    args: argparse.Namespace, place: Place, consumed: Held | None, runtime: Runtime | None
+    request: PackRequest, place: Place, consumed: Held | None, runtime: Runtime | None
 ) -> list[Path]:
     with ExitStack() as stack:
-        if args.name is not None:
-            check_bundle_name(args.name)
-        folders = {} if runtime else _engines(args)
-        own = own_words(args.args, args.args_file)
+        if request.name is not None:
+            check_bundle_name(request.name)
+        folders = {} if runtime else _engines(request)
+        own = own_words(request.args, request.args_file)
         check_options(parse(own, Unexpanded()), folders)
-        workshop = stack.enter_context(_workshop(args, place))
-        template = _template(args.chat_template)
-        weights = chosen_weights(args, own_template=template is not None, workshop=workshop)
-        papers = gathered(args, weights)
-        template = _settled(template, weights, papers, quiet=args.quiet)
+        workshop = stack.enter_context(_workshop(request, place))
+        template = _template(request.chat_template)
+        weights = chosen_weights(request, own_template=template is not None, workshop=workshop)
+        papers = gathered(request, weights)
+        template = _settled(template, weights, papers, quiet=request.quiet)
         for section in weights.several:
             check_options(section.args, folders)
         plan = _plan(
-            stack, args, weights, papers,
+            stack, request, weights, papers,
             own=own, template=template, folders=folders, runtime=runtime,
         )  # fmt: skip
-        output = place.file(Path(f"{weights.stem}{ENDINGS[args.format]}"))
+        output = place.file(Path(f"{weights.stem}{ENDINGS[request.format]}"))
         if runtime:
             plans = {output: plan}
         else:
-            plans = planned(plan, folders, output, kind=args.format, windows=args.windows)
+            plans = planned(plan, folders, output, kind=request.format, windows=request.windows)
         inputs = [*weights.inputs.paths, *([runtime.path] if runtime else [])]
         written = _write(
-            stack, args, plans,
+            stack, request, plans,
             work=plan.work, inputs=inputs, consumed=consumed,
         )  # fmt: skip
-    if not args.quiet:
+    if not request.quiet:
         report(plans, written)
     return [path for paths in written.values() for path in paths]
 
@@ -133,7 +136,7 @@ def _settled(
 
 def _plan(
     stack: ExitStack,
-    args: argparse.Namespace,
+    request: PackRequest,
     weights: ChosenWeights,
     papers: Papers,
     *,
@@ -150,40 +153,42 @@ def _plan(
     )
     started.put_own(own)
     return Plan(
-        name=args.name or weights.stem,
+        name=request.name or weights.stem,
         front=Front(b""),
         engines=[
             stack.enter_context(packed_engine(target, folder)) for target, folder in folders.items()
         ],
         gpu_modules=[
             stack.enter_context(packed_module(module, folder))
-            for module, folder in chosen(args.gpu, folders)
+            for module, folder in chosen(request.gpu, folders)
         ],
-        shared=[] if runtime else [*_shared(stack, args, folders)],
+        shared=[] if runtime else [*_shared(stack, request, folders)],
         weights=weights.inputs.sources,
         models=weights.inputs.models,
         chat_template=template,
         args=rewritten(started.text, runtime.dialect) if runtime else started.text,
-        recipe=recorded(started, weights.several, context=args.ctx_size, sampling=papers.sampling),
+        recipe=recorded(
+            started, weights.several, context=request.ctx_size, sampling=papers.sampling
+        ),
         epoch=source_date_epoch(),
         models_preset=preset(weights.several) if weights.several else None,
-        files={**papers.members, **extra_files(args.add)},
+        files={**papers.members, **extra_files(request.add)},
         card=papers.card,
         runtime=runtime,
     )
 
 
 def _shared(
-    stack: ExitStack, args: argparse.Namespace, folders: Mapping[str, Path]
+    stack: ExitStack, request: PackRequest, folders: Mapping[str, Path]
 ) -> Iterator[Packed]:
-    for path in _gpu_sources(args, folders):
+    for path in _gpu_sources(request, folders):
         yield stack.enter_context(sources.packed_sources(path, folders))
     yield stack.enter_context(packed_web_ui(engines.web_ui()))
 
 
 def _write(
     stack: ExitStack,
-    args: argparse.Namespace,
+    request: PackRequest,
     plans: Mapping[Path, Plan],
     *,
     work: int,
@@ -194,15 +199,15 @@ def _write(
     bar = stack.enter_context(progress("packing", work))
 
     def advance(amount: int) -> object:
-        return None if args.quiet else bar(amount)
+        return None if request.quiet else bar(amount)
 
     if consumed:
         consume(
-            consumed, plans, force=args.force, part_size=args.split_size, inputs=inputs,
+            consumed, plans, force=request.force, part_size=request.split_size, inputs=inputs,
             advance=advance,
         )  # fmt: skip
         return {path: [path] for path in plans}
-    made = {path: _output(stack, path, plan, args, inputs) for path, plan in plans.items()}
+    made = {path: _output(stack, path, plan, request, inputs) for path, plan in plans.items()}
     for path, plan in plans.items():
         pack(plan, made[path][0], advance)
     return {path: paths for path, (_, paths) in made.items()}
@@ -216,50 +221,52 @@ def _template(word: str | None) -> bytes | None:
 
 
 def _output(
-    stack: ExitStack, path: Path, plan: Plan, args: argparse.Namespace, inputs: Sequence[Path]
+    stack: ExitStack, path: Path, plan: Plan, request: PackRequest, inputs: Sequence[Path]
 ) -> tuple[Destination, list[Path]]:
     """Where to write one bundle, and a list that names its files once the stack is closed."""
-    size = args.split_size
+    size = request.split_size
     needed = plan.size_limit
     if size is None or needed <= size or not plan.weights:
-        file = output_file(path, force=args.force, inputs=inputs, needed=needed)
+        file = output_file(path, force=request.force, inputs=inputs, needed=needed)
         return stack.enter_context(file), [path]
-    files = part_files(path, size, force=args.force, inputs=inputs, needed=needed, surely=plan.work)
+    files = part_files(
+        path, size, force=request.force, inputs=inputs, needed=needed, surely=plan.work
+    )
     parts = stack.enter_context(files)
     return parts.output, parts.paths
 
 
 @contextmanager
-def _workshop(args: argparse.Namespace, place: Place) -> Iterator[Workshop]:
+def _workshop(request: PackRequest, place: Place) -> Iterator[Workshop]:
     """Where models are converted and quantized: where the bundle will be."""
-    quantization = parse_quantization(args.quant) if args.quant else None
-    if args.imatrix and not quantization:
+    quantization = parse_quantization(request.quant) if request.quant else None
+    if request.imatrix and not quantization:
         raise InputError("`--imatrix` is for `--quant`", "Add `--quant TYPE`, or omit it.")
-    check_imatrix(args.imatrix)
-    made = Workshop(place, quantization, imatrix=args.imatrix, force=args.force)
+    check_imatrix(request.imatrix)
+    made = Workshop(place, quantization, imatrix=request.imatrix, force=request.force)
     with terminable(), made as workshop:
         yield workshop
 
 
-def _engines(args: argparse.Namespace) -> dict[str, Path]:
-    if args.windows and args.format != APE:
+def _engines(request: PackRequest) -> dict[str, Path]:
+    if request.windows and request.format != APE:
         raise InputError(
-            f"`--windows` is for the polyglot, not for `--format {args.format}`",
+            f"`--windows` is for the polyglot, not for `--format {request.format}`",
             "Omit one of the two.",
         )
-    folders = engines.chosen(args.targets)
-    if args.format != APE and args.targets in (None, "all"):
-        wanted = front.fitting(args.format, folders)
+    folders = engines.chosen(request.targets)
+    if request.format != APE and request.targets in (None, "all"):
+        wanted = front.fitting(request.format, folders)
         if not wanted:
-            name = front.example(args.format)
+            name = front.example(request.format)
             raise InputError(
-                f"no engine is built for `--format {args.format}`",
+                f"no engine is built for `--format {request.format}`",
                 f"Run `llamapack engine build {name}`.",
             )
         return {target: folders[target] for target in wanted}
     return folders
 
 
-def _gpu_sources(args: argparse.Namespace, folders: Mapping[str, Path]) -> list[Path]:
-    found = sources.wanted(args.gpu_sources, folders)
+def _gpu_sources(request: PackRequest, folders: Mapping[str, Path]) -> list[Path]:
+    found = sources.wanted(request.gpu_sources, folders)
     return [found] if found else []

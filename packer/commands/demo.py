@@ -51,7 +51,7 @@ def _pack(output: Path) -> None:
     words = ["pack", str(model), "-o", str(output), "--quiet"]
     if _is_demo(output):
         words.append("--force")
-    make(commands.parser(["pack"]).parse_args(words))
+    make(vars(commands.parser(["pack"]).parse_args(words)))
 
 
 def _is_demo(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from packer.console import note
 from packer.cosmo import cache as cosmo
-from packer.cosmo.flags import add_flags, check_flags
+from packer.cosmo.flags import add_flags, conflict
 from packer.engine import cache, targets
 from packer.engine.build import build, build_web_ui
 from runtime.errors import InputError
@@ -89,7 +89,8 @@ def _count(text: str) -> int:
 def _build(args: argparse.Namespace) -> None:
     # Told to end, as by `timeout` or a CI runner, it must not leave compilers behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    check_flags(args)
+    if problem := conflict(vars(args)):
+        args.refuse(problem)
     if args.toolchain == cosmo.KIND:
         _build_cosmo(args)
         return

@@ -39,9 +39,10 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.inputs.fetching import fetched
+    from packer.inputs.fetching import FetchRequest, fetched
     from packer.output_place import output_place
 
+    request = FetchRequest(args.sources, args.mmproj, args.offline, args.force, args.quiet)
     with output_place(args.output, is_folder=True) as place:
-        for path in fetched(args, place.path):
+        for path in fetched(request, place.path):
             print(path, flush=True)

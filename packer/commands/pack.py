@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
         args.refuse("MODEL, --model or --recipe is required")
     from packer.packing import make
 
-    for path in make(args):
+    for path in make(vars(args)):
         print(path)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from packer.cosmo.cache import KIND
 from packer.cosmo.sources import ABOUT_UPSTREAM
@@ -52,18 +54,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(refuse=parser.error)
 
 
-def check_flags(args: argparse.Namespace) -> None:
-    """End with status 2 if these arguments do not go together."""
-    if args.toolchain == ZIG:
-        for flag, attribute in _OWN.items():
-            if getattr(args, attribute):
-                args.refuse(f"{flag} is for --toolchain {KIND}")
-    elif args.source is None:
-        args.refuse(
-            f"--toolchain {KIND} needs --source DIR, the sources to compile: {ABOUT_UPSTREAM}"
-        )
-    elif args.targets or args.all:
-        args.refuse(f"--toolchain {KIND} makes one program for all systems; do not name a target")
+def conflict(stated: Mapping[str, Any]) -> str | None:
+    """Why the values of these options, by attribute, cannot be used together; None if they can."""
+    if stated["toolchain"] == ZIG:
+        given = next((flag for flag, attribute in _OWN.items() if stated[attribute]), None)
+        return f"{given} is for --toolchain {KIND}" if given else None
+    if stated["source"] is None:
+        return f"--toolchain {KIND} needs --source DIR, the sources to compile: {ABOUT_UPSTREAM}"
+    if stated["targets"] or stated["all"]:
+        return f"--toolchain {KIND} makes one program for all systems; do not name a target"
+    return None
 
 
 def _definition(text: str) -> str:

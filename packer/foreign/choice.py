@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
+from packer.bundle.request import PackRequest
 from packer.cosmo.cache import chosen
 from packer.foreign.named import COSMO
 from packer.foreign.runtime import Runtime, read_runtime
@@ -13,26 +11,23 @@ from packer.gpu.sources import AUTO
 from runtime.errors import InputError
 
 
-def chosen_runtime(args: argparse.Namespace) -> Runtime | None:
+def chosen_runtime(request: PackRequest) -> Runtime | None:
     """The program of others to pack into, if one was named.
-
-    Args:
-        args: of `pack`, complete.
 
     Raises:
         InputError: it cannot be used, or other arguments ask for an engine of ours.
     """
-    path: Path | None = args.runtime
+    path = request.runtime
     if path is None:
         return None
     refused = {
-        "--targets": args.targets,
-        "--gpu": args.gpu,
-        "--gpu-sources": None if args.gpu_sources == AUTO else args.gpu_sources,
-        "--format": None if args.format == APE else args.format,
-        "--windows": args.windows,
-        "--model": args.named_models,
-        "--consume": args.consume,
+        "--targets": request.targets,
+        "--gpu": request.gpu,
+        "--gpu-sources": None if request.gpu_sources == AUTO else request.gpu_sources,
+        "--format": None if request.format == APE else request.format,
+        "--windows": request.windows,
+        "--model": request.named_models,
+        "--consume": request.consume,
     }
     for flag, value in refused.items():
         if value:

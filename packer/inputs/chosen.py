@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from packer.bundle.request import PackRequest
 from packer.console import note
 from packer.inputs.collected import Inputs, bundle_stem
 from packer.inputs.documents import Documents
@@ -42,42 +42,40 @@ class ChosenWeights:
 
 
 def chosen_weights(
-    args: argparse.Namespace, *, own_template: bool, workshop: Workshop | None = None
+    request: PackRequest, *, own_template: bool, workshop: Workshop | None = None
 ) -> ChosenWeights:
     """Find (and fetch, convert and quantize) all weights.
 
     Args:
-        args: `models`, `named_models`, `model_args`, `mmproj`, `lora`, `draft`, `card`, `merge`,
-            `offline` and `quiet` of `pack`.
         own_template: whether the bundle gets a template of its own.
         workshop: makes GGUF from other formats.
 
     Raises:
         InputError: some are not there, or do not go together.
     """
-    named = _named(args)
-    words = list(named.values()) or args.models
+    named = _named(request)
+    words = list(named.values()) or request.models
     inputs = Inputs()
-    with Locator(offline=args.offline, quiet=args.quiet, workshop=workshop) as locator:
+    with Locator(offline=request.offline, quiet=request.quiet, workshop=workshop) as locator:
         located = [locator.model(word) for word in words]
         members = [
             inputs.add_model(
-                one.weights, own_template=own_template, merge=args.merge, served_as=name
+                one.weights, own_template=own_template, merge=request.merge, served_as=name
             )
             for one, name in zip(located, named or [None] * len(located), strict=True)
         ]
         names = list(named) or [_UNNAMED]
-        mmprojs = _one_each("--mmproj", args.mmproj, names)
-        loras = _by_model(args.lora, names)
-        drafts = _one_each("--draft", args.draft, names)
-        own = _one_each("--model-args", args.model_args, names)
+        mmprojs = _one_each("--mmproj", request.mmproj, names)
+        loras = _by_model(request.lora, names)
+        drafts = _one_each("--draft", request.draft, names)
+        own = _one_each("--model-args", request.model_args, names)
         sections = [
             ModelSection(
                 name,
                 member,
-                _projector(inputs, one, name, mmprojs.get(name), locator, quiet=args.quiet),
+                _projector(inputs, one, name, mmprojs.get(name), locator, quiet=request.quiet),
                 [_lora(inputs, word, locator) for word in loras[name]],
-                _draft(inputs, drafts.get(name), locator, merge=args.merge),
+                _draft(inputs, drafts.get(name), locator, merge=request.merge),
                 parse(own.get(name, ""), {}),
             )
             for name, member, one in zip(names, members, located, strict=False)
@@ -89,26 +87,26 @@ def chosen_weights(
             first=ModelSection(names[0], members[0]) if named else sections[0],
             several=sections if named else (),
             documents=first.documents() if first.documents else None,
-            card_documents=locator.documents(args.card) if args.card else None,
+            card_documents=locator.documents(request.card) if request.card else None,
         )
 
 
-def _named(args: argparse.Namespace) -> dict[str, str]:
+def _named(request: PackRequest) -> dict[str, str]:
     """The words for the models that `--model` names."""
     named: dict[str, str] = {}
-    for word in args.named_models:
+    for word in request.named_models:
         name, divided, rest = word.partition("=")
         if not divided or not rest:
             raise InputError(f"`--model {word}` has no name", "Write `--model NAME=FILE`.")
         if name in named:
             raise InputError(f"two models have the name {name}", "Give one of them another name.")
         named[check_name(name)] = rest
-    if bool(named) == bool(args.models):
+    if bool(named) == bool(request.models):
         raise InputError(
             "some models have names, others do not" if named else "no model is named",
             "Give MODEL, or `--model NAME=FILE` for each of several.",
         )
-    if args.model_args and not named:
+    if request.model_args and not named:
         raise InputError("`--model-args` is for one of several named models", "Use `--args`.")
     return named
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from packer.inputs.locate import Locator
@@ -13,7 +13,19 @@ from runtime.download.words import HubWord, WebWord, parsed
 from runtime.errors import InputError
 
 
-def fetched(args: argparse.Namespace, folder: Path | None) -> Iterator[Path]:
+@dataclass(frozen=True)
+class FetchRequest:
+    """What `fetch` was asked for."""
+
+    sources: Sequence[str]
+    mmproj: bool
+    """Whether the projector comes too."""
+    offline: bool
+    force: bool
+    quiet: bool
+
+
+def fetched(request: FetchRequest, folder: Path | None) -> Iterator[Path]:
     """Bring all `sources` of the arguments here; the paths of the files, as they come.
 
     Args:
@@ -22,8 +34,8 @@ def fetched(args: argparse.Namespace, folder: Path | None) -> Iterator[Path]:
     Raises:
         InputError: one of them cannot be had, or would replace something.
     """
-    with Locator(offline=args.offline, quiet=args.quiet) as locator:
-        words = [(text, parsed(text, locator.settings.endpoint)) for text in args.sources]
+    with Locator(offline=request.offline, quiet=request.quiet) as locator:
+        words = [(text, parsed(text, locator.settings.endpoint)) for text in request.sources]
         for text, word in words:
             if word is None:
                 raise InputError(
@@ -32,42 +44,42 @@ def fetched(args: argparse.Namespace, folder: Path | None) -> Iterator[Path]:
                 )
         for _, word in words:
             if isinstance(word, HubWord):
-                yield from _from_hub(locator, word, args, folder)
+                yield from _from_hub(locator, word, request, folder)
             elif isinstance(word, WebWord):
-                yield from _from_web(locator, word, args, folder)
+                yield from _from_web(locator, word, request, folder)
 
 
 def _from_hub(
-    locator: Locator, word: HubWord, args: argparse.Namespace, folder: Path | None
+    locator: Locator, word: HubWord, request: FetchRequest, folder: Path | None
 ) -> Iterator[Path]:
     hub = locator.hub()
     model = hub.model(word)
     if folder is None:
         model = hub.fetched(model)
     files = list(model.files)
-    if args.mmproj and model.projector and model.projector not in files:
+    if request.mmproj and model.projector and model.projector not in files:
         files.append(model.projector)
     for file in files:
         if folder is None:
             path = hub.path(model, file)
         else:
             path = folder / PurePosixPath(file).name
-            _check(path, args.force)
+            _check(path, request.force)
             if hub.here(model, file):
-                _copy(hub.path(model, file), path, force=args.force)
+                _copy(hub.path(model, file), path, force=request.force)
             else:
                 # Not through the cache: a second copy may be more than the disk has.
-                hub.bring(model, file, path, force=args.force)
+                hub.bring(model, file, path, force=request.force)
         locator.finish()
         yield path
 
 
 def _from_web(
-    locator: Locator, word: WebWord, args: argparse.Namespace, folder: Path | None
+    locator: Locator, word: WebWord, request: FetchRequest, folder: Path | None
 ) -> Iterator[Path]:
     path = (folder or Path()) / word.name
-    _check(path, args.force)
-    locator.web().bring(word, path, force=args.force)
+    _check(path, request.force)
+    locator.web().bring(word, path, force=request.force)
     locator.finish()
     yield path
 

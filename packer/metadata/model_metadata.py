@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from packer.bundle.args import CONTEXT, Pair
+from packer.bundle.request import PackRequest
 from packer.inputs.chosen import ChosenWeights
 from packer.inputs.documents import Documents
 from packer.inputs.small_files import SmallFile, small_file
@@ -38,29 +38,26 @@ class Papers:
     """What the licence forbids or asks for, in a sentence."""
 
 
-def gathered(args: argparse.Namespace, weights: ChosenWeights) -> Papers:
+def gathered(request: PackRequest, weights: ChosenWeights) -> Papers:
     """Read cards and licences, and what they say.
-
-    Args:
-        args: `card`, `card_field`, `ctx_size`, `license` and `sampling` of `pack`.
 
     Raises:
         InputError: a file is missing or not as it should be.
     """
     own, base = weights.documents, weights.card_documents
-    file = _card_file(own, base, args.card)
+    file = _card_file(own, base, request.card)
     stated = stated_by(file) if file else {}
     if base and not _is_quantized(stated):
         stated = {**stated, "base_model": base.repo, "base_model_relation": "quantized"}
-    card = fields.merged(stated, args.card_field)
+    card = fields.merged(stated, request.card_field)
     sources = [one for one in (base, own) if one]
     generation = next((one.generation for one in sources if one.generation), {})
-    settings = sampling.merged(sampling.recommended(generation, stated), args.sampling)
-    context = [] if args.ctx_size is None else [Pair(CONTEXT, str(args.ctx_size))]
+    settings = sampling.merged(sampling.recommended(generation, stated), request.sampling)
+    context = [] if request.ctx_size is None else [Pair(CONTEXT, str(request.ctx_size))]
     models = weights.inputs.models
     return Papers(
         card=card,
-        members=_members(file, args.license, [one for doc in sources for one in doc.licenses]),
+        members=_members(file, request.license, [one for doc in sources for one in doc.licenses]),
         options=[*context, *sampling.pairs(settings)],
         sampling=settings,
         warning=warning(

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
+from packer.bundle.request import PackRequest
 from packer.recipes import read
 from packer.recipes.fields import FIELDS, OF_THE_RUN
 
+_NAMES = frozenset(field.name for field in dataclasses.fields(PackRequest))
 
-def completed(given: argparse.Namespace) -> argparse.Namespace:
-    """Add to the arguments that were given those of the recipe, and the defaults.
+
+def completed(stated: Mapping[str, Any]) -> PackRequest:
+    """Add those of the recipe, and the defaults, to the options of a command line.
 
     Args:
-        given: a parsed command line that has only what was written there.
+        stated: values by attribute, of the options that were written there alone.
 
     Raises:
         InputError: the recipe cannot be read.
     """
-    stated = vars(given)
     recipe = read.read(read.found(stated["recipe"])) if stated.get("recipe") else {}
     found: dict[str, Any] = {flag.lstrip("-"): default for flag, default in OF_THE_RUN.items()}
     for field in FIELDS:
@@ -31,4 +34,4 @@ def completed(given: argparse.Namespace) -> argparse.Namespace:
             found[name] = field.default
     lists = {field.attribute for field in FIELDS if field.adds_up}
     found.update({name: value for name, value in stated.items() if name not in lists})
-    return argparse.Namespace(**found)
+    return PackRequest(**{name: value for name, value in found.items() if name in _NAMES})
