@@ -1,7 +1,7 @@
 """Default arguments in a bundle: the member `.args`.
 
-Format: docs/bundle-format.md, section `.args`. The engine has its own parser of the same rules; the
-cases in tests/formats/test_args_file.py hold for both.
+Format: docs/bundle-format.md, section `.args`. The engine has its own parser of the same rules,
+native/engine/words.cpp; tests/native/test_words.py compares the two.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ native/options.toml.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 
 from runtime.args_file import USER_WORDS, Unexpanded, parse
 from runtime.bundle import Bundle
@@ -34,21 +33,20 @@ def refused_of(bundle: Bundle) -> list[str]:
         return []  # as no engine can read it
 
 
-def check(path: Path, words: Sequence[str], members: Collection[str]) -> None:
-    """Refuse a start with such arguments.
-
-    Args:
-        path: of the file that has them.
+def checked(bundle: Bundle) -> list[str]:
+    """The words of a bundle's `.args`, for another file's engine: the user's come behind them.
 
     Raises:
-        InputError: the file may not decide something that they say.
+        InputError: the bundle may not decide something that they say.
     """
-    if found := refused(words, members):
+    words = parse(bundle.args, Unexpanded())
+    if found := refused(words, bundle.members):
         raise InputError(
-            f"{path}: its arguments have {', '.join(found)}, which a file of weights may not "
-            "decide",
+            f"{bundle.path}: its arguments have {', '.join(found)}, which a file of weights may "
+            "not decide",
             "If you trust its author as you trust a program's: `--trust-args` obeys all of them.",
         )
+    return [word for word in words if word != USER_WORDS]
 
 
 def is_refused(name: str) -> bool:

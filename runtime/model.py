@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runtime.errors import InputError
 from runtime.launch.models import loaded
-from runtime.launch.parts import Parted, parted
+from runtime.launch.parts import Bundles, Parted, parted
 from runtime.launch.target import FOLDER, target_of
 from runtime.model_facts import ModelFacts
 
@@ -23,8 +23,9 @@ def open(path: str | os.PathLike[str]) -> ModelFacts:
         InputError: it is none of these, or damaged.
     """
     file = parted(Path(path))
-    target = target_of(file.whole if isinstance(file, Parted) else file)
-    weights = loaded(target, []).weights
+    with Bundles() as bundles:
+        target = target_of(file.whole if isinstance(file, Parted) else file, bundles)
+        weights = loaded(target, [], bundles).weights
     if target.kind == FOLDER:
         raise InputError(f"{path} is a folder of models", "Name one of the files in it.")
     if weights is None:

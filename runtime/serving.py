@@ -20,7 +20,6 @@ from runtime.launch.memory import memory
 from runtime.launch.parts import Parted, parted
 from runtime.launch.plan import Plan, planned
 from runtime.launch.start import unpacked
-from runtime.launch.target import FOLDER, target_of
 from runtime.launch.tools import Tools
 from runtime.machine.machine import Machine
 
@@ -113,9 +112,9 @@ def _planned(path: Path, words: list[str], machine: Machine) -> Plan:
     file = parted(path)
     if isinstance(file, Parted):
         file.join(None, lambda _: None)  # says how
-    target = target_of(file.whole if isinstance(file, Parted) else file)
-    mode = [] if target.kind == FOLDER else ["--server", "--nobrowser"]
-    return planned(target, [*mode, *words], machine, Tools())
+    path = file.whole if isinstance(file, Parted) else file
+    mode = [] if path.is_dir() else ["--server", "--nobrowser"]
+    return planned(path, [*mode, *words], machine, Tools())
 
 
 def _address(

@@ -7,7 +7,7 @@ from helpers.repository import REPOSITORY
 from helpers.stand_ins import CommandLine
 
 from ci.options import made
-from packer.metadata import sampling
+from packer.bundle.args import SAMPLING
 from runtime.data_args import is_refused, refused
 from runtime.judged_options import JUDGED_OPTIONS
 
@@ -19,7 +19,7 @@ def test_the_tables_are_current() -> None:
 
 def test_what_a_models_papers_say_is_about_the_model() -> None:
     """`generation_config.json` and cards become words of `.args` by these options only."""
-    assert all(JUDGED_OPTIONS[option].is_of_model for option in sampling.OPTIONS.values())
+    assert all(JUDGED_OPTIONS[option].is_of_model for option in SAMPLING.values())
 
 
 @pytest.mark.parametrize(

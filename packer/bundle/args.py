@@ -18,6 +18,7 @@ from packer.models_preset import ModelSection, lora_option
 from runtime.args_file import USER_WORDS, Unexpanded, merge, parse, quote, words_and_ends
 from runtime.bundle import MODELS, TEMPLATE
 from runtime.errors import InputError
+from runtime.weights import ZIP
 
 CONTEXT = "-c"
 SAMPLING = {
@@ -75,7 +76,7 @@ class Pair(NamedTuple):
     @property
     def member(self) -> str:
         """The name of the member, with the scale if there is one."""
-        return self.value.removeprefix("/zip/")
+        return self.value.removeprefix(ZIP)
 
     def names(self, members: Collection[str]) -> str | None:
         """Which of these members it names, if any."""
@@ -116,7 +117,7 @@ class Args:
             if first.draft.kind:
                 args.pairs.append(Pair(_SPEC_TYPE, first.draft.kind))
         if several:
-            args.pairs.append(Pair(_PRESET, f"/zip/{MODELS}"))
+            args.pairs.append(Pair(_PRESET, ZIP + MODELS))
         args.set_template(template)
         return args
 
@@ -215,7 +216,7 @@ class Args:
         """Name the bundle's chat template, or no longer."""
         self.pairs = [pair for pair in self.pairs if pair.flag != _TEMPLATE_FILE]
         if present:
-            self.put(_TEMPLATE_FILE, f"/zip/{TEMPLATE}")
+            self.put(_TEMPLATE_FILE, ZIP + TEMPLATE)
 
 
 def member_in(value: str, members: Collection[str]) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
@@ -20,8 +19,10 @@ from runtime.bundle import BASE_CARD, LICENSES, Bundle
 from runtime.download.words import HubWord
 from runtime.errors import InputError
 from runtime.gguf_header import Header
+from runtime.launch.flags import DEFAULT_CONTEXT, read_flags
+from runtime.weights import ZIP
 
-_CONTEXT = 8192  # tokens; what the engine starts with where the model can take that many
+_DIGITS = 12  # more are no number of tokens
 _FLOATS = ("F64", "F32", "F16", "BF16")
 
 
@@ -207,11 +208,9 @@ def _main_model(bundle: Bundle, found: Mapping[str, Any]) -> dict[str, Any]:
     usable: list[dict[str, Any]] = [
         model for model in found["models"] if model.get("kind") == "model"
     ]
-    words = found["args"]["words"] or []
-    named = {
-        value.removeprefix("/zip/") for flag, value in pairwise(words) if flag in ("-m", "--model")
-    }
-    for model in [one for one in usable if one["file"] in named] + usable:
+    flags = read_flags(found["args"]["words"] or [], {})
+    named = flags.values.get("model", "").removeprefix(ZIP)
+    for model in [one for one in usable if one["file"] == named] + usable:
         return model
     raise InputError(
         f"{bundle.path} holds no model", "Name a bundle with weights, not the `.exe` beside it."
@@ -231,14 +230,10 @@ def _targets(found: Mapping[str, Any], program: str | None, layout: Layout) -> l
 
 def starting_context(words: Sequence[str], trained: int | None) -> int | None:
     """Tokens that the engine starts with: the last `-c` counts, and 0 is all of them."""
-    sizes = [
-        int(value)
-        for flag, value in pairwise(words)
-        if flag in ("-c", "--ctx-size") and value.isdecimal()
-    ]
-    if sizes:
-        return sizes[-1] or trained
-    return min(_CONTEXT, trained) if trained else None
+    stated = read_flags(words, {}).values.get("context", "")
+    if stated.isdecimal() and len(stated) < _DIGITS:
+        return int(stated) or trained
+    return min(DEFAULT_CONTEXT, trained) if trained else None
 
 
 def _with_member(bundle: Bundle, model: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +17,9 @@ from runtime.args_file import parse
 from runtime.bundle import TEMPLATE, Bundle
 from runtime.errors import InputError
 from runtime.gguf_header import MAGIC, Header, read_header_of
+from runtime.launch.flags import read_flags
 from runtime.model_facts import model_facts
+from runtime.weights import ZIP
 from runtime.zip_directory import Member
 
 _OWN, _OWN_FOR_TOOLS = "tokenizer.chat_template", "tokenizer.chat_template.tool_use"
@@ -134,9 +135,9 @@ def _first_model(bundle: Bundle) -> Member | None:
         words = parse(bundle.args, {})
     except InputError:
         words = []
-    for flag, value in pairwise(words):
-        if flag in ("-m", "--model") and value.removeprefix("/zip/") in members:
-            return members[value.removeprefix("/zip/")]
+    named = read_flags(words, {}).values.get("model", "").removeprefix(ZIP)
+    if named in members:
+        return members[named]
     for member in members.values():
         header = bundle.header(member)
         if model_facts([header], member.size).kind == "model":

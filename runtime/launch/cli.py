@@ -10,12 +10,11 @@ from pathlib import Path
 
 from runtime import streams
 from runtime.console import Exit, confirmed, error, note, reported
-from runtime.launch.flags import positional
+from runtime.launch.flags import DEFAULT_CONTEXT, positional
 from runtime.launch.memory import Memory, memory
 from runtime.launch.parts import Parted, parted
 from runtime.launch.plan import Plan, planned
 from runtime.launch.start import hand_over, unpacked
-from runtime.launch.target import target_of
 from runtime.launch.tools import Tools
 from runtime.machine.machine import Machine
 
@@ -30,7 +29,7 @@ Starts an engine for a model. TARGET is one of these:
   m.exe                    engines for Windows, with m.llamafile or m.gguf beside it
   FOLDER                   all models in it, loaded as requests name them
 
-  -c N                     context in tokens; 0: the trained size; default: 8192 at most
+  -c N                     context in tokens; 0: the trained size; default: {context} at most
   -ngl N|auto|all          layers on the GPU; default: as many as fit
   --gpu KIND               auto, disable, nvidia, amd, intel, apple, cuda, hip, metal, vulkan
   --recompile, --nocompile compile a GPU module for this machine, or do not
@@ -76,9 +75,9 @@ def main(
     try:
         with reported():
             if words[:1] in (["-h"], ["--help"]):
-                print(_USAGE.format(program=program), end="")
+                print(_usage(program), end="")
             elif request is None:
-                print(_USAGE.format(program=program).splitlines()[0], file=sys.stderr)
+                print(_usage(program).splitlines()[0], file=sys.stderr)
                 error("TARGET is missing", f"`{program} --help` lists the possible targets.")
                 raise Exit(2)
             else:
@@ -86,6 +85,10 @@ def main(
     except Exit as exit_:
         return exit_.status
     return 0
+
+
+def _usage(program: str) -> str:
+    return _USAGE.format(program=program, context=DEFAULT_CONTEXT)
 
 
 def run(request: Request, tools: Tools) -> None:
@@ -100,7 +103,7 @@ def run(request: Request, tools: Tools) -> None:
     file = parted(path)
     if isinstance(file, Parted) and file.half_joined and not only_said:
         _join(file, request, tools)
-    plan = planned(target_of(_path(file)), words, machine, tools)
+    plan = planned(_path(file), words, machine, tools)
     if not only_said:
         if isinstance(file, Parted) and not file.whole.exists():
             _join(file, request, tools)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from runtime.judged_options import JUDGED_OPTIONS
 
+DEFAULT_CONTEXT = 8192
+"""Tokens, as native/engine/model.cpp has it; fewer where a model was trained for fewer."""
+
 _ASKING = ("-h", "--help", "--usage", "--version", "--licenses", "--list-devices")
 _COMMANDS = ("bench", "completion", "quantize", "serve")
 

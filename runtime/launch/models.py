@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from runtime import data_args
-from runtime.args_file import USER_WORDS, Unexpanded, merge, parse
+from runtime.args_file import merge, parse
 from runtime.bundle import ARGS, Bundle
 from runtime.errors import InputError
 from runtime.launch.flags import Flags, read_flags
-from runtime.launch.parts import opened
+from runtime.launch.parts import Bundles
 from runtime.launch.target import FOLDER, GGUF, Target
 from runtime.weights import ZIP, Weights, in_bundle, in_files, is_gguf
 from runtime.zip_directory import STORED
@@ -31,7 +30,9 @@ class Loaded:
     """Bytes of a projector and of adapters."""
 
 
-def loaded(target: Target, words: Sequence[str], engine: Path | None = None) -> Loaded:
+def loaded(
+    target: Target, words: Sequence[str], bundles: Bundles, engine: Path | None = None
+) -> Loaded:
     """What a start with these words of the user's loads.
 
     Args:
@@ -54,26 +55,21 @@ def loaded(target: Target, words: Sequence[str], engine: Path | None = None) -> 
         container = named
     if is_gguf(container) and engine is not None and engine != target.path:
         return _of(own, None, in_files(container))  # all that the other's engine is told of
-    with ExitStack() as stack:
-        # The arguments are those of the bundle even where the weights lie beside it.
-        of_args = target.path if is_gguf(container) else container
-        bundle = stack.enter_context(opened(of_args))
-        trusts = own.trusts_args
-        if engine is None or trusts or _brings_engine(bundle, engine):
-            flags = read_flags(merge(parse(bundle.args, os.environ), words))
-        else:
-            said = parse(bundle.args, Unexpanded())
-            data_args.check(of_args, said, bundle.members)
-            flags = read_flags([*(word for word in said if word != USER_WORDS), *words])
-        if is_gguf(container):
-            return _of(flags, bundle, in_files(container))
-        return _of(flags, bundle, _chosen(bundle, flags))
+    # The arguments are those of the bundle even where the weights lie beside it.
+    bundle = bundles.opened(target.path if is_gguf(container) else container)
+    trusts = own.trusts_args
+    if engine is None or trusts or _brings_engine(bundle, bundles.opened(engine)):
+        flags = read_flags(merge(parse(bundle.args, os.environ), words))
+    else:
+        flags = read_flags([*data_args.checked(bundle), *words])
+    if is_gguf(container):
+        return _of(flags, bundle, in_files(container))
+    return _of(flags, bundle, _chosen(bundle, flags))
 
 
-def _brings_engine(bundle: Bundle, engine: Path) -> bool:
+def _brings_engine(bundle: Bundle, engine: Bundle) -> bool:
     """Whether the engine's bundle has these arguments: NAME.exe has those of NAME.llamafile."""
-    with opened(engine) as own:
-        return ARGS in own.members and own.args == bundle.args
+    return ARGS in engine.members and engine.args == bundle.args
 
 
 def _chosen(bundle: Bundle, flags: Flags) -> Weights | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -89,12 +90,25 @@ def parted(path: Path) -> Parted | Path:
     return whole
 
 
-def opened(path: Path) -> Bundle:
-    """A bundle, whether it is a file or still in parts.
+class Bundles(ExitStack):
+    """Bundles of one start: each is opened once, and all are closed together."""
 
-    Raises:
-        InputError: it is neither, or damaged.
-    """
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: dict[Path, Bundle] = {}
+
+    def opened(self, path: Path) -> Bundle:
+        """A bundle, whether it is a file or still in parts.
+
+        Raises:
+            InputError: it is neither, or damaged.
+        """
+        if path not in self._open:
+            self._open[path] = self.enter_context(_opened(path))
+        return self._open[path]
+
+
+def _opened(path: Path) -> Bundle:
     there = [] if path.exists() else list(_parts(path).values())
     return open_parts(find(there[0])) if there else Bundle.open(path)
 

@@ -13,8 +13,8 @@ from runtime.errors import InputError
 from runtime.launch import archives, engine_cache
 from runtime.launch.engine_cache import CachedEngine
 from runtime.launch.models import Loaded, loaded
-from runtime.launch.parts import opened
-from runtime.launch.target import BUNDLE, FOLDER, GGUF, Target
+from runtime.launch.parts import Bundles
+from runtime.launch.target import BUNDLE, FOLDER, GGUF, Target, target_of
 from runtime.launch.tools import Tools
 from runtime.machine.machine import Machine
 from runtime.weights import is_gguf
@@ -70,8 +70,8 @@ class Plan:
         }
 
 
-def planned(target: Target, words: Sequence[str], machine: Machine, tools: Tools) -> Plan:
-    """Plan a start; nothing is unpacked yet.
+def planned(path: Path, words: Sequence[str], machine: Machine, tools: Tools) -> Plan:
+    """Plan the start of a bundle, a model or a folder of models; nothing is unpacked yet.
 
     Args:
         words: the user's flags for the engine.
@@ -80,26 +80,28 @@ def planned(target: Target, words: Sequence[str], machine: Machine, tools: Tools
     Raises:
         InputError: there is no engine for this machine, or what it is to load cannot be read.
     """
-    container = _container(target, machine, tools)
-    with opened(container) as bundle:
+    with Bundles() as bundles:
+        target = target_of(path, bundles)
+        container = _container(target, machine, tools, bundles)
+        bundle = bundles.opened(container)
         engine = engine_cache.find(bundle, machine)
-    if engine is None:
-        raise _no_engine(f"no engine of {container} starts on this {machine.target}")
-    what = loaded(target, words, container)
+        if engine is None:
+            raise _no_engine(f"no engine of {container} starts on this {machine.target}")
+        what = loaded(target, words, bundles, container)
     return Plan(target, container, engine, tuple(_words(target, container, words)), what)
 
 
-def _container(target: Target, machine: Machine, tools: Tools) -> Path:
+def _container(target: Target, machine: Machine, tools: Tools, bundles: Bundles) -> Path:
     """The bundle or archive to take the engine from."""
     own = [target.path] if target.kind == BUNDLE else []
     if target.weights and not is_gguf(target.weights):
         own.append(target.weights)
     there: list[str] = []
     for path in own:
-        with opened(path) as bundle:
-            if engine_cache.host_engines(bundle, machine):
-                return path
-            there += [engine.target for engine in bundle.engines]
+        bundle = bundles.opened(path)
+        if engine_cache.host_engines(bundle, machine):
+            return path
+        there += [engine.target for engine in bundle.engines]
     found = tools.provide(machine) or archives.newest(machine)
     if found:
         return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runtime.errors import InputError
 from runtime.gguf_header import read_header_of
-from runtime.launch.parts import opened
+from runtime.launch.parts import Bundles
 from runtime.model_facts import shard
 from runtime.weights import is_gguf
 
@@ -27,7 +27,7 @@ class Target:
     """Of a bundle without weights: the bundle or GGUF beside it that has them."""
 
 
-def target_of(path: Path) -> Target:
+def target_of(path: Path, bundles: Bundles) -> Target:
     """What lies at `path`, as a file or in parts.
 
     Raises:
@@ -43,16 +43,15 @@ def target_of(path: Path) -> Target:
                 "Name the first one, `…-00001-of-….gguf`: the others are found.",
             )
         return Target(GGUF, path)
-    with opened(path) as bundle:
-        if bundle.weights:
-            return Target(BUNDLE, path)
-        weights = _sidecar(path)
-        if weights is None:
-            raise InputError(
-                f"{path} holds no weights, and there are none beside it",
-                "Put its `.llamafile` or `.gguf` into the same folder, under the same name.",
-            )
-        return Target(BUNDLE, path, weights)
+    if bundles.opened(path).weights:
+        return Target(BUNDLE, path)
+    weights = _sidecar(path)
+    if weights is None:
+        raise InputError(
+            f"{path} holds no weights, and there are none beside it",
+            "Put its `.llamafile` or `.gguf` into the same folder, under the same name.",
+        )
+    return Target(BUNDLE, path, weights)
 
 
 def _folder(path: Path) -> Target:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from helpers.repository import REPOSITORY
 
-from runtime.launch.flags import Flags, positional, read_flags
+from runtime.launch.flags import DEFAULT_CONTEXT, Flags, positional, read_flags
 
 
 def test_the_last_one_counts_in_any_spelling() -> None:
@@ -49,3 +50,9 @@ def test_what_only_asks(words: list[str]) -> None:
 )
 def test_where_the_target_stands(words: list[str], index: int | None) -> None:
     assert positional(words) == index
+
+
+def test_the_default_context_is_the_engine_s() -> None:
+    engine = REPOSITORY / "native" / "engine"
+    assert f"CONTEXT_DEFAULT = {DEFAULT_CONTEXT};" in (engine / "model.cpp").read_text()
+    assert f"(default: {DEFAULT_CONTEXT}, " in (engine / "help.cpp").read_text()

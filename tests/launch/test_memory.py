@@ -16,6 +16,7 @@ from runtime.launch.engine_cache import CachedEngine
 from runtime.launch.hosts import Candidate
 from runtime.launch.memory import Memory, memory
 from runtime.launch.models import loaded
+from runtime.launch.parts import Bundles
 from runtime.launch.plan import Plan
 from runtime.launch.target import target_of
 from runtime.machine.machine import Machine
@@ -25,7 +26,6 @@ MB = 10**6
 
 def planned(root: Path, program: Path, *words: str, unpacked: bool = True) -> Plan:
     """A start of the demo model by an engine."""
-    target = target_of(DEMO)
     archive = root / "engines.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("a", "b")
@@ -34,7 +34,9 @@ def planned(root: Path, program: Path, *words: str, unpacked: bool = True) -> Pl
         engine, Candidate("linux-x86_64"), program.parent, program, unpacked=unpacked
     )
     start = ("-m", str(DEMO), *words)
-    return Plan(target, archive, cached, start, loaded(target, words))
+    with Bundles() as bundles:
+        target = target_of(DEMO, bundles)
+        return Plan(target, archive, cached, start, loaded(target, words, bundles))
 
 
 def machine(root: Path, ram: int) -> Machine:

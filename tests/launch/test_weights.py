@@ -11,10 +11,20 @@ from helpers.stand_ins import write_gguf
 
 import runtime
 from runtime.errors import InputError
-from runtime.launch.models import loaded
-from runtime.launch.parts import Parted, parted
-from runtime.launch.target import target_of
+from runtime.launch.models import Loaded, loaded
+from runtime.launch.parts import Bundles, Parted, parted
+from runtime.launch.target import Target, target_of
 from runtime.weights import in_files
+
+
+def found(path: Path) -> Target:
+    with Bundles() as bundles:
+        return target_of(path, bundles)
+
+
+def read(target: Target, words: list[str], engine: Path) -> Loaded:
+    with Bundles() as bundles:
+        return loaded(target, words, bundles, engine)
 
 
 @pytest.fixture
@@ -41,25 +51,25 @@ def test_weights_beside_a_bundle_for_another_system(tmp_path: Path) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(".args" if path != other else "x", "--host 0.0.0.0 -mm a")
     weights = write_gguf(tmp_path / "m.gguf")
-    target = target_of(tmp_path / "m.exe")
+    target = found(tmp_path / "m.exe")
     assert target.weights == weights
-    assert loaded(target, ["-mm", "b"], other).flags.mmproj == "b"
-    assert loaded(target, [], target.path).flags.mmproj == "a"
+    assert read(target, ["-mm", "b"], other).flags.mmproj == "b"
+    assert read(target, [], target.path).flags.mmproj == "a"
     data = weights.read_bytes()
     weights.unlink()
     with zipfile.ZipFile(tmp_path / "m.llamafile", "w") as archive:
         archive.writestr("m.gguf", data)
         archive.writestr(".args", "--host 0.0.0.0")
-    target = target_of(tmp_path / "m.exe")
+    target = found(tmp_path / "m.exe")
     for engine in (other, target.path):
         with pytest.raises(InputError, match=r"m\.llamafile: its arguments have --host"):
-            loaded(target, [], engine)
-        loaded(target, ["--trust-args"], engine)
+            read(target, [], engine)
+        read(target, ["--trust-args"], engine)
 
 
 def test_the_first_shard_is_to_be_named(shards: list[Path]) -> None:
     with pytest.raises(InputError, match="shard 2 of 3"):
-        target_of(shards[1])
+        found(shards[1])
     shards[2].unlink()
     with pytest.raises(InputError, match=r"00003-of-00003.gguf is missing"):
         in_files(shards[0])

@@ -1,15 +1,43 @@
-"""Builds the driver that makes native/bundle usable from Python."""
+"""Builds the programs that make native/bundle, and files of native/engine, usable from Python."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from packer.engine import native, toolchain
+
+Compiled = Callable[..., Path]
+"""Compiles a C++ file of this folder with files of native/engine."""
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+    found = shutil.which("g++")  # zig would first compile a C++ library
+    compiler = [found] if found else [toolchain._zig(), "c++"]
+    engine = native.directory() / "engine"
+
+    def compile(own: str, *others: str) -> Path:
+        built = tmp_path_factory.mktemp("compiled") / "try"
+        sources = [Path(__file__).with_name(own), *(engine / other for other in others)]
+        command = [
+            *compiler,
+            "-std=c++17",
+            "-Wall",
+            "-Wextra",
+            f"-I{engine}",
+            f"-I{engine / 'os'}",
+            *sources,
+        ]
+        subprocess.run([*command, "-o", built], check=True)
+        return built
+
+    return compile
 
 
 @pytest.fixture(scope="session")

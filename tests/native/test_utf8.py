@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import unicodedata
 from pathlib import Path
@@ -11,19 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packer.engine import native, toolchain
+from tests.native.conftest import Compiled
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    built = tmp_path_factory.mktemp("utf8") / "try"
-    folder = native.directory() / "engine" / "os"
-    sources = [Path(__file__).with_name("utf8_try.cpp"), folder / "utf8.cpp"]
-    found = shutil.which("g++")  # zig would first compile a C++ library
-    compiler = [found] if found else [toolchain._zig(), "c++"]
-    command = [*compiler, "-std=c++17", "-Wall", "-Wextra", f"-I{folder}", *sources]
-    subprocess.run([*command, "-o", built], check=True)
-    return built
+def program(compiled: Compiled) -> Path:
+    return compiled("utf8_try.cpp", "os/utf8.cpp")
 
 
 def shown(program: Path, data: bytes) -> bytes:
