@@ -9,7 +9,7 @@ from typing import Any
 from packer.foreign.args import dialect_of, ours
 from packer.foreign.inspected import runtime_facts
 from packer.models_preset import keys, served_as
-from runtime.args_file import Unexpanded, parse
+from runtime.args_file import parse
 from runtime.bundle import MODELS, TEMPLATE, Bundle
 from runtime.data_args import is_refused, refused_of
 from runtime.errors import InputError
@@ -102,7 +102,7 @@ def _words(bundle: Bundle) -> list[str] | None:
     if text and bundle.manifest is None:
         text = ours(text, dialect_of(bundle))
     try:
-        return parse(text, Unexpanded())
+        return parse(text)
     except InputError:
         return None
 

@@ -48,7 +48,7 @@ from packer.report import report
 from packer.templates.cards import stated_template
 from packer.templates.load import load
 from packer.templates.warnings import warn
-from runtime.args_file import Unexpanded, parse
+from runtime.args_file import parse
 from runtime.errors import InputError
 
 
@@ -93,7 +93,7 @@ def _make(
             check_bundle_name(request.name)
         folders = {} if runtime else _engines(request)
         own = own_words(request.args, request.args_file)
-        check_options(parse(own, Unexpanded()), folders)
+        check_options(parse(own), folders)
         workshop = stack.enter_context(_workshop(request, place))
         template = _template(request.chat_template)
         weights = chosen_weights(request, own_template=template is not None, workshop=workshop)

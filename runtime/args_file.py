@@ -19,19 +19,22 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-][A-Za-z0-9_@%+=:,./#-]*", re.ASCII)
 
 
-class Unexpanded(dict[str, str]):
+class _Unexpanded(dict[str, str]):
     """An environment in which every variable stands for its own name, whatever is set here."""
 
     def get(self, key: str, default: object = None) -> str:
         return f"${key}"
 
 
-def parse(text: str, environment: Mapping[str, str]) -> list[str]:
+_UNEXPANDED = _Unexpanded()
+
+
+def parse(text: str, environment: Mapping[str, str] = _UNEXPANDED) -> list[str]:
     """Split `text` into words.
 
     Args:
         text: the contents of a `.args` file.
-        environment: what `$NAME` stands for; an unset name is empty.
+        environment: what `$NAME` stands for; an unset name is empty. By default it stays `$NAME`.
 
     Raises:
         InputError: a quote is not closed.
@@ -39,7 +42,9 @@ def parse(text: str, environment: Mapping[str, str]) -> list[str]:
     return [word for word, _ in words_and_ends(text, environment)]
 
 
-def words_and_ends(text: str, environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+def words_and_ends(
+    text: str, environment: Mapping[str, str] = _UNEXPANDED
+) -> Iterator[tuple[str, int]]:
     """The words of `text` as `parse` gives them, each with the position after it.
 
     Raises:

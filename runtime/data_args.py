@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from runtime.args_file import USER_WORDS, Unexpanded, parse
+from runtime.args_file import USER_WORDS, parse
 from runtime.bundle import Bundle
 from runtime.errors import InputError
 from runtime.judged_options import JUDGED_OPTIONS
@@ -28,7 +28,7 @@ def refused(words: Sequence[str], members: Collection[str]) -> list[str]:
 def refused_of(bundle: Bundle) -> list[str]:
     """The same of a bundle's `.args`, as our engine reads it whatever program is in front."""
     try:
-        return refused(parse(bundle.args, Unexpanded()), bundle.members)
+        return refused(parse(bundle.args), bundle.members)
     except InputError:
         return []  # as no engine can read it
 
@@ -39,7 +39,7 @@ def checked(bundle: Bundle) -> list[str]:
     Raises:
         InputError: the bundle may not decide something that they say.
     """
-    words = parse(bundle.args, Unexpanded())
+    words = parse(bundle.args)
     if found := refused(words, bundle.members):
         raise InputError(
             f"{bundle.path}: its arguments have {', '.join(found)}, which a file of weights may "

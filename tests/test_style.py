@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from repository import REPOSITORY
+from helpers.repository import REPOSITORY
 
 BANNED = re.compile(
     r"(?<!there )\b(?:is|are|was|were) no (?!longer)|\bmend(?:s|ed)?\b|\bbesides\b"

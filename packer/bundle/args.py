@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from packer.engine.targets import for_this_machine
 from packer.models_preset import ModelSection, lora_option
-from runtime.args_file import USER_WORDS, Unexpanded, merge, parse, quote, words_and_ends
+from runtime.args_file import USER_WORDS, merge, parse, quote, words_and_ends
 from runtime.bundle import MODELS, TEMPLATE
 from runtime.errors import InputError
 from runtime.weights import ZIP
@@ -52,6 +52,7 @@ _DRAFT_FLAGS = (DRAFT, "--model-draft")
 _DEFAULTS = {flag: rank for rank, flag in enumerate((CONTEXT, *SAMPLING.values()))}
 
 _AS_WRITTEN = re.compile(r"-\S*\n")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _OWN_LIMIT = 1 << 20  # bytes
 
 # Read after all options, and loads nothing: native/engine/main.cpp.
@@ -134,7 +135,7 @@ class Args:
         Raises:
             InputError: a quote is not closed.
         """
-        words = list(words_and_ends(text, Unexpanded()))
+        words = list(words_and_ends(text))
         options = [
             (Pair(flag, value), end)
             for (flag, _), (value, end) in zip(words[::2], words[1::2], strict=False)
@@ -228,16 +229,17 @@ def own_words(words: str | None, file: Path | None) -> str:
     """What `--args` or `--args-file` says.
 
     Raises:
-        InputError: the file has no text of arguments.
+        InputError: it is not a text of arguments.
     """
-    if words is not None or file is None:
-        return words or ""
-    if not file.is_file() or file.stat().st_size > _OWN_LIMIT:
-        raise InputError(f"{file} is not a file of arguments", "Give a text file of words.")
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"{file} is not UTF-8 text", "Give a text file of words.") from None
+    text, name = words or "", "`--args`"
+    if words is None and file is not None:
+        name = str(file)
+        if not file.is_file() or file.stat().st_size > _OWN_LIMIT:
+            raise InputError(f"{file} is not a file of arguments", "Give a text file of words.")
+        text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    if _NO_TEXT.search(text):
+        raise InputError(f"{name} is not UTF-8 text", "Give a text of words.")
+    return text
 
 
 def check_options(words: Sequence[str], engines: Mapping[str, Path]) -> None:

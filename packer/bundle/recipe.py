@@ -106,7 +106,7 @@ def of_bundle(bundle: Bundle) -> dict[str, Any] | None:
     if as_packed and isinstance(recipe, dict) and all(_fits(*item) for item in recipe.items()):
         return recipe
     try:
-        return None if MODELS in bundle.members else divided(bundle)
+        return None if MODELS in bundle.members or not bundle.weights else divided(bundle)
     except InputError:
         return None
 
@@ -117,13 +117,9 @@ def divided(bundle: Bundle) -> dict[str, Any]:
     Raises:
         InputError: it cannot be read.
     """
-    args = Args.parsed(bundle.args, bundle.members, outside=not bundle.weights)
-    return _stated(
-        {
-            "args": _own(args, {}),
-            **({} if MODELS in bundle.members else _of_one_model(args)),
-        }
-    )
+    args = Args.parsed(bundle.args, bundle.members)
+    of_model = {} if MODELS in bundle.members else _of_one_model(args)
+    return _stated({"args": _own(args, {}), **of_model})
 
 
 def _own(args: Args, recipe: Mapping[str, Any] | None = None) -> str:

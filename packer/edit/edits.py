@@ -23,7 +23,7 @@ from packer.inputs.collected import Inputs
 from packer.member_names import check_bundle_name, check_member_name
 from packer.sources import FileSource
 from packer.weights_file import FileWeights
-from runtime.args_file import Unexpanded, parse
+from runtime.args_file import parse
 from runtime.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle
 from runtime.errors import InputError
 from runtime.gguf_header import MAGIC, read_header_of
@@ -226,7 +226,7 @@ def _args(
         if dialect:
             args.defaults.clear()
         args.put_own(edits.args)
-        check_options(parse(edits.args, Unexpanded()), finished(bundle.engines))
+        check_options(parse(edits.args), finished(bundle.engines))
     replaced = set(added.names)
     args.drop_members([name for name in gone if name not in replaced and name != TEMPLATE])
     if edits.template is not None or edits.no_template:

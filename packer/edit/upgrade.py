@@ -23,7 +23,7 @@ from packer.front import APE
 from packer.gpu import pins, sources
 from packer.gpu.archive import packed_module
 from packer.gpu.chosen import NONE, chosen
-from runtime.args_file import Unexpanded, parse, quote
+from runtime.args_file import parse, quote
 from runtime.bundle import ARGS, GPU_SOURCES, Bundle
 from runtime.data_args import refused
 from runtime.errors import InputError
@@ -155,7 +155,7 @@ def _check_args(bundle: Bundle, args: str | None) -> None:
     Raises:
         InputError: there is such an argument.
     """
-    words = parse(bundle.args if args is None else args, Unexpanded())
+    words = parse(bundle.args if args is None else args)
     if found := refused(words, bundle.members):
         raise InputError(
             f"{bundle.path}: its arguments have {', '.join(found)}, which a file of weights may "

@@ -16,7 +16,7 @@ from packer.manifest import expected
 from packer.metadata.fields import NAMES
 from packer.metadata.model_metadata import stated_by
 from packer.recipes.fields import FIELDS
-from runtime.args_file import Unexpanded, parse
+from runtime.args_file import parse
 from runtime.bundle import (
     ARGS,
     BASE_CARD,
@@ -69,19 +69,16 @@ def recipe(path: Path) -> str:
 def _text(bundle: Bundle, manifest: Mapping[str, Any]) -> str:
     recorded = of_bundle(bundle)
     told = divided(bundle) if recorded is None else recorded
-    stated = _of_the_model(bundle, manifest) | dict(_told(bundle, told))
+    stated = _of_the_model(bundle, manifest) | _told(bundle, told)
     stated |= _of_the_runtime(bundle, manifest) | _tables(bundle, manifest, told)
     document = {key: value for key, value in stated.items() if value not in (None, "", [])}
-    readers = {field.key: field.read for field in FIELDS}
-    for key, value in document.items():
-        readers[key](value, Path())  # as `pack --recipe` will
     plain = tomli_w.dumps(document)
     # In its multi-line texts the library makes one newline of `\r\n`.
     toml = plain if "\\r" in plain else tomli_w.dumps(document, multiline_strings=True)
     left_out = _left_out(bundle, document)
     if recorded is None and MODELS in bundle.members:
         left_out.append(f"what {MODELS} says of the models")
-    own = refused(parse(told.get("args", ""), Unexpanded()), bundle.members)
+    own = refused(parse(told.get("args", "")), bundle.members)
     notes = [f"# not in this recipe: {name}\n" for name in left_out]
     notes += [f"# not about the model: {printable(one)}\n" for one in own]
     return "".join(notes) + toml
@@ -108,28 +105,31 @@ def _of_the_model(bundle: Bundle, manifest: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _told(bundle: Bundle, recipe: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What it was packed with, members of the bundle in place of sources."""
+def _told(bundle: Bundle, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What it was packed with, members of the bundle in place of sources; `pack` can read it."""
 
     def source(word: str) -> str:
         if member_in(word, bundle.members) is None:
             raise ValueError(f"{word} is not a member")
         return _source(bundle, word)
 
-    for key, value in recipe.items():
-        if key in ("mmproj", "draft"):
-            table = isinstance(value, dict)
-            yield key, {n: source(one) for n, one in value.items()} if table else source(value)
-        elif key == "lora":
-            yield (
-                key,
-                [
-                    source(one) if isinstance(one, str) else {**one, "file": source(one["file"])}
-                    for one in value
-                ],
-            )
-        elif key != "sampling":
-            yield key, value
+    found = dict(recipe)
+    for key in found.keys() & {"mmproj", "draft"}:
+        value = found[key]
+        table = isinstance(value, dict)
+        found[key] = {n: source(one) for n, one in value.items()} if table else source(value)
+    if "lora" in found:
+        found["lora"] = [
+            source(one) if isinstance(one, str) else {**one, "file": source(one["file"])}
+            for one in found["lora"]
+        ]
+    readers = {field.key: field.read for field in FIELDS}
+    for key, value in found.items():
+        try:
+            readers[key](value, Path())
+        except InputError as problem:
+            raise ValueError(problem.message) from None
+    return {key: value for key, value in found.items() if key != "sampling"}
 
 
 def _of_the_runtime(bundle: Bundle, manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from repository import REPOSITORY
+from helpers.repository import REPOSITORY
 
 from ci.targets import made
 from packer.engine.targets import for_this_machine

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repository import DEMO
+from helpers.repository import DEMO
 from sparse_models import MAKERS
 
 from packer.engine import cache

@@ -82,3 +82,11 @@ def test_a_draft_that_says_its_kind(gguf: Path, tmp_path: Path, llamapack: Comma
     output = tmp_path / "x.llamafile"
     assert llamapack("pack", gguf, "--draft", draft, "-o", output).returncode == 0
     assert words(output) == ["-m", "tiny.gguf", "-md", "mtp.gguf"]
+
+
+def test_arguments_that_are_no_text(
+    gguf: Path, tmp_path: Path, llamapack: CommandLine, refused: Refused
+) -> None:
+    (tmp_path / "words").write_bytes(b"-c 1\0")
+    for own in (("--args", "a\udcff"), ("--args-file", tmp_path / "words")):
+        assert "is not UTF-8 text" in refused(llamapack("pack", gguf, *own))
