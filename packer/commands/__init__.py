@@ -21,7 +21,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     # Names of modules here, in the order in which somebody needs them.
     "Make": ("pack", "edit", "upgrade", "convert", "quantize", "assimilate"),
     "Look": ("inspect", "ls", "cat", "extract", "verify", "template", "ape"),
-    "Run": ("run", "demo", "doctor"),
+    "Run": ("run", "demo", "doctor", "completion"),
     "Share": ("publish", "card", "split", "join", "fetch"),
     "Engines": ("engine",),
 }

@@ -1,0 +1,51 @@
+"""`llamapack completion`: prints a script that completes commands and options in a shell."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packer.commands import Subparsers
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def register(verbs: Subparsers) -> None:
+    parser = verbs.add_parser(
+        "completion",
+        help="print a script that completes commands and options in a shell",
+        description='For bash: `eval "$(llamapack completion bash)"`. docs/commands.md names the '
+        "files for zsh and fish.",
+    )
+    parser.add_argument("shell", choices=SHELLS, help="shell to print the script for")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from packer.commands import parser
+    from runtime.errors import InputError
+
+    try:
+        import shtab
+    except ImportError:
+        raise InputError(
+            "completion needs the Python package shtab, which is not installed",
+            "Run `pip install 'llamapack[completion]'`.",
+        ) from None
+    top = parser()
+    for action in _actions(top):
+        if action.nargs != 0 and not action.choices:
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+    print(shtab.complete(top, args.shell))
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """The options and arguments of a parser and of its sub-commands."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                yield from _actions(one)
+        else:
+            yield action
