@@ -11,9 +11,6 @@ from repository import REPOSITORY
 
 from packer.commands import VERBS
 from packer.commands.completion import SHELLS
-from runtime.errors import InputError
-
-pytest.importorskip("shtab")
 
 WORDS = """
 COMP_WORDS=(llamapack {words}) COMP_CWORD={at} COMP_LINE="llamapack {words}"
@@ -65,12 +62,3 @@ def test_bash_completes(words: str, at: int, found: list[str]) -> None:
         check=True,
     )
     assert done.stdout.split() == found
-
-
-def test_without_shtab(monkeypatch: pytest.MonkeyPatch) -> None:
-    from packer.commands import parser
-
-    monkeypatch.setitem(sys.modules, "shtab", None)
-    args = parser(["completion"]).parse_args(["completion", "bash"])
-    with pytest.raises(InputError, match="needs the Python package shtab"):
-        args.run(args)

@@ -24,16 +24,10 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.commands import parser
-    from runtime.errors import InputError
+    import shtab
 
-    try:
-        import shtab
-    except ImportError:
-        raise InputError(
-            "completion needs the Python package shtab, which is not installed",
-            "Run `pip install 'llamapack[completion]'`.",
-        ) from None
+    from packer.commands import parser
+
     top = parser()
     for action in _actions(top):
         if action.nargs != 0 and not action.choices:
