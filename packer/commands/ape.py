@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
-        "ape", help="explain an APE file and check it against the rules of APE"
+        "ape", help="explain an APE file and check it against the specification"
     )
     parser.add_argument(
         "file",
@@ -24,7 +24,9 @@ def register(verbs: Subparsers) -> None:
         metavar="FILE",
         help="bundle, llamafile, or another program made with Cosmopolitan",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, with the script's text")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, including the script's text"
+    )
     parser.set_defaults(run=run)
 
 

@@ -24,8 +24,8 @@ def register(verbs: Subparsers) -> None:
         "--target",
         required=True,
         metavar="T",
-        help="system and architecture, such as `linux-x86_64`; of files that llamapack did not "
-        "make, what their heads have: Linux, FreeBSD, macOS on x86-64, Windows",
+        help="system and architecture, such as `linux-x86_64`; files of other tools: Linux, "
+        "FreeBSD, macOS on x86-64, Windows, if their head supports it",
     )
     parser.add_argument(
         "-o", "--output", metavar="OUT|DIR", help="write a copy; default: change FILE itself"

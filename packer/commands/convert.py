@@ -20,7 +20,9 @@ def register(verbs: Subparsers) -> None:
         help="model or adapter as `transformers` or PEFT saves it; weights of bitsandbytes are "
         "dequantized",
     )
-    parser.add_argument("-o", "--output", metavar="FILE|DIR", help="default: NAME.gguf")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE|DIR", help="output file or folder; default: NAME.gguf"
+    )
     parser.add_argument(
         "--type",
         choices=TYPES,

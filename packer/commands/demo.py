@@ -21,8 +21,12 @@ def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "demo", help="pack the demo model and ask it a question; builds the engine first if needed"
     )
-    parser.add_argument("question", nargs="?", default=_QUESTION, help=f"default: {_QUESTION}")
-    parser.add_argument("-o", "--output", metavar="FILE|DIR", help="default: demo.llamafile")
+    parser.add_argument(
+        "question", nargs="?", default=_QUESTION, help=f"question to ask; default: {_QUESTION}"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE|DIR", help="output file or folder; default: demo.llamafile"
+    )
     parser.set_defaults(run=run)
 
 

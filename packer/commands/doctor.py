@@ -30,7 +30,7 @@ def register(verbs: Subparsers) -> None:
         action="store_true",
         help="examine graphics cards, drivers, modules and compilers instead",
     )
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 

@@ -48,7 +48,7 @@ def register(verbs: Subparsers) -> None:
         metavar="NAME|FILE|none",
         help="use this Jinja template; none: the model's own",
     )
-    parser.add_argument("--name", help="what the bundle calls itself")
+    parser.add_argument("--name", help="new name of the bundle")
     parser.add_argument("--force", action="store_true", help="replace members of the same name")
     parser.add_argument(
         "--copy", action="store_true", help="write a new file instead; works while FILE is in use"

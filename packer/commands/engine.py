@@ -26,19 +26,30 @@ def register(verbs: Subparsers) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
 
     act = actions.add_parser("build", help="build engines that are missing or out of date")
-    act.add_argument("targets", nargs="*", metavar="TARGET", help="default: those for this machine")
+    act.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="targets; default: the engines for this machine",
+    )
     act.add_argument("--all", action="store_true", help="build for every system and architecture")
     act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
     add_flags(act)
     act.set_defaults(run=_build)
 
     act = actions.add_parser("fetch", help="download released engines instead of building them")
-    act.add_argument("targets", nargs="*", metavar="TARGET", help="default: those for this machine")
-    act.add_argument("--all", action="store_true", help="all released engines")
+    act.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="targets; default: the engines for this machine",
+    )
+    act.add_argument("--all", action="store_true", help="download all released engines")
     act.add_argument(
         "--gpu",
         metavar="KINDS|none",
-        help="GPU modules, such as `vulkan,metal,cuda`; default: metal and vulkan where released",
+        help="GPU modules, such as `vulkan,metal,cuda`; default: released modules for metal and "
+        "vulkan",
     )
     act.add_argument(
         "--from",
@@ -63,7 +74,7 @@ def register(verbs: Subparsers) -> None:
     act.set_defaults(run=_add_gpu)
 
     act = actions.add_parser("list", help="show all targets and their engines")
-    act.add_argument("--json", action="store_true", help="as JSON")
+    act.add_argument("--json", action="store_true", help="print JSON")
     act.set_defaults(run=_list)
 
     act = actions.add_parser("path", help="print the folder of an engine")

@@ -18,7 +18,7 @@ def register(verbs: Subparsers) -> None:
         nargs="+",
         metavar="SOURCE",
         help="hf:ORG/REPO[:QUANT|/FILE][@REVISION], or https://…[#sha256=…]. HF_TOKEN, "
-        "HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HTTPS_PROXY are honoured",
+        "HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HTTPS_PROXY apply",
     )
     parser.add_argument(
         "-o",

@@ -21,7 +21,7 @@ def register(verbs: Subparsers) -> None:
         "file", type=Path, metavar="FILE", help="bundle, another llamafile, or GGUF"
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument(
         "--recipe",
         action="store_true",

@@ -28,7 +28,7 @@ def register(verbs: Subparsers) -> None:
         "-o",
         "--output",
         metavar="FILE|DIR",
-        help="output; default: NAME.llamafile in the folder of the parts",
+        help="output file or folder; default: NAME.llamafile in the folder of the parts",
     )
     parser.add_argument(
         "--in-place",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser("ls", help="list the members of a bundle")
     parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or any other ZIP file")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 

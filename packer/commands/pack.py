@@ -21,7 +21,7 @@ def register(verbs: Subparsers) -> None:
     # `packer/recipes/fields.py` has the defaults.
     parser = verbs.add_parser(
         "pack",
-        help="make one file that runs from GGUF weights",
+        help="make an executable bundle from GGUF weights",
         argument_default=argparse.SUPPRESS,
     )
     parser.set_defaults(run=run, refuse=parser.error)
@@ -150,7 +150,7 @@ def _add_targets(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--windows",
         choices=CHOICES,
-        help="the engines for Windows; " + "; ".join(f"{k}: {v}" for k, v in CHOICES.items()),
+        help="where engines for Windows go; " + "; ".join(f"{k}: {v}" for k, v in CHOICES.items()),
     )
     group.add_argument(
         "--runtime",
@@ -163,7 +163,9 @@ def _add_targets(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("-o", "--output", metavar="FILE|DIR", help="default: NAME.llamafile")
+    group.add_argument(
+        "-o", "--output", metavar="FILE|DIR", help="output file or folder; default: NAME.llamafile"
+    )
     parts = group.add_mutually_exclusive_group()
     parts.add_argument(
         "--split-size",

@@ -22,7 +22,9 @@ def register(verbs: Subparsers) -> None:
         metavar="TYPE",
         help=f"one of {', '.join(QUANTIZATIONS)}; upper or lower case",
     )
-    parser.add_argument("-o", "--output", metavar="FILE|DIR", help="default: NAME-TYPE.gguf")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE|DIR", help="output file or folder; default: NAME-TYPE.gguf"
+    )
     parser.add_argument(
         "--imatrix", type=Path, metavar="F", help="importance matrix, as llama-imatrix writes it"
     )

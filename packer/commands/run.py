@@ -20,7 +20,7 @@ _NO_PREFIX = "\0"  # so that argparse leaves every word alone: they are the engi
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser(
         "run",
-        help="start a bundle, its parts, a GGUF, hf:ORG/REPO or a folder of models",
+        help="start a bundle, its parts, a GGUF, a model of the Hub or a folder of models",
         prefix_chars=_NO_PREFIX,
         add_help=False,
     )

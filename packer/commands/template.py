@@ -27,7 +27,7 @@ def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser("template", help="show, check and render chat templates")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listed = actions.add_parser("list", help="list the included templates")
-    listed.add_argument("--json", action="store_true", help="as JSON")
+    listed.add_argument("--json", action="store_true", help="print JSON")
     listed.set_defaults(run=_list)
     show = actions.add_parser("show", help="print a template")
     check = actions.add_parser("check", help="check whether a template fits its model")
@@ -36,7 +36,7 @@ def register(verbs: Subparsers) -> None:
     )
     for action, run in ((show, _show), (check, _check), (render, _render)):
         action.add_argument("file", metavar="NAME|FILE", help=_SOURCE)
-        action.add_argument("--json", action="store_true", help="as JSON")
+        action.add_argument("--json", action="store_true", help="print JSON")
         action.set_defaults(run=run)
     render.add_argument(
         "--messages",
@@ -44,15 +44,20 @@ def register(verbs: Subparsers) -> None:
         metavar="M.json",
         help="messages as OpenAI's API takes them, or a whole request; `-` is stdin",
     )
-    render.add_argument("--tools", metavar="T.json", help="tools, likewise")
+    render.add_argument(
+        "--tools", metavar="T.json", help="tools as OpenAI's API takes them; `-` is stdin"
+    )
     render.add_argument(
         "--no-generation-prompt", action="store_true", help="leave out the beginning of the answer"
     )
     render.add_argument(
-        "--chat-template-kwargs", metavar="JSON", default="{}", help="more variables, as there"
+        "--chat-template-kwargs",
+        metavar="JSON",
+        default="{}",
+        help="variables for the template, as in a request's `chat_template_kwargs`",
     )
-    render.add_argument("--bos-token", metavar="TEXT", help="instead of the model's")
-    render.add_argument("--eos-token", metavar="TEXT", help="instead of the model's")
+    render.add_argument("--bos-token", metavar="TEXT", help="token to use instead of the model's")
+    render.add_argument("--eos-token", metavar="TEXT", help="token to use instead of the model's")
 
 
 def _list(args: argparse.Namespace) -> None:

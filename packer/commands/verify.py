@@ -26,7 +26,7 @@ def register(verbs: Subparsers) -> None:
         metavar="P",
         help="statement to compare with too (in-toto, SLSA v1): what FILE was built from",
     )
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 

@@ -25,8 +25,8 @@ Starts an engine for a model. TARGET is one of these:
   m.llamafile              a bundle, also if this system cannot start the file itself
   m.llamafile.cat0         its first part; joins the parts in place; asks first on a terminal
   m.gguf                   a model, or its first shard
-  hf:ORG/REPO[:QUANT]      a model of the Hub, fetched once; or https://HOST/m.gguf
-  m.exe                    engines for Windows, with m.llamafile or m.gguf beside it
+  hf:ORG/REPO[:QUANT]      a model of the Hub, downloaded once; or https://HOST/m.gguf
+  m.exe                    engines for Windows, with m.llamafile or m.gguf in its folder
   FOLDER                   all models in it, loaded as requests name them
 
   -c N                     context in tokens; 0: the trained size; default: {context} at most
