@@ -32,7 +32,7 @@ class Scene:
         self.folder.mkdir()
         (folder / "plain").mkdir()
         self.old = large_gguf(folder / "plain", 3 << 20, "m.gguf").read_bytes()
-        self.llamapack = _With(llamapack, first)
+        self.llamapack = llamapack.beginning(first)
         self.words = ["pack", "--consume", "-q", self.model, *words]
         plain = folder / "plain" / "m.llamafile"
         done = self.llamapack("pack", folder / "plain" / "m.gguf", "-o", plain, *words)
@@ -72,14 +72,3 @@ class Scene:
         assert left == ["m.gguf"], left
         assert not self.model.stat().st_mode & 0o111
         assert self.model.read_bytes() == self.old
-
-
-class _With(CommandLine):
-    """A command line that runs Python of the test's before anything else."""
-
-    def __init__(self, other: CommandLine, first: str) -> None:
-        vars(self).update(vars(other))
-        self._first = first
-
-    def command(self, *words: str | Path, first: str = "") -> list[str]:
-        return super().command(*words, first=self._first + first)

@@ -1,7 +1,8 @@
-"""Makers of small GGUF files and engines, and the command line as a process."""
+"""Makers of small GGUF files and engines, and the command line."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -9,9 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, quants
+
+from helpers import in_process
+from packer import cli, engines, front
 
 ENGINE_FILES = {
     "libggml-base.so": b"\x7fELF base " * 4000,
@@ -83,21 +88,27 @@ def write_web_ui(folder: Path) -> Path:
 
 # The command line in a process of its own, with engines and front from these tests: building real
 # ones takes minutes and is tested elsewhere.
-_PROGRAM = """
+_MAGIC = b"jartsr='\n'\n"
+_PROGRAM = f"""
 import sys
 from pathlib import Path
 from packer import cli, engines, front
 engine, web_ui = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
-engines.chosen = lambda targets: {"linux-x86_64": engine}
+engines.chosen = lambda targets: {{"linux-x86_64": engine}}
 engines.web_ui = lambda: web_ui
-head = b"jartsr='\\n'\\n".ljust(65536, b"\\0")
+head = {_MAGIC!r}.ljust(65536, b"\\0")
 front.polyglot = lambda targets: front.Front(head + b"stub".ljust(65536, b"\\0"))
 raise SystemExit(cli.main())
 """
 
+_HANDS_OVER = ("run", "demo")
+"""Commands that become another program."""
+
+_HEAD, _STUB = _MAGIC.ljust(65536, b"\0"), b"stub".ljust(65536, b"\0")
+
 
 class CommandLine:
-    """Runs `llamapack` with a stand-in engine."""
+    """Runs `llamapack` with a stand-in engine: in this process, or in one of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.engine = write_engine(folder / "engine")
@@ -106,19 +117,46 @@ class CommandLine:
             **{k: v for k, v in os.environ.items() if k != "SOURCE_DATE_EPOCH"},
             "LLAMAPACK_BUILD_CACHE": str(folder / "cache"),
         }
+        self._first = ""
+
+    def beginning(self, first: str) -> CommandLine:
+        """The same, with Python that every command runs before anything else."""
+        other = copy.copy(self)
+        other._first = first
+        return other
 
     def command(self, *words: str | Path, first: str = "") -> list[str]:
         """The process's words; `first` is Python that it runs before anything else."""
         return [
             sys.executable,
             "-c",
-            first + _PROGRAM,
+            self._first + first + _PROGRAM,
             str(self.engine),
             str(self.web_ui),
             *map(str, words),
         ]
 
     def __call__(
+        self, *words: str | Path, cwd: Path | None = None, first: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in this process if that makes no difference, as with `process` if it does.
+
+        Tests that kill, measure, or have a stdin use `command` or `process` themselves.
+        """
+        variables = {**self.environment, **environment}
+        if self._first or first or str(words[0]) in _HANDS_OVER or not in_process.can(variables):
+            return self.process(*words, cwd=cwd, first=first, **environment)
+        command = list(map(str, words))
+        with (
+            mock.patch.object(engines, "chosen", return_value={"linux-x86_64": self.engine}),
+            mock.patch.object(engines, "web_ui", return_value=self.web_ui),
+            mock.patch.object(front, "polyglot", return_value=front.Front(_HEAD + _STUB)),
+        ):
+            return in_process.run(
+                lambda: cli.main(command), command, cwd=cwd, environment=variables
+            )
+
+    def process(
         self, *words: str | Path, cwd: Path | None = None, first: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
