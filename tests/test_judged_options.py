@@ -9,7 +9,6 @@ from helpers.stand_ins import CommandLine
 from ci.options import made
 from packer.bundle.args import SAMPLING
 from packer.metadata import sampling
-from packer.papers import sampling
 from runtime.data_args import is_refused, refused
 from runtime.judged_options import JUDGED_OPTIONS
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
+from helpers.repository import REPOSITORY
+from helpers.running import ENGINES
 
 from packer.engine.targets import TARGETS
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def rows() -> dict[str, tuple[str, str]]:
     """Oldest system and status of each target."""
-    table = (ROOT / "docs" / "platforms.md").read_text().partition("## Targets")[2]
+    table = (REPOSITORY / "docs" / "platforms.md").read_text().partition("## Targets")[2]
     found = {}
     for line in table.splitlines():
         if line.startswith("| `"):
@@ -35,10 +34,8 @@ def test_the_oldest_system(rows: dict[str, tuple[str, str]], target: str) -> Non
 
 def test_what_was_run(rows: dict[str, tuple[str, str]]) -> None:
     """The engines of the bundle that the end-to-end tests start, and no others."""
-    text = (ROOT / "tests" / "e2e" / "conftest.py").read_text()
-    [engines] = re.findall(r"^ENGINES = \((.*)\)$", text, re.MULTILINE)
-    started = set(re.findall(r'"([^"]+)"', engines))
-    assert {name for name, (_, status) in rows.items() if status.startswith("run in CI")} == started
+    started = {name for name, (_, status) in rows.items() if status.startswith("run in CI")}
+    assert started == set(ENGINES)
     assert {status for name, (_, status) in rows.items() if name not in started} == {
         "structure checked"
     }

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 from helpers.repository import DEMO
-from helpers.running import pack
+from helpers.running import ENGINES, pack
 from wine import Wine
 
 from packer.engine import cache
-
-ENGINES = ("linux-x86_64", "linux-x86_64-static", "linux-aarch64-static", "windows-x86_64")
 
 
 @pytest.fixture(scope="session")

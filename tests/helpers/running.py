@@ -14,6 +14,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+ENGINES = ("linux-x86_64", "linux-x86_64-static", "linux-aarch64-static", "windows-x86_64")
+"""Those of the bundle that tests start: they run here, or in Wine and qemu."""
 QUESTION = "What is a llamafile?"
 CLI = ["--cli", "-p", QUESTION, "-n", "16", "--temp", "0"]
 

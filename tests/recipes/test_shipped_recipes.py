@@ -18,19 +18,9 @@ from runtime.download.settings import DEFAULT_ENDPOINT
 from runtime.download.words import HubWord, parsed
 from runtime.gguf_header import read_header_of
 
-FAMILIES = {
-    "gemma-2-2b-it", "gemma-2-9b-it", "gemma-2-27b-it", "gemma-3", "llama-3", "qwen3", "mistral",
-    "phi", "qwen2.5-vl", "embeddinggemma", "demo",
-}  # fmt: skip
-
 
 def recipe(name: str) -> argparse.Namespace:
     return completed(argparse.Namespace(recipe=name))
-
-
-def test_families() -> None:
-    for family in FAMILIES:
-        assert [name for name in names() if name.startswith(family)], family
 
 
 @pytest.mark.parametrize("name", names())
@@ -75,8 +65,6 @@ def test_gemma_2(size: str) -> None:
     assert args.ctx_size == 8192
     card = merged({}, args.card_field)
     assert card["base_model"] == f"google/gemma-2-{size}-it"
-    titles = [section["title"] for section in card["sections"]]
-    assert titles == ["About Quantization Formats", "License", "See Also"]
     line = warning(card, None, None, gated=False)
     assert line
     assert line.endswith("https://ai.google.dev/gemma/terms")
