@@ -17,7 +17,7 @@ from packer.gpu.archive import packed_module
 from packer.gpu.chosen import chosen
 from packer.gpu.sources import packed_sources, wanted
 from packer.output import output_file
-from packer.pack import Plan, pack
+from packer.pack import BundlePlan, pack
 from runtime.errors import InputError
 from runtime.launch.archives import FOLDER
 from runtime.launch.cache_folders import cache_folder
@@ -58,7 +58,7 @@ def of_built(machine: Machine) -> Path | None:
         return path
     note(f"packing the engine for {names[0]} that was built here")
     with ExitStack() as stack:
-        plan = Plan(
+        plan = BundlePlan(
             name="engines",
             front=Front(b""),
             engines=[stack.enter_context(packed_engine(*item)) for item in folders.items()],

@@ -15,7 +15,7 @@ STDOUT = "-"
 
 
 @dataclass(frozen=True)
-class Place:
+class OutputPlace:
     """Where an output goes; nowhere in particular if nothing was said."""
 
     path: Path | None = None
@@ -40,7 +40,7 @@ class Place:
 
 
 @contextmanager
-def output_place(word: str | None, *, is_folder: bool = False) -> Iterator[Place]:
+def output_place(word: str | None, *, is_folder: bool = False) -> Iterator[OutputPlace]:
     """Find out what `-o` says, and make its folder, which goes again if the body fails.
 
     Args:
@@ -52,7 +52,7 @@ def output_place(word: str | None, *, is_folder: bool = False) -> Iterator[Place
             no such folder and none can be made.
     """
     if word is None:
-        yield Place()
+        yield OutputPlace()
         return
     if not word or word == STDOUT:
         raise InputError(
@@ -60,7 +60,7 @@ def output_place(word: str | None, *, is_folder: bool = False) -> Iterator[Place
             "Name a file or a folder; for a file with the name `-`, write `./-`.",
         )
     path = Path(word)
-    place = Place(path, is_folder or path.is_dir() or word.endswith(("/", os.sep)))
+    place = OutputPlace(path, is_folder or path.is_dir() or word.endswith(("/", os.sep)))
     with _made(place.folder):
         yield place
 

@@ -27,7 +27,7 @@ _PER_MEMBER = 4096  # likewise, for each member
 
 
 @dataclass(frozen=True)
-class Plan:
+class BundlePlan:
     """Everything that goes into one bundle."""
 
     name: str
@@ -111,7 +111,7 @@ class Plan:
 
 
 def pack(
-    plan: Plan,
+    plan: BundlePlan,
     destination: Destination,
     advance: Advance,
     present: Mapping[str, Digest] = MappingProxyType({}),

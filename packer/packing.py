@@ -35,11 +35,11 @@ from packer.inputs.extra_files import extra_files
 from packer.inputs.small_files import small_file
 from packer.inputs.zipped import named_member
 from packer.member_names import check_bundle_name
-from packer.metadata.model_metadata import Papers, gathered
+from packer.metadata.model_metadata import ModelMetadata, read_metadata
 from packer.models_preset import preset
 from packer.output import output_file, terminable
-from packer.output_place import Place, output_place
-from packer.pack import Plan, pack
+from packer.output_place import OutputPlace, output_place
+from packer.pack import BundlePlan, pack
 from packer.parts.files import part_files
 from packer.plans import planned
 from packer.progress import progress
@@ -70,7 +70,7 @@ def make(stated: Mapping[str, Any]) -> list[Path]:
         )
 
 
-def _consumed(request: PackRequest, place: Place) -> list[Path]:
+def _consumed(request: PackRequest, place: OutputPlace) -> list[Path]:
     if request.quant:
         raise InputError(
             "`--quant` writes another file, but `--consume` uses MODEL itself",
@@ -82,11 +82,11 @@ def _consumed(request: PackRequest, place: Place) -> list[Path]:
     if finished(weights.path, output):
         return [output]
     with consumable(weights.path) as model:
-        return _make(request, Place(output), model, None)
+        return _make(request, OutputPlace(output), model, None)
 
 
 def _make(
-    request: PackRequest, place: Place, consumed: Held | None, runtime: Runtime | None
+    request: PackRequest, place: OutputPlace, consumed: Held | None, runtime: Runtime | None
 ) -> list[Path]:
     with ExitStack() as stack:
         if request.name is not None:
@@ -97,12 +97,12 @@ def _make(
         workshop = stack.enter_context(_workshop(request, place))
         template = _template(request.chat_template)
         weights = chosen_weights(request, own_template=template is not None, workshop=workshop)
-        papers = gathered(request, weights)
-        template = _settled(template, weights, papers, quiet=request.quiet)
+        metadata = read_metadata(request, weights)
+        template = _settled(template, weights, metadata, quiet=request.quiet)
         for section in weights.several:
             check_options(section.args, folders)
         plan = _plan(
-            stack, request, weights, papers,
+            stack, request, weights, metadata,
             own=own, template=template, folders=folders, runtime=runtime,
         )  # fmt: skip
         output = place.file(Path(f"{weights.stem}{ENDINGS[request.format]}"))
@@ -121,15 +121,15 @@ def _make(
 
 
 def _settled(
-    template: bytes | None, weights: ChosenWeights, papers: Papers, *, quiet: bool
+    template: bytes | None, weights: ChosenWeights, metadata: ModelMetadata, *, quiet: bool
 ) -> bytes | None:
     """The bundle's own template, if any: the requested one, or that of the model's card."""
     inputs = weights.inputs
-    if template is None and (template := stated_template(papers.card, inputs)):
+    if template is None and (template := stated_template(metadata.card, inputs)):
         inputs.use_own_template()
     if not quiet:
-        if papers.warning:
-            note(papers.warning)
+        if metadata.warning:
+            note(metadata.warning)
         warn(inputs, template)
     return template
 
@@ -138,21 +138,21 @@ def _plan(
     stack: ExitStack,
     request: PackRequest,
     weights: ChosenWeights,
-    papers: Papers,
+    metadata: ModelMetadata,
     *,
     own: str,
     template: bytes | None,
     folders: Mapping[str, Path],
     runtime: Runtime | None,
-) -> Plan:
+) -> BundlePlan:
     started = Args.of(
         weights.first,
         several=bool(weights.several),
         template=template is not None,
-        defaults=papers.options,
+        defaults=metadata.options,
     )
     started.put_own(own)
-    return Plan(
+    return BundlePlan(
         name=request.name or weights.stem,
         front=Front(b""),
         engines=[
@@ -168,12 +168,12 @@ def _plan(
         chat_template=template,
         args=rewritten(started.text, runtime.dialect) if runtime else started.text,
         recipe=recorded(
-            started, weights.several, context=request.ctx_size, sampling=papers.sampling
+            started, weights.several, context=request.ctx_size, sampling=metadata.sampling
         ),
         epoch=source_date_epoch(),
         models_preset=preset(weights.several) if weights.several else None,
-        files={**papers.members, **extra_files(request.add)},
-        card=papers.card,
+        files={**metadata.members, **extra_files(request.add)},
+        card=metadata.card,
         runtime=runtime,
     )
 
@@ -189,7 +189,7 @@ def _shared(
 def _write(
     stack: ExitStack,
     request: PackRequest,
-    plans: Mapping[Path, Plan],
+    plans: Mapping[Path, BundlePlan],
     *,
     work: int,
     inputs: Sequence[Path],
@@ -221,7 +221,7 @@ def _template(word: str | None) -> bytes | None:
 
 
 def _output(
-    stack: ExitStack, path: Path, plan: Plan, request: PackRequest, inputs: Sequence[Path]
+    stack: ExitStack, path: Path, plan: BundlePlan, request: PackRequest, inputs: Sequence[Path]
 ) -> tuple[Destination, list[Path]]:
     """Where to write one bundle, and a list that names its files once the stack is closed."""
     size = request.split_size
@@ -237,7 +237,7 @@ def _output(
 
 
 @contextmanager
-def _workshop(request: PackRequest, place: Place) -> Iterator[Workshop]:
+def _workshop(request: PackRequest, place: OutputPlace) -> Iterator[Workshop]:
     """Where models are converted and quantized: where the bundle will be."""
     quantization = parse_quantization(request.quant) if request.quant else None
     if request.imatrix and not quantization:

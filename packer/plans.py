@@ -8,7 +8,7 @@ from pathlib import Path
 
 from packer import front, windows_exe
 from packer.front import APE, EXE
-from packer.pack import Plan
+from packer.pack import BundlePlan
 from runtime.errors import InputError
 
 _MORE_TARGETS = (
@@ -19,8 +19,8 @@ _MORE_TARGETS = (
 
 
 def planned(
-    whole: Plan, folders: Mapping[str, Path], output: Path, *, kind: str, windows: str | None
-) -> dict[Path, Plan]:
+    whole: BundlePlan, folders: Mapping[str, Path], output: Path, *, kind: str, windows: str | None
+) -> dict[Path, BundlePlan]:
     """Complete a plan with the bytes before the archive, and divide it if needed.
 
     Args:
@@ -60,7 +60,7 @@ def planned(
     return plans
 
 
-def _native(whole: Plan, folders: Mapping[str, Path], kind: str) -> Plan:
+def _native(whole: BundlePlan, folders: Mapping[str, Path], kind: str) -> BundlePlan:
     first = front.native(kind, folders)
     plan = replace(whole, front=first, engines=() if first.is_engine else whole.engines)
     if kind == EXE and plan.size_limit >= windows_exe.LIMIT:
@@ -72,7 +72,7 @@ def _native(whole: Plan, folders: Mapping[str, Path], kind: str) -> Plan:
     return plan
 
 
-def _with_engines(whole: Plan, targets: Iterable[str]) -> Plan:
+def _with_engines(whole: BundlePlan, targets: Iterable[str]) -> BundlePlan:
     wanted = set(targets)
     return replace(
         whole,

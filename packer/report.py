@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from packer.console import note
-from packer.pack import Plan
+from packer.pack import BundlePlan
 from packer.windows_exe import LIMIT, is_windows
 from runtime.targets import SYSTEMS
 
 
-def report(plans: Mapping[Path, Plan], written: Mapping[Path, list[Path]]) -> None:
+def report(plans: Mapping[Path, BundlePlan], written: Mapping[Path, list[Path]]) -> None:
     """Print notes.
 
     Args:
@@ -41,7 +41,7 @@ def report(plans: Mapping[Path, Plan], written: Mapping[Path, list[Path]]) -> No
             )
 
 
-def _report_runtime(plan: Plan, path: Path) -> None:
+def _report_runtime(plan: BundlePlan, path: Path) -> None:
     if plan.runtime and plan.runtime.kind.for_windows and path.stat().st_size >= LIMIT:
         note(
             "Windows starts no file of 4 GiB or more; there, start the program of --runtime with "
@@ -49,7 +49,7 @@ def _report_runtime(plan: Plan, path: Path) -> None:
         )
 
 
-def _report_shells(plan: Plan) -> None:
+def _report_shells(plan: BundlePlan) -> None:
     if plan.front.program or not any(map(is_windows, plan.targets)):
         return
     systems = {name.split("-")[0] for name in plan.targets}
@@ -61,7 +61,7 @@ def _report_shells(plan: Plan) -> None:
             )
 
 
-def _report_gpu(plan: Plan) -> None:
+def _report_gpu(plan: BundlePlan) -> None:
     for one in plan.gpu_modules:
         size = one.packed.compressed_size / 1e6
         note(f"with {one.module.title} ({size:,.1f} MB), which needs {one.module.needs}")

@@ -16,7 +16,7 @@ def is_weights(member: Member) -> bool:
     return member.name.endswith(".gguf") and member.method == STORED and not member.encrypted
 
 
-class Weights(Protocol):
+class WeightsSource(Protocol):
     """One GGUF that can go into a bundle."""
 
     @property
@@ -44,10 +44,10 @@ class Weights(Protocol):
             InputError: they cannot be read.
         """
 
-    def beside(self, name: str) -> Weights | None:
+    def beside(self, name: str) -> WeightsSource | None:
         """The file of that name in the same folder; None if there is none."""
 
-    def same(self, other: Weights) -> bool:
+    def same(self, other: WeightsSource) -> bool:
         """Whether both are one file."""
 
 
@@ -70,11 +70,11 @@ class FileWeights:
     def source(self) -> Source:
         return FileSource.of(self.path)
 
-    def beside(self, name: str) -> Weights | None:
+    def beside(self, name: str) -> WeightsSource | None:
         path = self.path.with_name(name)
         return FileWeights(path) if path.exists() else None
 
-    def same(self, other: Weights) -> bool:
+    def same(self, other: WeightsSource) -> bool:
         return (
             isinstance(other, FileWeights)
             and self.path.exists()

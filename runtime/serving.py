@@ -15,12 +15,12 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from runtime.errors import InputError
+from runtime.launch.archives import Tools
 from runtime.launch.keeper import Kept
 from runtime.launch.memory import memory
 from runtime.launch.parts import Parted, parted
 from runtime.launch.plan import Plan, planned
 from runtime.launch.start import unpacked
-from runtime.launch.tools import Tools
 from runtime.machine.machine import Machine
 
 _HOST = "127.0.0.1"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,14 @@ def test_the_drawn_layers_are_those_of_the_contract(package: str) -> None:
     places = [next((at for at, row in enumerate(layers) if names <= row), -1) for names in drawn]
     assert -1 not in places, [names for names, at in zip(drawn, places, strict=True) if at < 0]
     assert places == sorted(set(places))
+
+
+def test_no_class_name_is_used_twice() -> None:
+    """So that a search for one gives one definition."""
+    places = defaultdict(list)
+    for package in ("packer", "runtime"):
+        for path in sorted((REPOSITORY / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    places[node.name].append(f"{path.relative_to(REPOSITORY)}:{node.lineno}")
+    assert {name: lines for name, lines in places.items() if len(lines) > 1} == {}

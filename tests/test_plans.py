@@ -13,7 +13,7 @@ from helpers.stand_ins import write_engine
 from packer import front, windows_exe
 from packer.archives.engine import packed_engine
 from packer.front import APE, EXE, Front
-from packer.pack import Plan
+from packer.pack import BundlePlan
 from packer.plans import planned
 from packer.report import report
 from packer.sources import BytesSource
@@ -54,10 +54,10 @@ class PlanFor:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
 
-    def __call__(self, *targets: str) -> tuple[Plan, dict[str, Path]]:
+    def __call__(self, *targets: str) -> tuple[BundlePlan, dict[str, Path]]:
         folders = {target: write_engine(self._folder / target) for target in targets}
         engines = [self._stack.enter_context(packed_engine(*one)) for one in folders.items()]
-        plan = Plan(
+        plan = BundlePlan(
             name="m", front=Front(b""), engines=engines, gpu_modules=(), shared=(),
             weights={}, models=(), chat_template=None, args="", epoch=0,
         )  # fmt: skip

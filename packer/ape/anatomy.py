@@ -52,7 +52,7 @@ class Anatomy:
     """Those whose headers are printed."""
     image: pe.Image | None
     image_at: int
-    segments: list[macho.Segment] | None
+    segments: list[macho.MachoSegment] | None
     """Of the Mach-O header that the script copies over the file's start; None: there is none."""
     embedded: list[Embedded]
     directory: Directory | None
@@ -146,7 +146,9 @@ class _Reader:
             return Embedded(extract, f"{_content(inner)}, compressed by gzip", native_target(inner))
         return Embedded(extract, _content(head), native_target(head))
 
-    def _mac(self, embedded: list[Embedded]) -> tuple[list[macho.Segment] | None, list[Broken]]:
+    def _mac(
+        self, embedded: list[Embedded]
+    ) -> tuple[list[macho.MachoSegment] | None, list[Broken]]:
         extract = next((one.extract for one in embedded if one.extract.over_start), None)
         if extract is None:
             return None, []

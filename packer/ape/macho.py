@@ -27,7 +27,7 @@ _RIGHTS = ((1, "R"), (2, "W"), (4, "X"))
 
 
 @dataclass(frozen=True)
-class Segment:
+class MachoSegment:
     """A part of the file that is mapped; bytes."""
 
     name: str
@@ -39,7 +39,7 @@ class Segment:
     """Such as `R-X`, at the start."""
 
 
-def segments(data: bytes) -> list[Segment]:
+def segments(data: bytes) -> list[MachoSegment]:
     """The segments of a Mach-O program.
 
     Args:
@@ -58,7 +58,7 @@ def segments(data: bytes) -> list[Segment]:
     return list(_segments(data[_HEADER.size : _HEADER.size + size], count))
 
 
-def _segments(commands: bytes, count: int) -> Iterator[Segment]:
+def _segments(commands: bytes, count: int) -> Iterator[MachoSegment]:
     at = 0
     for _ in range(count):
         if at + _COMMAND.size > len(commands):
@@ -71,7 +71,7 @@ def _segments(commands: bytes, count: int) -> Iterator[Segment]:
                 raise ValueError(f"a segment of {size} bytes")
             fields = _SEGMENT.unpack_from(commands, at)
             _, _, name, vaddr, memsz, offset, filesz, _, rights, _, _ = fields
-            yield Segment(
+            yield MachoSegment(
                 name.rstrip(b"\0").decode("ascii", "backslashreplace"),
                 offset,
                 filesz,
@@ -82,7 +82,7 @@ def _segments(commands: bytes, count: int) -> Iterator[Segment]:
         at += size
 
 
-def check(found: list[Segment], place: int, file_size: int) -> Iterator[Broken]:
+def check(found: list[MachoSegment], place: int, file_size: int) -> Iterator[Broken]:
     """The rules that a header with these segments breaks.
 
     Args:

@@ -48,7 +48,7 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.metadata.make import made
+    from packer.metadata.render import made
     from packer.output import output_file
     from packer.output_checks import check_path
     from packer.output_place import STDOUT, output_place

@@ -127,10 +127,12 @@ def _build(args: argparse.Namespace) -> None:
 
 
 def _build_cosmo(args: argparse.Namespace) -> None:
-    from packer.cosmo.build import Request
+    from packer.cosmo.build import CosmoRequest
     from packer.cosmo.build import build as build_runtime
 
-    request = Request(args.source, args.program or "", tuple(args.definitions or ()), args.cosmocc)
+    request = CosmoRequest(
+        args.source, args.program or "", tuple(args.definitions or ()), args.cosmocc
+    )
     print(f"{cosmo.KIND} {build_runtime(request, args.jobs)}", flush=True)
 
 

@@ -112,7 +112,7 @@ def _card(
     sums: Mapping[str, str],
 ) -> bytes:
     """The contents of README.md: the user's own file, or what `llamapack card` makes."""
-    from packer.metadata.make import made
+    from packer.metadata.render import made
 
     if args.card is None:
         return made(files, bundle, sums, repo=word, folder=args.template).encode()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.launch.tools import Tools
+from runtime.launch.archives import Tools
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers

@@ -30,7 +30,7 @@ from packer.edit.opened import Held
 from packer.edit.undo import Change, Undo, take_back
 from packer.output import OutputFile, create, make_executable, publish, sync_folder
 from packer.output_checks import check_path, check_space, exists_already
-from packer.pack import Plan, pack
+from packer.pack import BundlePlan, pack
 from packer.progress import Advance
 from packer.temporary_files import refuse_folder, temporary_files
 from runtime.errors import InputError
@@ -39,7 +39,7 @@ from runtime.unfinished import undo_path
 
 def consume(
     model: Held,
-    plans: Mapping[Path, Plan],
+    plans: Mapping[Path, BundlePlan],
     *,
     force: bool,
     part_size: int | None,
@@ -101,7 +101,7 @@ def consume(
     undo.discard()
 
 
-def _length_of_head(plan: Plan, name: str) -> int:
+def _length_of_head(plan: BundlePlan, name: str) -> int:
     """Bytes in front of the data of the first weights."""
     archive = plan.head.write(Nowhere(), plan.epoch)
     content = Digest(plan.weights[name].size, 0, "")
@@ -130,7 +130,7 @@ def _insert(model: Held, move: Move) -> None:
 
 
 @contextmanager
-def _made_beside(path: Path, plan: Plan, *, force: bool) -> Iterator[Callable[[], None]]:
+def _made_beside(path: Path, plan: BundlePlan, *, force: bool) -> Iterator[Callable[[], None]]:
     """Make another file of the packing; what is yielded gives it its name.
 
     A file that is there already may stay if it has the same bytes. On any exception the new one is

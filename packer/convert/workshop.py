@@ -20,8 +20,8 @@ from packer.convert.quantizer import (
     size_limit,
 )
 from packer.output_checks import check_path, check_space
-from packer.output_place import Place
-from packer.weights_file import FileWeights, Weights
+from packer.output_place import OutputPlace
+from packer.weights_file import FileWeights, WeightsSource
 from runtime.errors import InputError
 from runtime.gguf_header import read_header_of
 from runtime.model_facts import model_facts
@@ -35,7 +35,7 @@ class Workshop:
 
     def __init__(
         self,
-        place: Place,
+        place: OutputPlace,
         quantization: str | None = None,
         *,
         imatrix: Path | None = None,
@@ -95,7 +95,7 @@ class Workshop:
         whole.unlink()
         return made
 
-    def quantized(self, weights: Weights) -> Weights:
+    def quantized(self, weights: WeightsSource) -> WeightsSource:
         """The quantized copy of a model in GGUF, if one was asked for and it is none yet.
 
         Raises:

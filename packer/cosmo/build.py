@@ -18,7 +18,7 @@ from packer.ape.anatomy import take_apart
 from packer.console import note
 from packer.cosmo import cache, sources, steps, tools
 from packer.cosmo.start import start_command
-from packer.cosmo.tools import ARCHS, Tools
+from packer.cosmo.tools import ARCHS, CosmoTools
 from packer.engine import environment, layout, logged, native, ninja, sums, toolchain
 from packer.engine.lock import locked
 from packer.epoch import VARIABLE, ZIP_BEGINS
@@ -31,7 +31,7 @@ _LICENSES = Path("licenses", "runtime")
 
 
 @dataclass(frozen=True)
-class Request:
+class CosmoRequest:
     """What the user wants to have built."""
 
     source: Path
@@ -45,16 +45,16 @@ class Request:
 
 
 @dataclass(frozen=True)
-class _Work:
-    request: Request
-    tools: Tools
+class _CosmoWork:
+    request: CosmoRequest
+    tools: CosmoTools
     folder: Path
     """Holds `source/` and `native/` (what is compiled), and a build folder for each arch."""
     log: Path
     env: dict[str, str]
 
 
-def build(request: Request, jobs: int | None = None) -> Path:
+def build(request: CosmoRequest, jobs: int | None = None) -> Path:
     """The APE program made of what is in the source now; built if it is not in the cache.
 
     Args:
@@ -83,7 +83,7 @@ def build(request: Request, jobs: int | None = None) -> Path:
         return program
 
 
-def _key(request: Request, found: Tools, source: Path, ours: Path) -> str:
+def _key(request: CosmoRequest, found: CosmoTools, source: Path, ours: Path) -> str:
     parts = {
         "definitions": request.definitions,
         "ours": sources.our_digest(ours),
@@ -94,12 +94,12 @@ def _key(request: Request, found: Tools, source: Path, ours: Path) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _built(request: Request, found: Tools, folder: Path, jobs: int) -> Path:
+def _built(request: CosmoRequest, found: CosmoTools, folder: Path, jobs: int) -> Path:
     log = layout.log(cache.KIND)
     logged.start(log)
     # zipalign writes its one fixed date in local time.
     env = environment.clean() | {VARIABLE: str(ZIP_BEGINS), "TZ": "UTC"}
-    work = _Work(request, found, folder, log, env)
+    work = _CosmoWork(request, found, folder, log, env)
     source = sources.snapshot(request.source, folder)
     key = _key(request, found, source, folder / "native")
     note(f"building the runtime of {request.source} (log: {log})")
@@ -112,7 +112,7 @@ def _built(request: Request, found: Tools, folder: Path, jobs: int) -> Path:
     return _publish(work, ape, key)
 
 
-def _compile(work: _Work, arch: str, jobs: int) -> Path:
+def _compile(work: _CosmoWork, arch: str, jobs: int) -> Path:
     """The ELF program for one architecture."""
     out, paths, name = work.folder / arch, work.tools.paths, f"{cache.KIND} for {arch}"
     ours = {
@@ -142,12 +142,12 @@ def _compile(work: _Work, arch: str, jobs: int) -> Path:
     return out / "runtime"
 
 
-def _start(work: _Work, tool: str, words: list[str | Path], doing: str) -> None:
+def _start(work: _CosmoWork, tool: str, words: list[str | Path], doing: str) -> None:
     command = [*start_command(work.tools.paths[tool]), *words]
     steps.run(command, doing, work.log, tool=tool, env=work.env, cwd=work.folder)
 
 
-def _link(work: _Work, programs: list[Path], ape: Path) -> None:
+def _link(work: _CosmoWork, programs: list[Path], ape: Path) -> None:
     words: list[str | Path] = []
     for loader in tools.LOADERS:
         words += ["-l", work.tools.paths[loader]]
@@ -161,7 +161,7 @@ def _link(work: _Work, programs: list[Path], ape: Path) -> None:
     ape.chmod(0o755)
 
 
-def _add_licenses(work: _Work, source: Path, ape: Path) -> None:
+def _add_licenses(work: _CosmoWork, source: Path, ape: Path) -> None:
     names = license_files(path.name for path in source.iterdir() if path.is_file())
     if not names:
         return
@@ -172,7 +172,7 @@ def _add_licenses(work: _Work, source: Path, ape: Path) -> None:
     _start(work, "zipalign", words, "adding the runtime's licence")
 
 
-def _check(work: _Work, ape: Path, arch: str, flag: str) -> None:
+def _check(work: _CosmoWork, ape: Path, arch: str, flag: str) -> None:
     """Let assimilate make the native program of one architecture out of a copy."""
     copy = work.folder / f"{arch}.elf"
     shutil.copyfile(ape, copy)
@@ -186,7 +186,7 @@ def _check(work: _Work, ape: Path, arch: str, flag: str) -> None:
     copy.unlink()
 
 
-def _publish(work: _Work, ape: Path, key: str) -> Path:
+def _publish(work: _CosmoWork, ape: Path, key: str) -> Path:
     """Move the program into the cache, with its sum and facts, in one step."""
     listing = sums.listing([ape])
     place = cache.folder(key)

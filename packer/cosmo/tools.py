@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packer.cosmo import versions
-from packer.cosmo.versions import Rule
+from packer.cosmo.versions import VersionRule
 from runtime.errors import InputError
 
 ARCHS = ("x86_64", "aarch64")
@@ -22,7 +22,7 @@ _COMPILERS = (
     "cosmoc++",
     *(f"{arch}-unknown-cosmo-{kind}" for arch in ARCHS for kind in ("cc", "c++")),
 )
-_PROGRAMS: dict[str, Rule] = {
+_PROGRAMS: dict[str, VersionRule] = {
     **dict.fromkeys(_COMPILERS, versions.COMPILER),
     **{f"{arch}-unknown-cosmo-ar": versions.ARCHIVER for arch in ARCHS},
     "apelink": versions.APELINK,
@@ -45,7 +45,7 @@ _GET_ZIPALIGN = (
 
 
 @dataclass(frozen=True)
-class Tools:
+class CosmoTools:
     """All of them, found and asked for their versions."""
 
     paths: Mapping[str, Path]
@@ -67,7 +67,7 @@ class Tools:
                 yield library
 
 
-def find(cosmocc: Path | None) -> Tools:
+def find(cosmocc: Path | None) -> CosmoTools:
     """The tools in `bin` of the folder `cosmocc`, else of `$COSMOCC`, else in PATH.
 
     Raises:
@@ -85,7 +85,7 @@ def find(cosmocc: Path | None) -> Tools:
                 f"{paths[name]} has GCC {said[name]}, but {paths['cosmocc']} has {said['cosmocc']}",
                 "Take all tools from one release of cosmocc.",
             )
-    return Tools(paths, said)
+    return CosmoTools(paths, said)
 
 
 def _places(cosmocc: Path | None) -> Iterator[Path]:

@@ -21,7 +21,7 @@ _PATIENCE = 60  # seconds
 
 
 @dataclass(frozen=True)
-class Rule:
+class VersionRule:
     """How a tool is asked, and what it must answer."""
 
     words: tuple[str, ...]
@@ -32,17 +32,17 @@ class Rule:
     """With which it ends."""
 
 
-COMPILER = Rule(("--version",), re.compile(r"\(GCC\) (\d[\d.]*)"), (14, 1))
+COMPILER = VersionRule(("--version",), re.compile(r"\(GCC\) (\d[\d.]*)"), (14, 1))
 """cosmocc's releases have had this GCC since 2024; those before have 11.2."""
-ARCHIVER = Rule(("--version",), re.compile(r"^GNU ar\b.* (\d[\d.]*)", re.MULTILINE))
-APELINK = Rule(("-v",), re.compile(r"\bapelink v(\d[\d.]*)"))
-ASSIMILATE = Rule(("-v",), re.compile(r"\bassimilate v(\d[\d.]*)"), (1, 6))
+ARCHIVER = VersionRule(("--version",), re.compile(r"^GNU ar\b.* (\d[\d.]*)", re.MULTILINE))
+APELINK = VersionRule(("-v",), re.compile(r"\bapelink v(\d[\d.]*)"))
+ASSIMILATE = VersionRule(("-v",), re.compile(r"\bassimilate v(\d[\d.]*)"), (1, 6))
 """The first that takes `-e`, `-x` and `-a` as its manual says them now."""
-ZIPALIGN = Rule((), re.compile(r"missing output argument()"), status=1)
+ZIPALIGN = VersionRule((), re.compile(r"missing output argument()"), status=1)
 """It has no version and no help of its own; Android's tool of this name answers otherwise."""
 
 
-def version(tool: Path, rule: Rule, tip: str) -> str:
+def version(tool: Path, rule: VersionRule, tip: str) -> str:
     """What the tool says its version is.
 
     Args:

@@ -10,13 +10,13 @@ from typing import Any
 
 from packer.engine import description, layout, native, pins
 from packer.engine.targets import TARGETS
-from runtime.bundle import Engine as BundledEngine
+from runtime.bundle import Engine
 
 FACTS = "engine.json"
 
 
 @dataclass(frozen=True)
-class Engine:
+class BuiltEngine:
     """A finished engine: its files, `SHA256SUMS` and `engine.json` are in `path`."""
 
     target: str
@@ -55,13 +55,13 @@ def built() -> dict[str, Path]:
     return {engine.target: engine.path for engine in engines() if engine.current}
 
 
-def finished(wanted: Iterable[BundledEngine]) -> dict[str, Path]:
+def finished(wanted: Iterable[Engine]) -> dict[str, Path]:
     """The folders of these engines, by target, if they are in the cache."""
     ids = {engine.id for engine in wanted}
     return {engine.target: engine.path for engine in engines() if engine.id in ids} if ids else {}
 
 
-def engines() -> list[Engine]:
+def engines() -> list[BuiltEngine]:
     """All finished engines, also those out of date and those of targets that no longer exist."""
     sources = native.directory()
     pinned = pins.load(sources)
@@ -77,8 +77,8 @@ def engines() -> list[Engine]:
     return found
 
 
-def _engine(path: Path, facts: dict[str, Any], keys: dict[str, str]) -> Engine:
-    return Engine(
+def _engine(path: Path, facts: dict[str, Any], keys: dict[str, str]) -> BuiltEngine:
+    return BuiltEngine(
         target=facts["target"],
         path=path,
         id=facts["id"],

@@ -10,7 +10,7 @@ from packer.inputs.kinds import check_kind
 from packer.manifest import Model
 from packer.member_names import check_member_name
 from packer.sources import Source
-from packer.weights_file import FileWeights, Weights
+from packer.weights_file import FileWeights, WeightsSource
 from runtime.errors import InputError
 from runtime.gguf_header import Header
 from runtime.model_facts import MODEL, model_facts, shard
@@ -30,7 +30,7 @@ class Inputs:
 
     def add_model(
         self,
-        weights: Weights,
+        weights: WeightsSource,
         *,
         own_template: bool,
         merge: bool = False,
@@ -54,7 +54,7 @@ class Inputs:
         self.models.append(Model(name, facts, template, served_as))
         return name
 
-    def add_draft(self, weights: Weights, *, merge: bool = False) -> tuple[str, Header]:
+    def add_draft(self, weights: WeightsSource, *, merge: bool = False) -> tuple[str, Header]:
         """Add a draft model, with all its shards; returns the name of its first member, and its
         header.
 
@@ -64,7 +64,7 @@ class Inputs:
         name, headers, _ = self._add_all(weights, merge)
         return name, headers[0]
 
-    def add_file(self, weights: Weights, kind: str) -> str:
+    def add_file(self, weights: WeightsSource, kind: str) -> str:
         """Add a LoRA adapter or a projector; returns the name of its member.
 
         Args:
@@ -80,11 +80,11 @@ class Inputs:
         """Let a template in the bundle take the place of the models'."""
         self.models = [replace(model, chat_template="member") for model in self.models]
 
-    def weights_of(self, name: str) -> Weights:
+    def weights_of(self, name: str) -> WeightsSource:
         """What the member `name` is read from; of a model in shards the first."""
         return self._from[name]
 
-    def _add_all(self, weights: Weights, merge: bool) -> tuple[str, list[Header], int]:
+    def _add_all(self, weights: WeightsSource, merge: bool) -> tuple[str, list[Header], int]:
         """Add a model's files; returns the first member's name, the headers, and bytes of all."""
         header = weights.header()
         check_kind(weights, header, MODEL)
@@ -100,7 +100,7 @@ class Inputs:
             names = [self._add(file, member_name(file.name), file.source()) for file in files]
         return names[0], headers, sum(self.sources[name].size for name in names)
 
-    def _add(self, weights: Weights, name: str, source: Source) -> str:
+    def _add(self, weights: WeightsSource, name: str, source: Source) -> str:
         if name in self.sources:
             raise InputError(
                 f"two inputs would be member {name}: {self._from[name]} and {weights}",
@@ -111,8 +111,8 @@ class Inputs:
         self.paths.append(weights.path)
         return name
 
-    _shards: list[Weights] = field(default_factory=list)
-    _from: dict[str, Weights] = field(default_factory=dict)
+    _shards: list[WeightsSource] = field(default_factory=list)
+    _from: dict[str, WeightsSource] = field(default_factory=dict)
 
 
 def member_name(file: str) -> str:
@@ -126,12 +126,12 @@ def member_name(file: str) -> str:
     return check_member_name(name)
 
 
-def bundle_stem(weights: Weights) -> str:
+def bundle_stem(weights: WeightsSource) -> str:
     """The name of a bundle made from `weights`: without `.gguf` and shard number."""
     return model_stem(member_name(weights.name))
 
 
-def _shards(weights: Weights, header: Header) -> list[Weights]:
+def _shards(weights: WeightsSource, header: Header) -> list[WeightsSource]:
     """All files of the model whose first shard is `weights`."""
     own = shard(header)
     if own is None:
@@ -157,7 +157,7 @@ def _shards(weights: Weights, header: Header) -> list[Weights]:
     return [weights, *(file for file in found.values() if file)]
 
 
-def _merged(files: Sequence[Weights], headers: Sequence[Header]) -> Source:
+def _merged(files: Sequence[WeightsSource], headers: Sequence[Header]) -> Source:
     from packer.inputs.merge import merged
 
     if not all(isinstance(file, FileWeights) for file in files):
@@ -167,7 +167,7 @@ def _merged(files: Sequence[Weights], headers: Sequence[Header]) -> Source:
     return merged([file.path for file in files], headers)
 
 
-def _check_shards(files: Sequence[Weights], headers: Sequence[Header]) -> None:
+def _check_shards(files: Sequence[WeightsSource], headers: Sequence[Header]) -> None:
     first = shard(headers[0])
     assert first
     for number, (file, header) in enumerate(zip(files, headers, strict=True)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from packer import build_cache
 from packer.console import note
 from packer.progress import progress
-from runtime.download.settings import Settings, settings
+from runtime.download.settings import HubSettings, settings
 
 if TYPE_CHECKING:
     from runtime.download.hub import Hub
@@ -21,7 +21,7 @@ class Downloads:
     """What a command fetches; a context manager, which removes the progress bar."""
 
     def __init__(self, *, offline: bool = False, quiet: bool = False) -> None:
-        self.settings: Settings = settings(offline=offline)
+        self.settings: HubSettings = settings(offline=offline)
         self._say = (lambda _: None) if quiet else note
         self._stack = ExitStack()
         self._hub: Hub | None = None

@@ -5,7 +5,7 @@ The engine would refuse them too, but only when the file is started, after all w
 
 from __future__ import annotations
 
-from packer.weights_file import Weights
+from packer.weights_file import WeightsSource
 from runtime.errors import InputError
 from runtime.gguf_header import Header
 from runtime.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of
@@ -24,7 +24,7 @@ _TIPS = {
 }
 
 
-def check_kind(weights: Weights, header: Header, wanted: str) -> None:
+def check_kind(weights: WeightsSource, header: Header, wanted: str) -> None:
     """See that `weights`, which have this header, are of the kind `wanted`.
 
     Raises:

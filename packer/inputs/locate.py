@@ -11,7 +11,7 @@ from packer.convert.formats import check_file
 from packer.inputs.documents import Documents, documents_of
 from packer.inputs.downloads import Downloads
 from packer.inputs.zipped import is_archive, named_member, zipped
-from packer.weights_file import FileWeights, Weights
+from packer.weights_file import FileWeights, WeightsSource
 from runtime.download.words import HubWord, WebWord, parsed
 from runtime.errors import InputError
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Located:
     """Weights that are on this machine now."""
 
-    weights: Weights
-    projector: Callable[[], Weights] | None = None
+    weights: WeightsSource
+    projector: Callable[[], WeightsSource] | None = None
     """Gets the projector of a vision model; None if it has none."""
     projector_name: str | None = None
     documents: Callable[[], Documents] | None = None

@@ -47,7 +47,7 @@ class MergedSource:
         return False
 
     def open(self) -> BinaryIO:
-        return cast(BinaryIO, _Joined(self.pieces))
+        return cast(BinaryIO, _MergedWeights(self.pieces))
 
 
 def merged(paths: Sequence[Path], headers: Sequence[Header]) -> MergedSource:
@@ -118,7 +118,7 @@ def _size(path: Path, tensor: Tensor) -> int:
     return tensor.size
 
 
-class _Joined(io.RawIOBase):
+class _MergedWeights(io.RawIOBase):
     """The pieces one after another."""
 
     def __init__(self, pieces: Iterable[_Piece]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 
 from packer.digest import Digest
 from packer.sources import Source
-from packer.weights_file import Weights
+from packer.weights_file import WeightsSource
 from runtime.bundle import Bundle
 from runtime.download.choice import best_projector, is_model, shards
 from runtime.errors import InputError
@@ -47,12 +47,12 @@ class ZippedWeights:
         with Bundle.open(self.path, old_names=True) as archive:
             return ZippedSource(self.path, archive.members[self.member])
 
-    def beside(self, name: str) -> Weights | None:
+    def beside(self, name: str) -> WeightsSource | None:
         wanted = str(PurePosixPath(self.member).with_name(name))
         with Bundle.open(self.path, old_names=True) as archive:
             return ZippedWeights(self.path, wanted) if wanted in archive.members else None
 
-    def same(self, other: Weights) -> bool:
+    def same(self, other: WeightsSource) -> bool:
         return self == other
 
 

@@ -8,11 +8,16 @@ from typing import Any
 from urllib.parse import quote
 
 from packer.inspection import described
-from packer.metadata import gguf_fields
-from packer.metadata.acceleration import Module, compiles, modules
-from packer.metadata.front_matter_writer import FIELDS, unique, without
-from packer.metadata.license_fields import license_fields
-from packer.metadata.platforms import System, systems
+from packer.metadata.fields import FIELDS, general, stated
+from packer.metadata.front_matter import without
+from packer.metadata.licenses import license_fields
+from packer.metadata.platforms import (
+    IncludedModule,
+    SupportedSystem,
+    compiles,
+    modules,
+    systems,
+)
 from packer.metadata.tasks import Task, conversational, task
 from packer.parts.layout import Layout
 from runtime.bundle import BASE_CARD, LICENSES, Bundle
@@ -40,11 +45,11 @@ class File:
 
 
 @dataclass(frozen=True)
-class Facts:
+class CardFacts:
     """What the templates can use; None, or an empty list, stands for what nobody knows."""
 
     front_matter: Mapping[str, Any]
-    """By the Hub's names, all of `packer.metadata.front_matter_writer.FIELDS`."""
+    """By the Hub's names, all of `packer.metadata.fields.FIELDS`."""
     title: str
     description: str | None
     sections: Sequence[tuple[str, str]]
@@ -67,7 +72,7 @@ class Facts:
     """The list of hashes; its own is not known."""
     windows_file: File | None
     """The program that starts the bundle on Windows, where that is a file of its own."""
-    systems: Sequence[System]
+    systems: Sequence[SupportedSystem]
     windows: bool
     """Whether it runs on Windows, by itself or by `windows_file`."""
     program: str | None
@@ -88,7 +93,7 @@ class Facts:
     """Tokens that it starts with."""
     args: Sequence[str]
     """Its default arguments."""
-    modules: Sequence[Module]
+    modules: Sequence[IncludedModule]
     compiles: Mapping[str, Sequence[str]]
     """What `--recompile` can compile: systems such as `Linux`, each with the kinds of modules."""
     license_files: Sequence[str]
@@ -105,7 +110,7 @@ def facts(
     *,
     hub: str,
     repo: HubWord | None,
-) -> Facts:
+) -> CardFacts:
     """Read all of it.
 
     Args:
@@ -138,7 +143,7 @@ def facts(
     program = front.get("program") if isinstance(front, dict) else None
     own_systems = systems(_targets(found, program, layout))
     words: list[str] = found["args"]["words"] or []
-    return Facts(
+    return CardFacts(
         front_matter=fields,
         title=str(fields.get("title") or found["name"]),
         description=fields.get("description"),
@@ -187,7 +192,7 @@ def _fields(
     license_file: str | None,
 ) -> dict[str, Any]:
     """The front matter, and what else is known by the Hub's names."""
-    own, inside = gguf_fields.stated(manifest), gguf_fields.general(header)
+    own, inside = stated(manifest), general(header)
     if "license" in own:
         # Names and links of one licence say nothing about another one.
         inside = {name: value for name, value in inside.items() if not name.startswith("license")}
@@ -199,7 +204,9 @@ def _fields(
         fields["base_model_relation"] = None
     fields |= dict.fromkeys(("license", "license_name", "license_link"))
     wanted = ["llamafile", "gguf"] + ["conversational"] * conversational(aim, model)
-    fields["tags"] = unique(wanted, _list(own.get("tags")), _list(inside.get("tags")))
+    fields["tags"] = list(
+        dict.fromkeys([*wanted, *_list(own.get("tags")), *_list(inside.get("tags"))])
+    )
     return fields | license_fields(inside | own, license_file)
 
 
@@ -208,8 +215,8 @@ def _main_model(bundle: Bundle, found: Mapping[str, Any]) -> dict[str, Any]:
     usable: list[dict[str, Any]] = [
         model for model in found["models"] if model.get("kind") == "model"
     ]
-    flags = read_flags(found["args"]["words"] or [], {})
-    named = flags.values.get("model", "").removeprefix(ZIP)
+    flags = read_flags(found["args"]["words"] or [])
+    named = flags.model.removeprefix(ZIP)
     for model in [one for one in usable if one["file"] == named] + usable:
         return model
     raise InputError(
@@ -230,7 +237,7 @@ def _targets(found: Mapping[str, Any], program: str | None, layout: Layout) -> l
 
 def starting_context(words: Sequence[str], trained: int | None) -> int | None:
     """Tokens that the engine starts with: the last `-c` counts, and 0 is all of them."""
-    stated = read_flags(words, {}).values.get("context", "")
+    stated = read_flags(words).context
     if stated.isdecimal() and len(stated) < _DIGITS:
         return int(stated) or trained
     return min(DEFAULT_CONTEXT, trained) if trained else None
@@ -249,9 +256,9 @@ def _base_card(bundle: Bundle) -> str | None:
     return without(bundle.read(BASE_CARD).decode("utf-8-sig", "replace"))
 
 
-def _sections(stated: object) -> list[tuple[str, str]]:
+def _sections(value: object) -> list[tuple[str, str]]:
     """Headings with their text: a list of `{title, text}`."""
-    entries = stated if isinstance(stated, list) else []
+    entries = value if isinstance(value, list) else []
     return [
         (str(one["title"]), str(one["text"]))
         for one in entries

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from runtime.errors import InputError
+
 
 def add_defaults(group: argparse._ArgumentGroup) -> None:
     """Add those that become default arguments of the bundle."""
@@ -54,6 +56,13 @@ def _setting(word: str) -> tuple[str, Any]:
 
 
 def _card_field(word: str) -> tuple[str, Any]:
-    from packer.metadata.fields import field
+    from packer.metadata.fields import checked
+    from packer.metadata.front_matter import parsed
 
-    return field(word)
+    name, sign, text = word.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{word!r} is no NAME=VALUE")
+    try:
+        return checked(name, parsed(text, f"card field {name}"))
+    except InputError as problem:
+        raise argparse.ArgumentTypeError(f"{problem.message}. {problem.tip}") from None

@@ -1,4 +1,4 @@
-"""The YAML in front of a model card, as the Hub reads it: plain data, whatever is in there.
+"""The YAML in front of a model card: read as the Hub reads it, whatever is in there, and written.
 
 Form: a block between two lines `---` at the start of `README.md`, YAML 1.2 (so `no` is Norwegian).
 A card that quotes another one has that one's block further down.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
+from packer.metadata.fields import FIELDS, is_empty
 from runtime.errors import InputError
 
 _VALUES = 40_000  # that a card may state: aliases make billions out of a few lines
@@ -53,6 +54,18 @@ def front_matter(card: str, name: str) -> dict[str, Any]:
         if found and _TELLING & found.keys():
             return found
     return {}
+
+
+def write(fields: Mapping[str, Any]) -> str:
+    """The block with those of `FIELDS` that are known, between its two lines of `---`."""
+    known = {name: fields[name] for name in FIELDS if not is_empty(fields.get(name))}
+    text = yaml.dump(known, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
+    return f"---\n{text}---\n"
+
+
+def without(card: str) -> str:
+    """The text of a card behind its front matter."""
+    return _TOP.sub("", card, count=1).strip("\n") + "\n"
 
 
 def parsed(text: str, name: str) -> Any:
@@ -170,3 +183,19 @@ def _plain(found: Any, bounds: _Bounds, depth: int = 0) -> Any:
 def _text(value: Any) -> str:
     """As text that has a form in UTF-8: YAML can spell half of a surrogate pair."""
     return str(value).encode(errors="replace").decode()
+
+
+# YAML takes some of these for line ends.
+_OTHER_BLANKS = re.compile(r"[^\S\n ]")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as such."""
+
+
+def _represented(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if _OTHER_BLANKS.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represented)

@@ -23,8 +23,8 @@ NO_CARD = "none"
 
 
 @dataclass(frozen=True)
-class Papers:
-    """The papers of one bundle."""
+class ModelMetadata:
+    """What one bundle says of its model."""
 
     card: Mapping[str, Any]
     """Facts, for the manifest."""
@@ -38,7 +38,7 @@ class Papers:
     """What the licence forbids or asks for, in a sentence."""
 
 
-def gathered(request: PackRequest, weights: ChosenWeights) -> Papers:
+def read_metadata(request: PackRequest, weights: ChosenWeights) -> ModelMetadata:
     """Read cards and licences, and what they say.
 
     Raises:
@@ -55,7 +55,7 @@ def gathered(request: PackRequest, weights: ChosenWeights) -> Papers:
     settings = sampling.merged(sampling.recommended(generation, stated), request.sampling)
     context = [] if request.ctx_size is None else [Pair(CONTEXT, str(request.ctx_size))]
     models = weights.inputs.models
-    return Papers(
+    return ModelMetadata(
         card=card,
         members=_members(file, request.license, [one for doc in sources for one in doc.licenses]),
         options=[*context, *sampling.pairs(settings)],

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
 import jinja2
 
 from packer.data_folders import data_folder
-from packer.metadata import front_matter_writer
-from packer.metadata.card import Facts
+from packer.metadata.card import CardFacts, facts
+from packer.metadata.front_matter import write
+from packer.parts.layout import Layout
 from packer.sizes import in_words
+from runtime.bundle import Bundle
+from runtime.download.settings import settings
+from runtime.download.words import HubWord
 from runtime.errors import InputError
 
 FOLDER = data_folder("templates") / "card"
@@ -20,7 +24,29 @@ _MAIN = "README.md.jinja"
 _PLAIN_ON_WINDOWS = re.compile(r"[\w.+\\-]+", re.ASCII)
 
 
-def render(card: Facts, folder: Path | None = None) -> str:
+def made(
+    layout: Layout,
+    bundle: Bundle,
+    sums: Mapping[str, str],
+    *,
+    repo: HubWord | None,
+    folder: Path | None,
+) -> str:
+    """The text of README.md.
+
+    Args:
+        sums: SHA-256 by name, of all files of `layout`.
+        repo: where the files will be; None: the card has no addresses.
+        folder: templates in place of ours.
+
+    Raises:
+        InputError: the bundle says too little, or a template fails.
+    """
+    hub = settings().endpoint
+    return render(facts(layout, bundle, sums, hub=hub, repo=repo), folder)
+
+
+def render(card: CardFacts, folder: Path | None = None) -> str:
     """The text of README.md.
 
     Args:
@@ -52,7 +78,7 @@ def render(card: Facts, folder: Path | None = None) -> str:
     except Exception as problem:  # whatever a maintainer's template comes to
         raise InputError(*_explained(problem)) from None
     body = re.sub(r"\n{3,}", "\n\n", body).strip("\n")
-    parts = [front_matter_writer.write(card.front_matter), f"{body}\n"]
+    parts = [write(card.front_matter), f"{body}\n"]
     if card.base_card:
         # As it is: blank lines may mean something in it.
         parts.append(f"---\n\n{card.base_card}")

@@ -12,7 +12,7 @@ from packer.progress import Advance
 from packer.publish.problems import explained
 from packer.publish.uploads import Publication, Remote, RemoteFile, Upload
 from runtime.download.hub_api import prepare_library
-from runtime.download.settings import Settings, settings
+from runtime.download.settings import HubSettings, settings
 from runtime.download.words import HubWord, parsed
 from runtime.errors import InputError
 
@@ -44,7 +44,7 @@ def repository(name: str, revision: str = "main") -> HubWord:
 class Repository:
     """A model's repository at one revision."""
 
-    def __init__(self, word: HubWord, settings: Settings) -> None:
+    def __init__(self, word: HubWord, settings: HubSettings) -> None:
         """Get ready; nothing is asked yet.
 
         Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from runtime.download.settings import Settings
+from runtime.download.settings import HubSettings
 from runtime.download.words import HubWord
 from runtime.errors import InputError
 
@@ -20,7 +20,7 @@ _QUOTA = re.compile(r"storage (limit|patterns)|quota", re.IGNORECASE)
 
 
 @contextmanager
-def explained(word: HubWord, settings: Settings) -> Iterator[None]:
+def explained(word: HubWord, settings: HubSettings) -> Iterator[None]:
     """Make an `InputError` of what `huggingface_hub` raises in the body."""
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -43,7 +43,7 @@ def explained(word: HubWord, settings: Settings) -> Iterator[None]:
         ) from None
 
 
-def _refused(problem: HfHubHTTPError, word: HubWord, settings: Settings) -> InputError:
+def _refused(problem: HfHubHTTPError, word: HubWord, settings: HubSettings) -> InputError:
     status = problem.response.status_code
     said = _line(problem.server_message or "")
     tokens = f"{settings.endpoint}/settings/tokens"
@@ -70,7 +70,7 @@ def _refused(problem: HfHubHTTPError, word: HubWord, settings: Settings) -> Inpu
     return _failed(said, f" (status {status})", word, settings)
 
 
-def _failed(said: str, how: str, word: HubWord, settings: Settings) -> InputError:
+def _failed(said: str, how: str, word: HubWord, settings: HubSettings) -> InputError:
     message = f"the Hub does not take it into {word.repo}{how}{_said(said)}"
     if _QUOTA.search(said):
         return InputError(message, f"Free some space: {settings.endpoint}/settings/billing.")

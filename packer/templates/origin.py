@@ -135,7 +135,7 @@ def _first_model(bundle: Bundle) -> Member | None:
         words = parse(bundle.args, {})
     except InputError:
         words = []
-    named = read_flags(words, {}).values.get("model", "").removeprefix(ZIP)
+    named = read_flags(words).model.removeprefix(ZIP)
     if named in members:
         return members[named]
     for member in members.values():

@@ -22,7 +22,7 @@ from runtime.download.choice import (
 from runtime.download.hub_api import COMMIT, HubApi, RepoFile, RepoListing
 from runtime.download.hub_cache import RepoCache
 from runtime.download.progress import Report
-from runtime.download.settings import Settings
+from runtime.download.settings import HubSettings
 from runtime.download.transfer import Bearer, Job, Patience, damage, fetch, publish
 from runtime.download.unserved import Unserved
 from runtime.download.words import HubWord
@@ -66,7 +66,7 @@ class Hub:
     """The Hub as the environment describes it, with its cache."""
 
     def __init__(
-        self, settings: Settings, report: Report | None = None, patience: Patience | None = None
+        self, settings: HubSettings, report: Report | None = None, patience: Patience | None = None
     ) -> None:
         self._settings = settings
         self._report = report or Report()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from runtime.download.address import is_plain
 from runtime.download.checksum import Checksum
-from runtime.download.settings import Settings
+from runtime.download.settings import HubSettings
 from runtime.download.unserved import Unserved, refused, unreachable
 from runtime.download.words import HubWord
 from runtime.errors import InputError
@@ -61,7 +61,7 @@ _STRANGE = (*MALFORMED, _TooLong)
 class HubApi:
     """Asks the Hub about models."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: HubSettings) -> None:
         """Get ready; nothing is asked or imported yet.
 
         Raises:

@@ -12,7 +12,7 @@ _TRUE = {"1", "on", "yes", "true"}
 
 
 @dataclass(frozen=True)
-class Settings:
+class HubSettings:
     """Where models come from and where they are kept."""
 
     endpoint: str
@@ -27,10 +27,10 @@ class Settings:
     """Whether files are fetched by Xet wherever the Hub has them there."""
 
     def __repr__(self) -> str:
-        return f"Settings({self.endpoint!r}, {self.cache!r}, offline={self.offline})"
+        return f"HubSettings({self.endpoint!r}, {self.cache!r}, offline={self.offline})"
 
 
-def settings(environment: Mapping[str, str] = os.environ, *, offline: bool = False) -> Settings:
+def settings(environment: Mapping[str, str] = os.environ, *, offline: bool = False) -> HubSettings:
     """Read the variables.
 
     Args:
@@ -41,7 +41,7 @@ def settings(environment: Mapping[str, str] = os.environ, *, offline: bool = Fal
         or os.path.join(environment.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")  # noqa: PTH118
     )
     cache = environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE")
-    return Settings(
+    return HubSettings(
         endpoint=(environment.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/"),
         token=_token(environment, home),
         cache=_path(cache) if cache else home / "hub",

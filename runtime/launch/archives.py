@@ -7,17 +7,29 @@ engine for this machine is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.bundle import Bundle
 from runtime.errors import InputError
 from runtime.launch.cache_folders import usable_places
 from runtime.launch.engine_cache import host_engines
+from runtime.launch.parts import Join
 from runtime.machine.machine import Machine
 
 FOLDER = "archives"
 """Name of their folder in the cache."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the launcher needs of the packer, which it knows nothing of: it is handed in."""
+
+    provide: Callable[[Machine], Path | None] = lambda _: None
+    """Makes or fetches an archive of engines."""
+    join: Join | None = None
+    """Joins parts in place."""
 
 
 def newest(machine: Machine) -> Path | None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from runtime import streams
 from runtime.console import Exit, confirmed, error, note, reported
+from runtime.launch.archives import Tools
 from runtime.launch.flags import DEFAULT_CONTEXT, positional
 from runtime.launch.memory import Memory, memory
 from runtime.launch.parts import Parted, parted
 from runtime.launch.plan import Plan, planned
 from runtime.launch.start import hand_over, unpacked
-from runtime.launch.tools import Tools
 from runtime.machine.machine import Machine
 
 _USAGE = """\

@@ -22,6 +22,8 @@ class Flags:
     """The last `-m`; empty if there is none."""
     mmproj: str = ""
     """The last `--mmproj`, likewise."""
+    context: str = ""
+    """The last `-c`, likewise."""
     adapters: list[str] = field(default_factory=list)
     """Files of all `--lora` and `--lora-scaled`."""
     quiet: bool = False
@@ -42,6 +44,8 @@ def read_flags(words: Sequence[str]) -> Flags:
             flags.model = value
         elif word in ("-mm", "--mmproj"):
             flags.mmproj = value
+        elif word in ("-c", "--ctx-size"):
+            flags.context = value
         elif word == "--lora":
             flags.adapters.append(value)
         elif word == "--lora-scaled":

@@ -13,7 +13,7 @@ from runtime.bundle import ARGS, Bundle
 from runtime.errors import InputError
 from runtime.launch.flags import Flags, read_flags
 from runtime.launch.parts import Bundles
-from runtime.launch.target import FOLDER, GGUF, Target
+from runtime.launch.target import FOLDER, GGUF, StartTarget
 from runtime.weights import ZIP, Weights, in_bundle, in_files, is_gguf
 from runtime.zip_directory import STORED
 
@@ -31,7 +31,7 @@ class Loaded:
 
 
 def loaded(
-    target: Target, words: Sequence[str], bundles: Bundles, engine: Path | None = None
+    target: StartTarget, words: Sequence[str], bundles: Bundles, engine: Path | None = None
 ) -> Loaded:
     """What a start with these words of the user's loads.
 

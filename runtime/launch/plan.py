@@ -11,11 +11,11 @@ from typing import Any
 
 from runtime.errors import InputError
 from runtime.launch import archives, engine_cache
+from runtime.launch.archives import Tools
 from runtime.launch.engine_cache import CachedEngine
 from runtime.launch.models import Loaded, loaded
 from runtime.launch.parts import Bundles
-from runtime.launch.target import BUNDLE, FOLDER, GGUF, Target, target_of
-from runtime.launch.tools import Tools
+from runtime.launch.target import BUNDLE, FOLDER, GGUF, StartTarget, target_of
 from runtime.machine.machine import Machine
 from runtime.weights import is_gguf
 
@@ -26,7 +26,7 @@ _ROUTER_PORT = "8080"  # as the engine's other modes have it
 class Plan:
     """One start."""
 
-    target: Target
+    target: StartTarget
     container: Path
     """The bundle or archive that the engine comes from, with its GPU modules and web UI."""
     engine: CachedEngine
@@ -91,7 +91,7 @@ def planned(path: Path, words: Sequence[str], machine: Machine, tools: Tools) ->
     return Plan(target, container, engine, tuple(_words(target, container, words)), what)
 
 
-def _container(target: Target, machine: Machine, tools: Tools, bundles: Bundles) -> Path:
+def _container(target: StartTarget, machine: Machine, tools: Tools, bundles: Bundles) -> Path:
     """The bundle or archive to take the engine from."""
     own = [target.path] if target.kind == BUNDLE else []
     if target.weights and not is_gguf(target.weights):
@@ -119,7 +119,7 @@ def _no_engine(what: str) -> InputError:
     )
 
 
-def _words(target: Target, container: Path, words: Sequence[str]) -> list[str]:
+def _words(target: StartTarget, container: Path, words: Sequence[str]) -> list[str]:
     if target.kind == GGUF:
         return ["-m", str(target.path), *words]
     if target.kind == FOLDER:

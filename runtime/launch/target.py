@@ -16,7 +16,7 @@ _ENDINGS = (".exe", ".EXE", ".llamafile")
 
 
 @dataclass(frozen=True)
-class Target:
+class StartTarget:
     """Something to run."""
 
     kind: str
@@ -27,7 +27,7 @@ class Target:
     """Of a bundle without weights: the bundle or GGUF beside it that has them."""
 
 
-def target_of(path: Path, bundles: Bundles) -> Target:
+def target_of(path: Path, bundles: Bundles) -> StartTarget:
     """What lies at `path`, as a file or in parts.
 
     Raises:
@@ -42,22 +42,22 @@ def target_of(path: Path, bundles: Bundles) -> Target:
                 f"{path} is shard {place.number + 1} of {place.count}",
                 "Name the first one, `…-00001-of-….gguf`: the others are found.",
             )
-        return Target(GGUF, path)
+        return StartTarget(GGUF, path)
     if bundles.opened(path).weights:
-        return Target(BUNDLE, path)
+        return StartTarget(BUNDLE, path)
     weights = _sidecar(path)
     if weights is None:
         raise InputError(
             f"{path} holds no weights, and there are none beside it",
             "Put its `.llamafile` or `.gguf` into the same folder, under the same name.",
         )
-    return Target(BUNDLE, path, weights)
+    return StartTarget(BUNDLE, path, weights)
 
 
-def _folder(path: Path) -> Target:
+def _folder(path: Path) -> StartTarget:
     if not any(path.rglob("*.gguf")):
         raise InputError(f"{path} has no `.gguf` in it", "Name a folder of models, or a file.")
-    return Target(FOLDER, path)
+    return StartTarget(FOLDER, path)
 
 
 def _sidecar(path: Path) -> Path | None:

@@ -11,7 +11,7 @@ import pytest
 from cosmo_place import Place
 
 from packer.cosmo import build
-from packer.cosmo.build import Request
+from packer.cosmo.build import CosmoRequest
 from packer.engine import native
 
 
@@ -22,7 +22,7 @@ class BuildIsDueError(Exception):
 @pytest.fixture
 def wanted(
     done_place: tuple[Place, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Request:
+) -> CosmoRequest:
     """For what is built already, with sources and tools in places of this test."""
     place, _ = done_place
 
@@ -34,10 +34,10 @@ def wanted(
     shutil.copytree(place.cache / "engines", tmp_path / "cache" / "engines")
     source = shutil.copytree(place.source, tmp_path / "source")
     cosmocc = shutil.copytree(place.cosmocc.folder, tmp_path / "cosmocc")
-    return Request(source, cosmocc=cosmocc)
+    return CosmoRequest(source, cosmocc=cosmocc)
 
 
-def is_due(wanted: Request) -> bool:
+def is_due(wanted: CosmoRequest) -> bool:
     try:
         build.build(wanted)
     except BuildIsDueError:
@@ -45,13 +45,13 @@ def is_due(wanted: Request) -> bool:
     return False
 
 
-def test_the_same_sources_and_tools_in_other_places_are_the_same(wanted: Request) -> None:
+def test_the_same_sources_and_tools_in_other_places_are_the_same(wanted: CosmoRequest) -> None:
     (wanted.source / ".git").mkdir()
     (wanted.source / ".git" / "HEAD").write_text("main")
     assert not is_due(wanted)
 
 
-def test_a_program_that_is_gone_is_built_again(wanted: Request, tmp_path: Path) -> None:
+def test_a_program_that_is_gone_is_built_again(wanted: CosmoRequest, tmp_path: Path) -> None:
     for program in (tmp_path / "cache" / "engines").glob("*/llamapack-runtime"):
         program.unlink()
     assert is_due(wanted)
@@ -72,18 +72,18 @@ CHANGES: dict[str, Callable[[Path, Path], object]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_change_makes_a_build_due(name: str, wanted: Request) -> None:
+def test_a_change_makes_a_build_due(name: str, wanted: CosmoRequest) -> None:
     assert wanted.cosmocc
     CHANGES[name](wanted.source, wanted.cosmocc)
     assert is_due(wanted)
 
 
-def test_other_wishes_make_a_build_due(wanted: Request) -> None:
+def test_other_wishes_make_a_build_due(wanted: CosmoRequest) -> None:
     assert is_due(replace(wanted, program="small"))
     assert is_due(replace(wanted, definitions=("LOUD=ON",)))
 
 
-def test_a_version_makes_a_build_due(wanted: Request) -> None:
+def test_a_version_makes_a_build_due(wanted: CosmoRequest) -> None:
     assert wanted.cosmocc
     path = wanted.cosmocc / "bin" / "apelink"
     path.write_text(path.read_text().replace("apelink v0.1", "apelink v0.2"))
@@ -92,7 +92,7 @@ def test_a_version_makes_a_build_due(wanted: Request) -> None:
 
 @pytest.mark.parametrize("name", ["cosmo/start.c", "bundle/crc32.c"])
 def test_our_own_files_make_a_build_due(
-    name: str, wanted: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, wanted: CosmoRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = shutil.copytree(native.directory(), tmp_path / "native")
     monkeypatch.setattr(native, "directory", lambda: ours)

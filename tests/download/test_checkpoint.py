@@ -15,7 +15,7 @@ from packer.convert.safetensors import New, write
 from packer.convert.workshop import Workshop
 from packer.inputs.checkpoints import checkpoint_of
 from packer.inputs.locate import Locator
-from packer.output_place import Place
+from packer.output_place import OutputPlace
 from runtime.download.choice import checkpoint_files
 
 CONFIG = json.dumps({"architectures": ["LlamaForCausalLM"]}).encode()
@@ -72,7 +72,10 @@ def test_a_repository_without_gguf_is_converted(
         with Locator(quiet=True) as locator:
             checkpoint_of("hf:org/Tiny", locator)
         repo.files.clear()
-    with Workshop(Place()) as shop, Locator(quiet=True, offline=offline, workshop=shop) as locator:
+    with (
+        Workshop(OutputPlace()) as shop,
+        Locator(quiet=True, offline=offline, workshop=shop) as locator,
+    ):
         assert locator.model("hf:org/Tiny").weights.path == gguf
     assert [sorted(checkpoint.tensors) for checkpoint in found] == [["w1", "w2"]]
 

@@ -25,7 +25,7 @@ from packer.engine.structure import check, check_stub
 from packer.engine.stubs import STUB_TARGETS, build_stubs
 from packer.engine.targets import TARGETS
 from packer.output import output_file
-from packer.pack import Plan, pack
+from packer.pack import BundlePlan, pack
 
 Engines = Callable[[str], Files]
 IN_THE_FILE = [target for target in STUB_TARGETS if target != "windows-aarch64"]
@@ -48,7 +48,7 @@ def bundle(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Path:
             for name in sorted(TARGETS)
         ]
         patch.undo()
-        plan = Plan(
+        plan = BundlePlan(
             name="all",
             front=front.polyglot(TARGETS),
             engines=packed,

@@ -8,7 +8,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from packer.metadata.license_fields import KNOWN
+from packer.metadata.licenses import KNOWN
 
 _REPO = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")

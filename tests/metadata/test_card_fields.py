@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packer.metadata.front_matter_writer import FIELDS, without, write
-from packer.metadata.gguf_fields import general
-from packer.metadata.license_fields import license_fields
+from packer.metadata.fields import FIELDS, general
+from packer.metadata.front_matter import without, write
+from packer.metadata.licenses import license_fields
 from packer.metadata.platforms import systems
 from packer.metadata.tasks import task
 from runtime.gguf_header import Array, Header, Value

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from helpers.card_blocks import blocks
 
-from packer.metadata.card import Facts, facts, starting_context
+from packer.metadata.card import CardFacts, facts, starting_context
 from packer.metadata.platforms import systems
 from packer.metadata.render import render
 from packer.metadata.tasks import Task
@@ -20,24 +20,24 @@ from runtime.download.words import HubWord
 
 
 @pytest.fixture
-def of_the_bundle(bundle: Path) -> Facts:
-    """Facts of the small bundle, to be changed."""
+def of_the_bundle(bundle: Path) -> CardFacts:
+    """CardFacts of the small bundle, to be changed."""
     laid = layout(bundle, 10**9)
     with laid.bundle() as opened:
         repo = HubWord("acme/tiny", revision="a b")
         return facts(laid, opened, hashed(laid.all), hub="https://hub.example", repo=repo)
 
 
-def changed(of: Facts, **fields: object) -> str:
+def changed(of: CardFacts, **fields: object) -> str:
     return render(replace(of, **fields))  # type: ignore[arg-type]
 
 
-def test_addresses(of_the_bundle: Facts) -> None:
+def test_addresses(of_the_bundle: CardFacts) -> None:
     url = "https://hub.example/acme/tiny/resolve/a%20b/tiny.llamafile"
     assert of_the_bundle.files[0].url == url
 
 
-def test_every_system_is_named(of_the_bundle: Facts) -> None:
+def test_every_system_is_named(of_the_bundle: CardFacts) -> None:
     targets = ["linux-x86_64", "macos-aarch64", "windows-x86_64", "freebsd-x86_64"]
     targets += ["openbsd-x86_64", "netbsd-aarch64"]
     text = changed(of_the_bundle, systems=systems(targets), windows=True, windows_head=True)
@@ -59,7 +59,7 @@ def test_a_program_for_windows_beside_it(bundle: Path, tmp_path: Path) -> None:
     assert layout(bundle, 10**9).windows is None
 
 
-def test_windows_by_a_program_of_its_own(of_the_bundle: Facts) -> None:
+def test_windows_by_a_program_of_its_own(of_the_bundle: CardFacts) -> None:
     beside = replace(of_the_bundle.files[0], name="tiny.exe", url="https://hub.example/e")
     both = systems(["linux-x86_64", "windows-x86_64"])
     text = changed(of_the_bundle, windows=True, windows_file=beside, systems=both)
@@ -71,14 +71,14 @@ def test_windows_by_a_program_of_its_own(of_the_bundle: Facts) -> None:
     assert "| `tiny.exe` |" in text
 
 
-def test_a_native_program(of_the_bundle: Facts) -> None:
+def test_a_native_program(of_the_bundle: CardFacts) -> None:
     text = changed(of_the_bundle, program="linux-x86_64-static")
     assert "native program for Linux" in text
     assert "Exec format error" not in text
     assert "LLAMAPACK_CACHE" not in text
 
 
-def test_windows_alone(of_the_bundle: Facts) -> None:
+def test_windows_alone(of_the_bundle: CardFacts) -> None:
     """Its shell has neither `./` nor single quotes."""
     only = systems(["windows-x86_64"])
     text = changed(
@@ -92,7 +92,7 @@ def test_windows_alone(of_the_bundle: Facts) -> None:
             assert "'" not in block.text
 
 
-def test_a_model_s_name_that_shells_would_misread(of_the_bundle: Facts) -> None:
+def test_a_model_s_name_that_shells_would_misread(of_the_bundle: CardFacts) -> None:
     text = changed(of_the_bundle, model_id='it\'s "1.5"')
     (block,) = [b for b in blocks(text) if b.language == "sh" and "curl http" in b.text]
     command = block.text.replace("curl", "printf '%s\\n'", 1)
@@ -104,7 +104,7 @@ def test_a_model_s_name_that_shells_would_misread(of_the_bundle: Facts) -> None:
     compile(python.text, "card", "exec")
 
 
-def test_embeddings(of_the_bundle: Facts) -> None:
+def test_embeddings(of_the_bundle: CardFacts) -> None:
     text = changed(of_the_bundle, task=Task("feature-extraction", False), conversational=False)
     assert "--server --nobrowser --host 0.0.0.0 --embeddings\n" in text
     assert "/v1/embeddings" in text
@@ -112,13 +112,13 @@ def test_embeddings(of_the_bundle: Facts) -> None:
         assert word not in text
 
 
-def test_ranking(of_the_bundle: Facts) -> None:
+def test_ranking(of_the_bundle: CardFacts) -> None:
     text = changed(of_the_bundle, task=Task("text-ranking", False), conversational=False)
     assert "--reranking\n" in text
     assert "/v1/rerank" in text
 
 
-def test_a_model_without_a_template(of_the_bundle: Facts) -> None:
+def test_a_model_without_a_template(of_the_bundle: CardFacts) -> None:
     text = changed(of_the_bundle, conversational=False)
     assert "/v1/completions" in text
     assert "/v1/chat" not in text

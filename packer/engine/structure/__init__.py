@@ -15,7 +15,7 @@ from pathlib import Path
 
 from packer.engine.structure import elf, import_library, macho, pe
 from packer.engine.structure.links import Links, unmet
-from packer.engine.structure.systems import Kind, System, kind_of, system
+from packer.engine.structure.systems import BinaryKind, System, kind_of, system
 
 __all__ = ["check", "check_module", "check_stub"]
 
@@ -65,7 +65,7 @@ def check_stub(target: str, data: bytes, name: str = "stub") -> list[str]:
         InputError: there are no rules for such a target.
     """
     where = system(target).for_stub()
-    problems = _examine(where, name, Kind.PROGRAM, data, ())[0]
+    problems = _examine(where, name, BinaryKind.PROGRAM, data, ())[0]
     return problems + elf.landing_pads(where, {name: data}, main=name)
 
 
@@ -83,8 +83,8 @@ def check_module(target: str, name: str, data: bytes, base: bytes) -> list[str]:
         InputError: there are no rules for such a target.
     """
     where = system(target).for_foreign_module()
-    found, links = _examine(where, name, Kind.MODULE, data, (where.base,))
-    unread, ours = _examine(where, where.base, Kind.LIBRARY, base, (where.base,))
+    found, links = _examine(where, name, BinaryKind.MODULE, data, (where.base,))
+    unread, ours = _examine(where, where.base, BinaryKind.LIBRARY, base, (where.base,))
     if found or (unread and not ours.exports):
         return found + unread
     if where.base not in links.needed:
@@ -102,7 +102,7 @@ def _missing(where: System, files: Mapping[str, bytes]) -> list[str]:
 
 
 def _examine(
-    where: System, name: str, kind: Kind, data: bytes, own: Iterable[str]
+    where: System, name: str, kind: BinaryKind, data: bytes, own: Iterable[str]
 ) -> tuple[list[str], Links]:
     examine = {"elf": elf.examine, "macho": macho.examine, "pe": pe.examine}[where.format]
     try:

@@ -13,7 +13,7 @@ import lief
 from packer.engine.structure import elf_dynamic, elf_system
 from packer.engine.structure.elf_notes import has_landing_pads
 from packer.engine.structure.links import Links
-from packer.engine.structure.systems import Kind, System
+from packer.engine.structure.systems import BinaryKind, System
 from packer.openbsd_marker import PT_GNU_STACK, is_marked
 from packer.polyglot import elf as raw
 
@@ -25,7 +25,7 @@ _PT_TLS = 7
 
 
 def examine(
-    where: System, name: str, kind: Kind, data: bytes, own: frozenset[str]
+    where: System, name: str, kind: BinaryKind, data: bytes, own: frozenset[str]
 ) -> tuple[list[str], Links]:
     """The rules that one file breaks, and its links.
 
@@ -39,7 +39,7 @@ def examine(
     problems = _header(where, kind, program) + _segments(where, program, len(data))
     # OpenBSD's loader knows TLS segments only in what is there from the start: "unsupported TLS
     # program header" (libexec/ld.so/library.c).
-    if (where.os, kind) == ("openbsd", Kind.MODULE) and any(
+    if (where.os, kind) == ("openbsd", BinaryKind.MODULE) and any(
         segment.type == _PT_TLS for segment in program.segments
     ):
         problems.append("has a segment of thread-local variables (PT_TLS)")
@@ -57,14 +57,14 @@ def examine(
     return problems, elf_dynamic.links(binary)
 
 
-def _header(where: System, kind: Kind, program: raw.Program) -> list[str]:
+def _header(where: System, kind: BinaryKind, program: raw.Program) -> list[str]:
     problems = []
     if program.machine != _MACHINE[where.arch]:
         problems.append(f"is for machine {program.machine}, not for {where.arch}")
-    types = (raw.ET_EXEC, _ET_DYN) if kind is Kind.PROGRAM else (_ET_DYN,)
+    types = (raw.ET_EXEC, _ET_DYN) if kind is BinaryKind.PROGRAM else (_ET_DYN,)
     if program.type not in types:
         problems.append(f"is of ELF type {program.type}, which no {kind.value} is")
-    if kind is Kind.PROGRAM and not any(
+    if kind is BinaryKind.PROGRAM and not any(
         s.vaddr <= program.entry < s.vaddr + s.memsz and s.flags & raw.PF_X for s in program.loads
     ):
         problems.append("its entry point is not in an executable segment")

@@ -7,7 +7,7 @@ import re
 import lief
 
 from packer.engine.structure.links import Links, text
-from packer.engine.structure.systems import Kind, System
+from packer.engine.structure.systems import BinaryKind, System
 
 _TAG = lief.ELF.DynamicEntry.TAG
 _DF_ORIGIN, _DF_TEXTREL = 1, 4
@@ -16,14 +16,14 @@ _NEWEST_GLIBC = (2, 17)
 
 
 def broken(
-    where: System, name: str, kind: Kind, binary: lief.ELF.Binary, own: frozenset[str]
+    where: System, name: str, kind: BinaryKind, binary: lief.ELF.Binary, own: frozenset[str]
 ) -> list[str]:
     """The rules of this kind that one file breaks."""
     problems = []
     flags = sum(int(e.value) for e in binary.dynamic_entries if e.tag == _TAG.FLAGS)
     if flags & _DF_TEXTREL or binary.has(_TAG.TEXTREL):
         problems.append("changes its code while it is loaded (DT_TEXTREL)")
-    if kind is Kind.LIBRARY:
+    if kind is BinaryKind.LIBRARY:
         called = _strings(binary, lief.ELF.DynamicSharedObject)
         if called != [name]:
             problems.append(f"is called {called} inside (DT_SONAME), not `{name}`")

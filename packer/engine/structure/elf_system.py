@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from packer.engine.structure.elf_notes import notes
-from packer.engine.structure.systems import Kind, System
+from packer.engine.structure.systems import BinaryKind, System
 from packer.polyglot.elf import PT_INTERP, Program
 
 _EI_OSABI = 7
@@ -14,7 +14,7 @@ _IDENT = 1
 """The type of the notes of all BSDs."""
 
 
-def broken(where: System, kind: Kind, program: Program, data: bytes) -> list[str]:
+def broken(where: System, kind: BinaryKind, program: Program, data: bytes) -> list[str]:
     """The rules of this kind that one file breaks."""
     problems = []
     if data[_EI_OSABI] not in (_SYSV, where.system.osabi):
@@ -24,13 +24,13 @@ def broken(where: System, kind: Kind, program: Program, data: bytes) -> list[str
         for s in program.segments
         if s.type == PT_INTERP
     ]
-    if kind is Kind.PROGRAM and not where.static:
+    if kind is BinaryKind.PROGRAM and not where.static:
         if len(interpreters) != 1 or interpreters[0] not in where.interpreters:
             have = ", ".join(f"`{path}`" for path in interpreters) or "missing"
             problems.append(f"its interpreter is {have}, not `{where.interpreters[0]}`")
     elif interpreters:
         problems.append(f"has an interpreter, `{interpreters[0]}`")
-    if kind is Kind.PROGRAM and where.system.note:
+    if kind is BinaryKind.PROGRAM and where.system.note:
         problems += _ident(where.system.note, program, data, first=where.system.note_first)
     return problems
 

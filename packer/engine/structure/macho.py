@@ -10,7 +10,7 @@ import lief
 
 from packer.engine.structure import code_signature
 from packer.engine.structure.links import Links, text
-from packer.engine.structure.systems import Kind, System
+from packer.engine.structure.systems import BinaryKind, System
 
 lief.logging.disable()
 
@@ -20,9 +20,9 @@ _CPU = {
     "aarch64": lief.MachO.Header.CPU_TYPE.ARM64,
 }
 _TYPES = {
-    Kind.PROGRAM: (lief.MachO.Header.FILE_TYPE.EXECUTE,),
-    Kind.LIBRARY: (lief.MachO.Header.FILE_TYPE.DYLIB,),
-    Kind.MODULE: (lief.MachO.Header.FILE_TYPE.BUNDLE, lief.MachO.Header.FILE_TYPE.DYLIB),
+    BinaryKind.PROGRAM: (lief.MachO.Header.FILE_TYPE.EXECUTE,),
+    BinaryKind.LIBRARY: (lief.MachO.Header.FILE_TYPE.DYLIB,),
+    BinaryKind.MODULE: (lief.MachO.Header.FILE_TYPE.BUNDLE, lief.MachO.Header.FILE_TYPE.DYLIB),
 }
 _NEWEST = (13, 0)
 """The minimum macOS version that the targets promise."""
@@ -39,7 +39,7 @@ _WRITE_AND_EXECUTE = 6
 
 
 def examine(
-    where: System, name: str, kind: Kind, data: bytes, own: frozenset[str]
+    where: System, name: str, kind: BinaryKind, data: bytes, own: frozenset[str]
 ) -> tuple[list[str], Links]:
     """The rules that one file breaks, and its links.
 
@@ -56,7 +56,7 @@ def examine(
     problems += _segments(where, binary, len(data))
     if not where.any_library:
         problems += _version(binary) + _libraries(where, binary, own)
-    if kind is Kind.LIBRARY:
+    if kind is BinaryKind.LIBRARY:
         install_name = _install_name(binary)
         if install_name != _RPATH + name:
             problems.append(f"is called `{install_name}` inside, not `{_RPATH}{name}`")
@@ -64,7 +64,7 @@ def examine(
     return problems, _links(binary)
 
 
-def _header(where: System, kind: Kind, binary: lief.MachO.Binary) -> list[str]:
+def _header(where: System, kind: BinaryKind, binary: lief.MachO.Binary) -> list[str]:
     header, problems = binary.header, []
     if header.cpu_type != _CPU[where.arch]:
         problems.append(f"is for {header.cpu_type.name}, not for {where.arch}")
@@ -75,7 +75,7 @@ def _header(where: System, kind: Kind, binary: lief.MachO.Binary) -> list[str]:
     flags = lief.MachO.Header.FLAGS
     if not header.has(flags.TWOLEVEL):
         problems.append("its imports do not say from which library they come (two-level names)")
-    if kind is Kind.PROGRAM:
+    if kind is BinaryKind.PROGRAM:
         if not header.has(flags.PIE):
             problems.append("is not position-independent (PIE)")
         if not binary.has_main_command:

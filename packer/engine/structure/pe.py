@@ -8,7 +8,7 @@ from __future__ import annotations
 import lief
 
 from packer.engine.structure.links import Links, text
-from packer.engine.structure.systems import Kind, System
+from packer.engine.structure.systems import BinaryKind, System
 
 lief.logging.disable()
 
@@ -28,7 +28,7 @@ _WRITE_AND_EXECUTE = 0xA0000000
 
 
 def examine(
-    where: System, name: str, kind: Kind, data: bytes, own: frozenset[str]
+    where: System, name: str, kind: BinaryKind, data: bytes, own: frozenset[str]
 ) -> tuple[list[str], Links]:
     """The rules that one file breaks, and its links.
 
@@ -45,7 +45,7 @@ def examine(
     problems = _headers(where, kind, binary)
     if not where.any_library:
         problems += _version(kind, binary) + _libraries(where, binary, own)
-    if kind is Kind.LIBRARY:
+    if kind is BinaryKind.LIBRARY:
         export = binary.get_export()
         inside = text(export.name) if export is not None else ""
         if inside != name:
@@ -60,17 +60,17 @@ def _config() -> lief.PE.ParserConfig:
     return config
 
 
-def _headers(where: System, kind: Kind, binary: lief.PE.Binary) -> list[str]:
+def _headers(where: System, kind: BinaryKind, binary: lief.PE.Binary) -> list[str]:
     problems = []
     if binary.header.machine != _MACHINE[where.arch]:
         problems.append(f"is for {binary.header.machine.name}, not for {where.arch}")
     library = binary.header.has_characteristic(lief.PE.Header.CHARACTERISTICS.DLL)
-    if library != (kind is not Kind.PROGRAM):
+    if library != (kind is not BinaryKind.PROGRAM):
         problems.append(
             f"{'is a DLL' if library else 'is not a DLL'}, but should be a {kind.value}"
         )
     subsystem = binary.optional_header.subsystem
-    if kind is Kind.PROGRAM and subsystem != lief.PE.OptionalHeader.SUBSYSTEM.WINDOWS_CUI:
+    if kind is BinaryKind.PROGRAM and subsystem != lief.PE.OptionalHeader.SUBSYSTEM.WINDOWS_CUI:
         problems.append(f"its subsystem is {subsystem.name}, not the console's")
     have = binary.optional_header.dll_characteristics
     problems += [text for flag, text in _WANTED.items() if not have & int(flag)]
@@ -85,7 +85,7 @@ def _headers(where: System, kind: Kind, binary: lief.PE.Binary) -> list[str]:
     return problems
 
 
-def _version(kind: Kind, binary: lief.PE.Binary) -> list[str]:
+def _version(kind: BinaryKind, binary: lief.PE.Binary) -> list[str]:
     problems = []
     optional = binary.optional_header
     system = optional.major_operating_system_version, optional.minor_operating_system_version
@@ -93,7 +93,7 @@ def _version(kind: Kind, binary: lief.PE.Binary) -> list[str]:
     if max(system, subsystem) > _NEWEST:
         newer = ".".join(map(str, max(system, subsystem)))
         problems.append(f"needs Windows {newer}, which is newer than {'.'.join(map(str, _NEWEST))}")
-    if kind is Kind.PROGRAM:
+    if kind is BinaryKind.PROGRAM:
         manager = binary.resources_manager if binary.has_resources else None
         versions = manager.version if isinstance(manager, lief.PE.ResourcesManager) else []
         if not versions:

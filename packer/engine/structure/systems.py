@@ -11,7 +11,7 @@ from runtime.errors import InputError
 from runtime.targets import SYSTEMS, TARGETS, Target, TargetSystem
 
 
-class Kind(enum.Enum):
+class BinaryKind(enum.Enum):
     """What a file is for."""
 
     PROGRAM = "program"
@@ -96,9 +96,9 @@ def system(target: str) -> System:
     return System(row, SYSTEMS[row.os], row.static)
 
 
-def kind_of(where: System, name: str) -> Kind:
+def kind_of(where: System, name: str) -> BinaryKind:
     """What an engine's file of that name is for."""
     if name == where.executable:
-        return Kind.PROGRAM
+        return BinaryKind.PROGRAM
     stem = name.removeprefix("lib").partition(".")[0]
-    return Kind.LIBRARY if stem in ("ggml", "ggml-base") else Kind.MODULE
+    return BinaryKind.LIBRARY if stem in ("ggml", "ggml-base") else BinaryKind.MODULE
