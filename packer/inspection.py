@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from packer.foreign.args import dialect_of, ours
-from packer.foreign.inspected import runtime_facts
+from packer.foreign.runtime import runtime_facts
 from packer.models_preset import keys, served_as
 from runtime.args_file import parse
 from runtime.bundle import MODELS, TEMPLATE, Bundle

@@ -15,11 +15,10 @@ from packer.bundle.args import Args, check_options, own_words
 from packer.bundle.recipe import recorded
 from packer.bundle.request import PackRequest
 from packer.console import note
-from packer.consume.change import consume
-from packer.consume.model import consumable, finished, own_file
 from packer.convert.quantizer import check_imatrix, parse_quantization
 from packer.convert.workshop import Workshop
 from packer.copy import Destination
+from packer.edit.adoption import consumable, consume, finished, own_file
 from packer.edit.opened import Held
 from packer.epoch import source_date_epoch
 from packer.foreign.args import rewritten

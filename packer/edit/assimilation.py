@@ -16,16 +16,18 @@ from packer.ape import macho
 from packer.ape.anatomy import Anatomy, Embedded, take_apart
 from packer.ape.description import machine
 from packer.edit.apply import apply
+from packer.edit.edition import Edition, changed
+from packer.edit.edits import hashes
 from packer.edit.opened import held, opened
-from packer.edit.restarted import restarted
+from packer.epoch import source_date_epoch
 from packer.front import Front
-from packer.manifest import expected_front
+from packer.manifest import expected, expected_front, front_entry
 from packer.output import OutputFile, create, made_file
 from packer.polyglot import elf
 from packer.polyglot.ape_rules import SCANNED, printed
 from packer.ranges import append_range
 from packer.windows_exe import LIMIT
-from runtime.bundle import Bundle
+from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import InputError
 from runtime.targets import stub_of
 
@@ -134,11 +136,28 @@ def _change(path: Path, anatomy: Anatomy, target: str) -> bool:
         with opened(path, alone=True, otherwise=_COPY) as bundle:
             bundle.file.seek(stub[0])
             front = Front(bundle.file.read(stub[1]).ljust(size, b"\0"), target)
-            apply(bundle, restarted(bundle.bundle, front), copy=False)
+            apply(bundle, _restarted(bundle.bundle, front), copy=False)
         return True
     with held(path, alone=True, otherwise=_COPY) as file:
         OutputFile(file.file).patch(0, _header(file.file, anatomy, target))
     return True
+
+
+def _restarted(bundle: Bundle, front: Front) -> Edition:
+    """The bundle with what it begins with replaced.
+
+    Raises:
+        InputError: its manifest is of a later format.
+    """
+    old = bundle.manifest or {}
+    kept = [member for member in bundle.members.values() if member.name != MANIFEST]
+    stated = {**old, "front": front_entry(front)}
+    return Edition(
+        changed(kept, stated),
+        start=front.data,
+        hashed=hashes(bundle, expected(old, str(bundle.path))),
+        epoch=source_date_epoch(),
+    )
 
 
 def _header(file: BinaryIO, anatomy: Anatomy, target: str) -> bytes:

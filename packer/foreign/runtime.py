@@ -10,15 +10,16 @@ import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packer.ape.anatomy import take_apart
-from packer.ape.description import machine
+from packer.ape.description import machine, parts
 from packer.copy import Destination, copy
 from packer.digest import Digest
 from packer.foreign.args import Dialect, dialect
 from packer.foreign.version import program_version
 from packer.zip_writer import Record, ZipWriter
-from runtime.bundle import MANIFEST
+from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import InputError
 from runtime.machine.head import Kind
 from runtime.zip_directory import Member, data_offset, read_directory
@@ -87,6 +88,12 @@ def read_runtime(path: Path) -> Runtime:
         members=members,
         dialect=dialect(program_version(path, (member for member, _ in members), anatomy.size)),
     )
+
+
+def runtime_facts(bundle: Bundle) -> dict[str, Any]:
+    """What `inspect` says of the program in a file that llamapack did not make: JSON values."""
+    version = program_version(bundle.path, bundle.members.values(), bundle.size)
+    return {**parts(take_apart(bundle.path)), "version": version}
 
 
 def _members(path: Path) -> tuple[tuple[Member, int], ...]:

@@ -66,7 +66,7 @@ def _verify(parts: Parts) -> None:
     except InputError as problem:
         raise InputError(f"the parts do not make a bundle: {problem.message}", tip) from None
     if problems:
-        found = "; ".join(f"{one.member}: {one.detail}" for one in problems)
+        found = "; ".join(f"{one.member}: {one.detail}" for one in problems[:3])
         raise InputError(f"the parts of {parts.whole} are damaged or swapped: {found}", tip)
 
 

@@ -98,6 +98,26 @@ def test_neither_programs_nor_bombs() -> None:
         front_matter("---\na: &a [*a]\n---\n", "README.md")
 
 
+@pytest.mark.parametrize("depth", [50, 51])
+def test_a_card_nests_so_deep_and_no_deeper(depth: int) -> None:
+    card = f"---\na: {'[' * depth}{']' * depth}\n---\n"
+    if depth > 50:
+        with pytest.raises(InputError, match="more than a card can"):
+            front_matter(card, "README.md")
+    else:
+        assert str(front_matter(card, "README.md")["a"]) == "[" * depth + "]" * depth
+
+
+@pytest.mark.parametrize("size", [1 << 19, (1 << 19) + 1])
+def test_a_card_states_so_much_and_no_more(size: int) -> None:
+    value = "x" * (size - len("a: \n"))
+    if size > 1 << 19:
+        with pytest.raises(InputError, match="more than a card can"):
+            front_matter(f"---\na: {value}\n---\n", "README.md")
+    else:
+        assert front_matter(f"---\na: {value}\n---\n", "README.md") == {"a": value}
+
+
 @pytest.mark.parametrize(
     "value", ["!!int ''", "!!float ''", "!!int '-'", "!!bool maybe", "!!timestamp soon"]
 )

@@ -1,1 +1,0 @@
-"""`pack --consume`: a GGUF becomes the bundle without being copied."""
