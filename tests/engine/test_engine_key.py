@@ -25,7 +25,8 @@ def test_a_changed_source_changes_the_key(small_native: Path, name: str) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["stub/stub.c", "cosmo/start.c", "README.md", "engine/.x.cpp", "x.c~", "a.out"]
+    "name",
+    ["stub/stub.c", "cosmo/start.c", "targets.toml", "README.md", "engine/.x.cpp", "x.c~", "a.out"],
 )
 def test_what_is_not_compiled_does_not_change_the_key(small_native: Path, name: str) -> None:
     before = engine_key(small_native)

@@ -12,7 +12,6 @@ from packer.engine.structure.systems import BinaryKind, System
 _TAG = lief.ELF.DynamicEntry.TAG
 _DF_ORIGIN, _DF_TEXTREL = 1, 4
 _GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
-_NEWEST_GLIBC = (2, 17)
 
 
 def broken(
@@ -36,7 +35,7 @@ def broken(
         if library not in own and not where.has_library(library)
     ]
     problems += _search_path(where, binary, flags, ours=any(library in own for library in wanted))
-    return problems + (_glibc(binary) if where.os == "linux" else [])
+    return problems + (_glibc(where, binary) if where.os == "linux" else [])
 
 
 def _search_path(where: System, binary: lief.ELF.Binary, flags: int, *, ours: bool) -> list[str]:
@@ -51,7 +50,7 @@ def _search_path(where: System, binary: lief.ELF.Binary, flags: int, *, ours: bo
     return problems
 
 
-def _glibc(binary: lief.ELF.Binary) -> list[str]:
+def _glibc(where: System, binary: lief.ELF.Binary) -> list[str]:
     versions = {
         text(auxiliary.name)
         for requirement in binary.symbols_version_requirement
@@ -59,8 +58,9 @@ def _glibc(binary: lief.ELF.Binary) -> list[str]:
     }
     found = (_GLIBC.fullmatch(version) for version in versions)
     newest = max(((int(m[1]), int(m[2])) for m in found if m), default=(0, 0))
-    if newest > _NEWEST_GLIBC:
-        return [f"needs glibc {newest[0]}.{newest[1]}, which is newer than 2.17"]
+    if newest > where.floor:
+        have = ".".join(map(str, newest))
+        return [f"needs glibc {have}, which is newer than {'.'.join(map(str, where.floor))}"]
     return []
 
 

@@ -24,8 +24,6 @@ _TYPES = {
     BinaryKind.LIBRARY: (lief.MachO.Header.FILE_TYPE.DYLIB,),
     BinaryKind.MODULE: (lief.MachO.Header.FILE_TYPE.BUNDLE, lief.MachO.Header.FILE_TYPE.DYLIB),
 }
-_NEWEST = (13, 0)
-"""The minimum macOS version that the targets promise."""
 _PAGE = {"x86_64": 0x1000, "aarch64": 0x4000}
 _DYLIBS = (
     lief.MachO.LoadCommand.TYPE.LOAD_DYLIB,
@@ -55,7 +53,7 @@ def examine(
     problems = _header(where, kind, binary)
     problems += _segments(where, binary, len(data))
     if not where.any_library:
-        problems += _version(binary) + _libraries(where, binary, own)
+        problems += _version(where, binary) + _libraries(where, binary, own)
     if kind is BinaryKind.LIBRARY:
         install_name = _install_name(binary)
         if install_name != _RPATH + name:
@@ -88,14 +86,14 @@ def _header(where: System, kind: BinaryKind, binary: lief.MachO.Binary) -> list[
     return problems
 
 
-def _version(binary: lief.MachO.Binary) -> list[str]:
+def _version(where: System, binary: lief.MachO.Binary) -> list[str]:
     build = binary.build_version
     if build is None:
         return ["has no minimum macOS version (LC_BUILD_VERSION)"]
     if build.platform != lief.MachO.BuildVersion.PLATFORMS.MACOS:
         return [f"is for the platform {build.platform.name}, not for macOS"]
-    if tuple(build.minos[:2]) > _NEWEST:
-        have, want = ".".join(map(str, build.minos)), ".".join(map(str, _NEWEST))
+    if tuple(build.minos[:2]) > where.floor:
+        have, want = ".".join(map(str, build.minos)), ".".join(map(str, where.floor))
         return [f"needs macOS {have}, which is newer than {want}"]
     return []
 

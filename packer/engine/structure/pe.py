@@ -22,8 +22,6 @@ _WANTED = {
     _FLAGS.NX_COMPAT: "asks for executable data (no NX_COMPAT)",
     _FLAGS.HIGH_ENTROPY_VA: "cannot be loaded above 4 GiB (HIGH_ENTROPY_VA)",
 }
-_NEWEST = (10, 0)
-"""The Windows version that the targets promise."""
 _WRITE_AND_EXECUTE = 0xA0000000
 
 
@@ -44,7 +42,7 @@ def examine(
         return ["not a 64-bit PE file (PE32+)"], Links()
     problems = _headers(where, kind, binary)
     if not where.any_library:
-        problems += _version(kind, binary) + _libraries(where, binary, own)
+        problems += _version(where, kind, binary) + _libraries(where, binary, own)
     if kind is BinaryKind.LIBRARY:
         export = binary.get_export()
         inside = text(export.name) if export is not None else ""
@@ -85,14 +83,15 @@ def _headers(where: System, kind: BinaryKind, binary: lief.PE.Binary) -> list[st
     return problems
 
 
-def _version(kind: BinaryKind, binary: lief.PE.Binary) -> list[str]:
+def _version(where: System, kind: BinaryKind, binary: lief.PE.Binary) -> list[str]:
     problems = []
     optional = binary.optional_header
     system = optional.major_operating_system_version, optional.minor_operating_system_version
     subsystem = optional.major_subsystem_version, optional.minor_subsystem_version
-    if max(system, subsystem) > _NEWEST:
+    if max(system, subsystem) > where.floor:
         newer = ".".join(map(str, max(system, subsystem)))
-        problems.append(f"needs Windows {newer}, which is newer than {'.'.join(map(str, _NEWEST))}")
+        floor = ".".join(map(str, where.floor))
+        problems.append(f"needs Windows {newer}, which is newer than {floor}")
     if kind is BinaryKind.PROGRAM:
         manager = binary.resources_manager if binary.has_resources else None
         versions = manager.version if isinstance(manager, lief.PE.ResourcesManager) else []

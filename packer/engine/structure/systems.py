@@ -46,6 +46,12 @@ class System:
         return self.system.format
 
     @property
+    def floor(self) -> tuple[int, int]:
+        """The oldest version of the system, or of its C library, that the files must run on."""
+        major, _, minor = self.target.floor.rpartition(" ")[2].partition(".")
+        return int(major), int(minor or 0)
+
+    @property
     def executable(self) -> str:
         """The engine's file name."""
         return self.target.executable
