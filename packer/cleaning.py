@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -82,9 +82,10 @@ def _stale() -> Iterator[Path]:
     for folder in layout.builds().glob("*"):
         kept = {one for one in objects if one.parent == folder}
         yield from (path for path in folder.glob("*") if path not in kept) if kept else (folder,)
-    yield from (engine.path for engine in cache.engines() if not engine.current)
+    engines = cache.engines()
+    yield from (engine.path for engine in engines if not engine.current)
     yield from (runtime.folder for runtime in cosmo.runtimes() if not runtime.current)
-    current = set(_current())
+    current = set(_current(engines))
     for store in _stores_by_name():
         for path in store.glob("[!.]*"):
             # No lock guards the folders in which stubs are compiled.
@@ -93,7 +94,7 @@ def _stale() -> Iterator[Path]:
                 yield path
 
 
-def _current() -> Iterator[Path]:
+def _current(engines: Sequence[cache.Engine]) -> Iterator[Path]:
     """What is taken now, besides engines. The deflated sources of GPU modules are never among it:
     there are some for each choice of targets, and all are made again within a second."""
     pinned = pins.load(native.directory())
@@ -102,13 +103,13 @@ def _current() -> Iterator[Path]:
     yield sources.collected_folder().parent
     yield from (stubs.cached(target, pinned.zig) for target in stubs.STUB_TARGETS)
     yield from map(modules.folder_of, gpu_pins.load())
-    for path in _current_deflated():
+    for path in _current_deflated(engines):
         yield from (path, deflated.checksum(path))
 
 
-def _current_deflated() -> Iterator[Path]:
+def _current_deflated(engines: Sequence[cache.Engine]) -> Iterator[Path]:
     yield deflated.place("web-ui", web_ui.folder().name)
-    yield from (deflated.place(one.target, one.id) for one in cache.engines() if one.current)
+    yield from (deflated.place(one.target, one.id) for one in engines if one.current)
     for module, folder in modules.found():
         with suppress(InputError):  # damaged, as the next `pack` with it says
             yield deflated.place(archive_name(module), sums.read(folder).id)

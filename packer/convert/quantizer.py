@@ -141,10 +141,10 @@ def engine() -> Path:
     Raises:
         InputError: none is built.
     """
-    targets = for_this_machine()
+    targets, built = for_this_machine(), cache.built()
     for target in targets:
-        if folder := cache.find(target.name):
-            return folder / target.executable
+        if target.name in built:
+            return built[target.name] / target.executable
     raise InputError(
         f"no engine is built for {targets[0].name}, and the engine quantizes",
         f"Run `llamapack engine build {targets[0].name}`.",
