@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from mmap import mmap
-from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
@@ -41,12 +40,6 @@ class Digest:
 def digest(data: Data) -> Digest:
     """The digest of data in memory."""
     return Digest(len(data), zlib.crc32(data), hashlib.sha256(data).hexdigest())
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of the file at `path`, 64 lower-case hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def member_digest(bundle: Bundle, member: Member, advance: Advance) -> Digest:

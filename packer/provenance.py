@@ -20,6 +20,7 @@ from packer.verification import Problem
 from runtime.bundle import MANIFEST, Bundle
 from runtime.errors import InputError
 from runtime.json_input import MALFORMED, parse_json
+from runtime.sha256_file import file_sha256
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -29,7 +30,6 @@ FILE = "the file"
 """What a problem of the whole file names in place of a member."""
 
 _LIMIT = 64 << 20  # bytes
-_BLOCK = 4 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def check(bundle: Bundle, stated: Provenance, advance: Advance) -> Iterator[Prob
     Args:
         advance: told about bytes of the file as they are hashed.
     """
-    actual = _sha256(bundle.path, advance)
+    actual = file_sha256(bundle.path, advance)
     name = _subject(stated, actual, bundle.path.name)
     if name is None:
         yield Problem(FILE, "unknown", "the provenance is about other files")
@@ -174,12 +174,3 @@ def source_digest(pinned: pins.Pins) -> dict[str, str]:
 def hexadecimal(integrity: str) -> str:
     """The SHA-512 of npm's notation `sha512-BASE64`, as hexadecimal digits."""
     return base64.b64decode(integrity.removeprefix("sha512-")).hex()
-
-
-def _sha256(path: Path, advance: Advance) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(_BLOCK):
-            digest.update(data)
-            advance(len(data))
-    return digest.hexdigest()

@@ -15,10 +15,10 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from shlex import quote
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from runtime.errors import InputError
-from runtime.file_stream import FileStream
+from runtime.file_stream import FileRange, JoinedStream
 
 _ENDING = ".llamafile"
 _PART = re.compile(r"(?P<stem>.+)\.cat(?P<number>\d{1,6})(?P<after>\.llamafile)?", re.DOTALL)
@@ -85,7 +85,9 @@ class Parts:
 
     def open(self) -> BinaryIO:
         """The joined file as a stream, read from where its parts are; the caller closes it."""
-        return io.BufferedReader(_Joined(self))
+        parts = zip(self.paths, self.sizes, strict=True)
+        pieces = [FileRange(path, 0, size) for path, size in parts]
+        return io.BufferedReader(JoinedStream(pieces))
 
 
 def find(path: Path) -> Parts:
@@ -178,19 +180,3 @@ def _missing(folder: Path, names: Sequence[str], there: int) -> InputError:
         f"{listed}{more} {verb} missing; {there} other parts are there",
         f"Put all parts into {folder}, under the names that they were published with.",
     )
-
-
-class _Joined(FileStream, io.RawIOBase):
-    """Parts as one stream."""
-
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts.size)
-        self._parts = parts
-
-    def readinto(self, space: Any) -> int:
-        if self._position >= self._size:
-            return 0
-        index = self._parts.at(self._position)
-        inside = self._position - self._parts.offsets[index]
-        room = memoryview(space)[: self._parts.sizes[index] - inside]
-        return self._advance_from(self._parts.paths[index], inside, room)

@@ -1,4 +1,4 @@
-"""Reads and writes lists of SHA-256 as `sha256sum` does: `<64 hex digits>  <name>` per line.
+"""SHA-256 of files, and lists of them as `sha256sum` has them: `<64 hex digits>  <name>` per line.
 
 GNU coreutils manual, section "cksum output modes": a name with a line feed, carriage return or
 backslash has these escaped, and its line begins with a backslash. `*` in front of a name says that
@@ -9,12 +9,43 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
+_BLOCK = 1 << 20  # bytes
 _LINE = re.compile(r"(?P<escaped>\\?)(?P<sha256>[0-9a-fA-F]{64}) [ *](?P<name>.+)", re.DOTALL)
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
 _UNESCAPED = {escape: char for char, escape in _ESCAPES.items()}
+
+
+class Readable(Protocol):
+    """A file or stream that is read into memory of the caller."""
+
+    def readinto(self, space: Any, /) -> int | None: ...
+
+
+class Digesting(Protocol):
+    """A hash of `hashlib`."""
+
+    def update(self, data: memoryview, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+def file_sha256(path: Path, advance: Callable[[int], object] = lambda _: None) -> str:
+    """SHA-256 of a file, 64 lower-case hex digits; `advance` is told about bytes that are done."""
+    with path.open("rb", buffering=0) as file:
+        return hash_rest(file, hashlib.sha256(), advance)
+
+
+def hash_rest(file: Readable, digest: Digesting, advance: Callable[[int], object]) -> str:
+    """Add the rest of a file to a digest; lower-case hex digits."""
+    space = memoryview(bytearray(_BLOCK))
+    while count := file.readinto(space):
+        digest.update(space[:count])
+        advance(count)
+    return digest.hexdigest()
 
 
 def parse(text: str) -> dict[str, str]:
@@ -37,8 +68,7 @@ def differing(folder: Path, sums: Mapping[str, str]) -> list[str]:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError:
         return ""
 

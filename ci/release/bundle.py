@@ -20,6 +20,7 @@ from ci.release import checkout, provenance, recipes, sbom
 from ci.release.recipes import Recipe
 from packer.parts.splitting import split
 from runtime.bundle import Bundle
+from runtime.sha256_file import file_sha256
 
 
 def main() -> int:
@@ -49,7 +50,7 @@ def make(name: str, hub: Path, assets: Path) -> None:
     _llamapack("pack", *recipe.pack, "--no-split", "-q", "-o", bundle)
     _llamapack("card", bundle, "-o", hub / "README.md", "--part-size", str(recipe.hub_part), "-q")
     subjects = _papers(name, hub)
-    subjects |= {path.name: provenance.sha256(path) for path in _cut(bundle, recipe, hub, assets)}
+    subjects |= {path.name: file_sha256(path) for path in _cut(bundle, recipe, hub, assets)}
     statement = hub / f"{name}.intoto.json"
     provenance.write(statement, subjects, {"recipe": name, "words": list(recipe.pack)})
     for path in (hub / f"{name}.cdx.json", statement, *hub.glob("*.exe")):

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from ci.ending import status_of
-from ci.release.provenance import sha256
 from runtime import sha256_file
+from runtime.sha256_file import file_sha256
 
 NAME = "SHA256SUMS"
 
@@ -27,7 +27,7 @@ def write(folder: Path) -> Path:
     """Write the list of `folder`, anew if there is one; its path."""
     target = folder / NAME
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != target)
-    sums = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+    sums = {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
     target.write_text(sha256_file.write(sums), encoding="utf-8", newline="")
     return target
 

@@ -27,6 +27,7 @@ from packer.provenance import (
     source_digest,
 )
 from runtime.bundle import MANIFEST, Bundle
+from runtime.sha256_file import file_sha256
 
 _BUILD_TYPE = "urn:llamapack:release:1"
 _LOCAL_BUILDER = "urn:llamapack:release:1:local"
@@ -76,13 +77,7 @@ def subjects_of(path: Path, bundle: Bundle) -> dict[str, str]:
         for name, facts in (bundle.manifest or {})["members"].items()
     }
     members[f"{path.name}{INSIDE}{MANIFEST}"] = hashlib.sha256(bundle.read(MANIFEST)).hexdigest()
-    return {path.name: sha256(path), **members}
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {path.name: file_sha256(path), **members}
 
 
 def _dependencies(source: checkout.Commit) -> Iterable[dict[str, Any]]:

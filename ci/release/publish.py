@@ -17,9 +17,9 @@ from pathlib import Path
 
 from ci.ending import status_of
 from ci.release.checksums import NAME as SUMS
-from ci.release.provenance import sha256
 from runtime import sha256_file
 from runtime.errors import InputError
+from runtime.sha256_file import file_sha256
 
 _ASSET_LIMIT = 2 << 30
 """Bytes; GitHub takes only smaller files."""
@@ -68,7 +68,7 @@ def _check(folder: Path, limit: int) -> None:
         raise InputError(f"{folder} has no {SUMS}", "Make it with `python -m ci.release`.")
     for name, expected in sha256_file.parse((folder / SUMS).read_text(encoding="utf-8")).items():
         path = folder / name
-        if not path.is_file() or sha256(path) != expected:
+        if not path.is_file() or file_sha256(path) != expected:
             raise InputError(f"{path} is not as it was made", "Make the release again.")
         if path.stat().st_size > limit:
             raise InputError(f"{path} is too large to be published there", "Make smaller parts.")

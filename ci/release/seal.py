@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ci.ending import status_of
 from ci.release import checkout, checksums, provenance, signing
+from runtime.sha256_file import file_sha256
 
 _STATEMENT = "llamapack.intoto.json"
 
@@ -39,7 +40,7 @@ def seal(folder: Path) -> None:
     ]
     # Bundles have statements of their own, with their members.
     if any(path.suffix == ".whl" for path in files):
-        subjects = {path.name: provenance.sha256(path) for path in files}
+        subjects = {path.name: file_sha256(path) for path in files}
         # Another machine may have made the files, and have named what this one's cache lacks.
         provenance.write(folder / _STATEMENT, subjects, {}, earlier=folder / _STATEMENT)
     checksums.write(folder)

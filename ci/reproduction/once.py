@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ci.ending import status_of
 from ci.release import packages
-from ci.release.provenance import sha256
 from packer.engine import native, pins, stubs, toolchain
 from packer.engine.build import build, build_part, build_web_ui
 from packer.engine.targets import named
+from runtime.sha256_file import file_sha256
 
 
 def main() -> int:
@@ -28,7 +28,7 @@ def main() -> int:
 def _print_hashes(things: list[str], jobs: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         found = {
-            f"{thing}: {name}": sha256(path)
+            f"{thing}: {name}": file_sha256(path)
             for thing in things
             for name, path in _made(thing, jobs, Path(scratch, thing))
         }

@@ -16,12 +16,14 @@ from pathlib import Path
 
 import packer
 from packer import build_cache
-from packer.digest import Digest, file_sha256
+from packer.digest import Digest
 from packer.engine import sums
 from packer.output import output_file
 from packer.sources import FileSource
 from packer.zip_writer import DEFLATE_LEVEL, ZipWriter
+from runtime import sha256_file
 from runtime.bundle import Bundle
+from runtime.sha256_file import file_sha256
 from runtime.zip_directory import Member
 
 
@@ -132,12 +134,12 @@ def _make(path: Path, write: Callable[[ZipWriter], None]) -> None:
         write(archive)
         archive.close()
     with output_file(checksum(path), force=True, mode=0o644) as destination:
-        destination.write(f"{file_sha256(path)}  {path.name}\n".encode())
+        destination.write(sha256_file.write({path.name: file_sha256(path)}).encode())
 
 
 def _intact(path: Path) -> bool:
     try:
-        stated = checksum(path).read_text(encoding="utf-8").split()[0]
-        return file_sha256(path) == stated
-    except (OSError, ValueError, IndexError):
+        stated = sha256_file.parse(checksum(path).read_text(encoding="utf-8"))
+        return file_sha256(path) == stated[path.name]
+    except (OSError, ValueError, KeyError):
         return False

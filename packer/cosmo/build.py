@@ -24,6 +24,7 @@ from packer.engine.lock import locked
 from packer.epoch import VARIABLE, ZIP_BEGINS
 from packer.license_files import license_files
 from runtime.errors import InputError
+from runtime.sha256_file import file_sha256
 
 _GOAL = "llamapack-cosmo-files"
 """The CMake target that leaves the ELF program `runtime` in the build folder."""
@@ -89,7 +90,7 @@ def _key(request: CosmoRequest, found: CosmoTools, source: Path, ours: Path) -> 
         "ours": sources.our_digest(ours),
         "program": request.program,
         "source": sources.digest(source),
-        "tools": [dict(found.versions), [sources.file_digest(path) for path in found.deciding]],
+        "tools": [dict(found.versions), [file_sha256(path) for path in found.deciding]],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from packer.cosmo import sources
 from packer.engine import layout, native, sums
 from runtime.errors import InputError
+from runtime.sha256_file import file_sha256
 
 KIND = "cosmo"
 """The name of this kind of engine, also on the command line."""
@@ -88,6 +89,6 @@ def chosen() -> Path:
             "Choose one with `--runtime FILE`.",
         )
     [one] = current
-    if sources.file_digest(one.program) != sums.read(one.folder).sums.get(PROGRAM):
+    if file_sha256(one.program) != sums.read(one.folder).sums.get(PROGRAM):
         raise sums.damaged(one.folder, f"{PROGRAM} differs from the built program")
     return one.program

@@ -10,6 +10,7 @@ from pathlib import Path
 from packer import build_cache
 from packer.engine import native
 from runtime.errors import InputError
+from runtime.sha256_file import file_sha256
 
 _GIT = ".git"
 _OURS = ("bundle", "cosmo")
@@ -70,12 +71,6 @@ def digest(source: Path) -> str:
     return _digest(source, sorted(path for path in found if path.is_symlink() or path.is_file()))
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 (hexadecimal)."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _our_files(ours: Path) -> Iterator[Path]:
     for name in _OURS:
         yield from sorted(path for path in (ours / name).rglob("[!.]*.*") if path.is_file())
@@ -84,6 +79,6 @@ def _our_files(ours: Path) -> Iterator[Path]:
 def _digest(folder: Path, files: list[Path]) -> str:
     whole = hashlib.sha256()
     for path in files:
-        content = f"-> {path.readlink()}" if path.is_symlink() else file_digest(path)
+        content = f"-> {path.readlink()}" if path.is_symlink() else file_sha256(path)
         whole.update(f"{path.relative_to(folder).as_posix()}\0{content}\0".encode())
     return whole.hexdigest()

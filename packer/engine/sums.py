@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer.digest import file_sha256
+from runtime import sha256_file
 from runtime.errors import InputError
 
 NAME = "SHA256SUMS"
@@ -29,7 +29,7 @@ class Listing:
 def listing(files: list[Path]) -> str:
     """One line `<64 hex digits>  <name>` per file, sorted by name."""
     by_name = sorted(files, key=lambda path: path.name)
-    return "".join(f"{file_sha256(path)}  {path.name}\n" for path in by_name)
+    return sha256_file.write({path.name: sha256_file.file_sha256(path) for path in by_name})
 
 
 def read(folder: Path) -> Listing:
@@ -42,13 +42,9 @@ def read(folder: Path) -> Listing:
         text = (folder / NAME).read_bytes()
     except FileNotFoundError:
         raise damaged(folder, f"{NAME} is missing") from None
-    sums: dict[str, str] = {}
-    for line in text.decode("utf-8", "replace").splitlines():
-        digest, separator, name = line.partition("  ")
-        hexadecimal = len(digest) == 64 and not digest.strip("0123456789abcdef")
-        if not separator or not hexadecimal or not name or "/" in name or name in sums:
-            raise damaged(folder, f"{NAME} has the line {line!r}")
-        sums[name] = digest
+    sums = sha256_file.parse(text.decode("utf-8", "replace"))
+    if sha256_file.write(sums).encode() != text or any("/" in name for name in sums):
+        raise damaged(folder, f"{NAME} has a line that is not `SHA-256  FILE`")
     return Listing(text, sums)
 
 

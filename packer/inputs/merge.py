@@ -7,36 +7,24 @@ the shards, each padded to the alignment. The `split.*` keys are left out, since
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from runtime.errors import InputError
+from runtime.file_stream import FileRange, JoinedStream
 from runtime.gguf_header import MAGIC, Header, Tensor
 
 _HEAD = struct.Struct("<4sI2Q")  # magic, version, tensors, metadata pairs
 
 
 @dataclass(frozen=True)
-class _Range:
-    """Bytes of one of the files."""
-
-    path: Path
-    offset: int
-    size: int
-
-
-_Piece = bytes | _Range
-
-
-@dataclass(frozen=True)
 class MergedSource:
     """One GGUF put together of pieces; implements `packer.sources.Source`."""
 
-    pieces: Sequence[_Piece]
+    pieces: Sequence[bytes | FileRange]
 
     @property
     def size(self) -> int:
@@ -47,7 +35,7 @@ class MergedSource:
         return False
 
     def open(self) -> BinaryIO:
-        return cast(BinaryIO, _MergedWeights(self.pieces))
+        return cast(BinaryIO, JoinedStream(self.pieces))
 
 
 def merged(paths: Sequence[Path], headers: Sequence[Header]) -> MergedSource:
@@ -63,7 +51,7 @@ def merged(paths: Sequence[Path], headers: Sequence[Header]) -> MergedSource:
     keys = [key for key in first.pairs if not key.startswith("split.")]
     spans = [first.pairs[key] for key in keys]
     descriptions: list[bytes] = []
-    data: list[_Piece] = []
+    data: list[bytes | FileRange] = []
     offset = 0
     names: set[str] = set()
     for path, header in zip(paths, headers, strict=True):
@@ -77,14 +65,14 @@ def merged(paths: Sequence[Path], headers: Sequence[Header]) -> MergedSource:
             names.add(tensor.name)
             descriptions.append(_described(tensor, offset))
             padding = -size % first.alignment
-            data += [_Range(path, header.data_offset + tensor.offset, size), bytes(padding)]
+            data += [FileRange(path, header.data_offset + tensor.offset, size), bytes(padding)]
             offset += size + padding
     start = _HEAD.pack(MAGIC, first.version, len(descriptions), len(keys))
     infos = b"".join(descriptions)
     length = len(start) + sum(end - begin for begin, end in spans) + len(infos)
-    pieces: list[_Piece] = [
+    pieces: list[bytes | FileRange] = [
         start,
-        *(_Range(paths[0], begin, end - begin) for begin, end in _joined(spans)),
+        *(FileRange(paths[0], begin, end - begin) for begin, end in _joined(spans)),
         infos,
         bytes(-length % first.alignment),
         *data,
@@ -116,50 +104,3 @@ def _size(path: Path, tensor: Tensor) -> int:
             "Pack the shards without `--merge`, or upgrade llamapack.",
         )
     return tensor.size
-
-
-class _MergedWeights(io.RawIOBase):
-    """The pieces one after another."""
-
-    def __init__(self, pieces: Iterable[_Piece]) -> None:
-        self._pieces = iter(pieces)
-        self._rest = memoryview(b"")
-        self._path: Path | None = None
-        self._file: io.FileIO | None = None
-        self._left = 0  # bytes of the range that the file is in
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, space: Any) -> int:
-        while not self._rest and not self._left:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            if isinstance(piece, bytes):
-                self._rest = memoryview(piece)
-            else:
-                self._begin(piece)
-        if self._rest:
-            count = min(len(space), len(self._rest))
-            space[:count] = self._rest[:count]
-            self._rest = self._rest[count:]
-            return count
-        assert self._file
-        count = self._file.readinto(memoryview(space)[: self._left]) or 0
-        self._left -= count
-        return count
-
-    def _begin(self, piece: _Range) -> None:
-        if self._path != piece.path:
-            if self._file:
-                self._file.close()
-            self._file, self._path = io.FileIO(piece.path), piece.path
-        assert self._file
-        self._file.seek(piece.offset)
-        self._left = piece.size
-
-    def close(self) -> None:
-        if self._file:
-            self._file.close()
-        super().close()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from packer.digest import Digest
 from packer.sources import Source
@@ -14,6 +13,7 @@ from packer.weights_file import WeightsSource
 from runtime.bundle import Bundle
 from runtime.download.choice import best_projector, is_model, shards
 from runtime.errors import InputError
+from runtime.file_stream import PieceStream
 from runtime.gguf_header import Header, read_header
 from runtime.zip_directory import STORED, Member
 
@@ -73,7 +73,7 @@ class ZippedSource:
 
     def open(self) -> BinaryIO:
         if self.member.method != STORED:
-            return cast(BinaryIO, _Inflating(self.path, self.member))
+            return cast(BinaryIO, PieceStream(_inflated(self.path, self.member)))
         with Bundle.open(self.path, old_names=True) as archive:
             offset = archive.data_offset(self.member)
         file = self.path.open("rb", buffering=0)
@@ -177,28 +177,6 @@ class _Prefix:
         return data
 
 
-class _Inflating(io.RawIOBase):
-    """A compressed member as a stream."""
-
-    def __init__(self, path: Path, member: Member) -> None:
-        self._archive = Bundle.open(path, old_names=True)
-        self._pieces = self._archive.stream(member)
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, space: Any) -> int:
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        count = min(len(space), len(self._rest))
-        space[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-    def close(self) -> None:
-        self._archive.__exit__(None, None, None)
-        super().close()
+def _inflated(path: Path, member: Member) -> Generator[bytes, None, None]:
+    with Bundle.open(path, old_names=True) as archive:
+        yield from archive.stream(member)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from packer.copy import Destination, Nowhere, copy
-from packer.digest import Data, Hasher, file_sha256
+from packer.digest import Data, Hasher
 from packer.parts.sha256_lists import path_beside
 from packer.progress import Advance, progress
 from packer.sources import FileSource
@@ -19,6 +19,7 @@ from packer.verification import verify
 from runtime.errors import InputError
 from runtime.launch.parts import open_parts
 from runtime.parts import Parts
+from runtime.sha256_file import file_sha256
 
 _BEHIND = 64  # pieces that may wait for being hashed; they are mapped files
 _AGAIN = "Download or copy the parts named here again."

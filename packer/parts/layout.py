@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer.copy import BLOCK
 from packer.parts.files import LIMIT
 from packer.parts.slices import FileSlice
 from packer.progress import Advance, progress
@@ -17,6 +16,7 @@ from runtime import parts
 from runtime.bundle import Bundle
 from runtime.errors import InputError
 from runtime.launch.parts import open_parts
+from runtime.sha256_file import hash_rest
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,8 @@ class LaidFile:
         Raises:
             InputError: the file became shorter.
         """
-        digest = hashlib.sha256()
-        space = memoryview(bytearray(min(BLOCK, max(self.size, 1))))
         with self.open(advance) as file:
-            while count := file.readinto(space):
-                digest.update(space[:count])
-        return digest.hexdigest()
+            return hash_rest(file, hashlib.sha256(), lambda _: None)
 
 
 @dataclass(frozen=True)

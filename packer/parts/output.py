@@ -17,6 +17,7 @@ from packer.copy import BLOCK
 from packer.digest import Data
 from packer.output import OutputFile
 from packer.progress import Advance
+from runtime.sha256_file import hash_rest
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -54,14 +55,9 @@ class Part:
         if self.patched is None:
             return self.hash.hexdigest()
         position, known = self._known(self.patched)
-        digest = known.copy()
-        space = memoryview(bytearray(BLOCK))
         with self.path.open("rb", buffering=0) as file:
             file.seek(position)
-            while count := file.readinto(space):
-                digest.update(space[:count])
-                advance(count)
-        return digest.hexdigest()
+            return hash_rest(file, known.copy(), advance)
 
     def _known(self, offset: int) -> tuple[int, _Hash]:
         return self.marks[bisect_right(self.marks, offset, key=lambda mark: mark[0]) - 1]

@@ -8,7 +8,7 @@ from typing import Any
 
 from packer.progress import Advance
 from runtime.errors import InputError
-from runtime.file_stream import FileStream
+from runtime.file_stream import FileRange, FileStream
 
 
 class FileSlice(FileStream, io.BufferedIOBase):
@@ -18,9 +18,8 @@ class FileSlice(FileStream, io.BufferedIOBase):
         self, path: Path, start: int, size: int, advance: Advance = lambda _: None
     ) -> None:
         """Open nothing yet; `advance` is told about bytes that are read."""
-        super().__init__(size)
+        super().__init__([FileRange(path, start, size)])
         self._source = path
-        self._start = start
         self._advance = advance
 
     def read(self, size: int | None = -1) -> bytes:
@@ -37,7 +36,7 @@ class FileSlice(FileStream, io.BufferedIOBase):
         room = memoryview(space)[: max(self._size - self._position, 0)]
         done = 0
         while done < len(room):
-            count = self._advance_from(self._source, self._start + self._position, room[done:])
+            count = self._read_some(room[done:])
             if not count:
                 raise InputError(f"{self._source} became shorter while it was read", "Try again.")
             done += count

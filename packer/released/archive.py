@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from packer.archives.deflated import Packed, add, deflated
-from packer.digest import file_sha256
 from packer.engine import layout, sums
 from packer.engine.lock import locked
 from packer.extraction import chosen, extract
@@ -17,6 +16,7 @@ from packer.sources import FileSource
 from packer.zip_writer import ZipWriter
 from runtime.bundle import Bundle
 from runtime.errors import InputError
+from runtime.sha256_file import file_sha256
 
 
 def write(piece: Piece, folder: Path) -> Archive:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCK = 4 << 20  # bytes
+from runtime.sha256_file import hash_rest
+
 _SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 
 
@@ -37,7 +38,4 @@ class Checksum:
         else:
             digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
         with path.open("rb", buffering=0) as file:
-            while data := file.read(_BLOCK):
-                digest.update(data)
-                advance(len(data))
-        return digest.hexdigest()
+            return hash_rest(file, digest, advance)

@@ -151,7 +151,7 @@ def test_a_damaged_engine(
     program.unlink()
     assert "llamapack-engine does not exist" in refused(llamapack("pack", gguf, cwd=folder))
     (llamapack.engine / "SHA256SUMS").write_text("../../etc/passwd\n")
-    assert "SHA256SUMS has the line" in refused(llamapack("pack", gguf, cwd=folder))
+    assert "SHA256SUMS has a line" in refused(llamapack("pack", gguf, cwd=folder))
     assert list(folder.iterdir()) == []
 
 
