@@ -94,7 +94,7 @@ def _stale() -> Iterator[Path]:
                 yield path
 
 
-def _current(engines: Sequence[cache.Engine]) -> Iterator[Path]:
+def _current(engines: Sequence[cache.BuiltEngine]) -> Iterator[Path]:
     """What is taken now, besides engines. The deflated sources of GPU modules are never among it:
     there are some for each choice of targets, and all are made again within a second."""
     pinned = pins.load(native.directory())
@@ -107,7 +107,7 @@ def _current(engines: Sequence[cache.Engine]) -> Iterator[Path]:
         yield from (path, deflated.checksum(path))
 
 
-def _current_deflated(engines: Sequence[cache.Engine]) -> Iterator[Path]:
+def _current_deflated(engines: Sequence[cache.BuiltEngine]) -> Iterator[Path]:
     yield deflated.place("web-ui", web_ui.folder().name)
     yield from (deflated.place(one.target, one.id) for one in engines if one.current)
     for module, folder in modules.found():
