@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runtime.bundle import Bundle
 from runtime.errors import InputError
 
 ALL, HOST = "all", "host"
@@ -37,6 +38,30 @@ def chosen(targets: str | None) -> dict[str, Path]:
             f"Run `{' '.join(['llamapack engine fetch', *missing])}`, or `engine build`.",
         )
     return {target: found[target] for target in wanted}
+
+
+def runnable() -> Path | None:
+    """The program of an engine that runs on this machine, built or installed; None if none is."""
+    from packer.engine import cache
+    from packer.engine.targets import for_this_machine
+    from runtime.launch import archives, engine_cache
+    from runtime.machine.machine import Machine
+
+    try:
+        built = cache.built()
+        for target in for_this_machine():
+            if target.name in built:
+                return built[target.name] / target.executable
+    except InputError:
+        pass  # an installation that cannot build
+    machine = Machine.this()
+    try:
+        if archive := archives.newest(machine):
+            with Bundle.open(archive) as bundle:
+                return engine_cache.unpack(bundle, machine).program
+    except InputError:
+        pass  # none that starts
+    return None
 
 
 def web_ui() -> Path:

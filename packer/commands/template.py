@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packer.console import Exit, printable, show
+from packer.console import Exit, note, printable, show
 from runtime.errors import InputError
 from runtime.json_input import parse_json
 
@@ -84,10 +84,13 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
+    from packer.templates import engine
     from packer.templates.origin import any_template
     from packer.templates.problems import problems
 
     found = problems(any_template(args.file))
+    if engine.program() is None:
+        note("no engine runs here, so only the syntax of the template was checked")
     if args.json:
         _print_json({"file": args.file, "problems": found})
     else:
@@ -100,12 +103,15 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _render(args: argparse.Namespace) -> None:
+    from packer.templates import engine
     from packer.templates.environment import RenderError
     from packer.templates.origin import chat_template
 
     conversation = _conversation(args)
     found = _with_tokens(chat_template(args.file), args)
     (prompt,) = found.prompts([conversation])
+    if engine.program() is None:
+        note("no engine runs here, and one may adapt the messages: this is what Jinja alone says")
     if isinstance(prompt, RenderError):
         raise InputError(
             f"{args.file} does not render {args.messages}: {prompt}",

@@ -1,198 +1,109 @@
-"""The prompt that an engine makes of a conversation.
+"""Asks an engine what it makes of conversations.
 
-The engine adapts a conversation to what it takes the template to understand, and only then renders
-it. Source: `oaicompat_chat_params_parse` and `common_chat_templates_apply_jinja` of llama.cpp
-v0.4.0 (`tools/server/server-common.cpp`, `common/chat.cpp`).
+`--probe-template` of native/engine/mode_probe.cpp: the engine's own functions fill the template in,
+as for a request to `/apply-template`, within its own limits of time, memory and stack.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from packer.templates import families
-from packer.templates.capabilities import Capabilities, capabilities
-from packer.templates.environment import RenderError, compiled, failing
-from packer.templates.render import Conversation, Message, Tool, filled
-from packer.templates.thinking import thinks
-from runtime.json_input import parse_json
+from packer.engines import runnable
+from packer.templates.environment import RenderError
+from packer.templates.render import Conversation
+from runtime.json_input import MALFORMED, parse_json
+
+_QUESTION = "--probe-template"
+_SECONDS = 30  # the engine gives up after 8
+_ANSWER = 512 << 20  # bytes
+_OURS = ("LLAMAPACK_", "LLAMA_ARG_")
+_COSTS = re.compile(r"^ERROR the chat template that was given (.*)", re.MULTILINE)
+_LINE = re.compile(r"\bat line (\d+)")
 
 
-def engine_prompt(text: str, conversation: Conversation, *, bos: str = "", eos: str = "") -> str:
-    """What the engine makes of a conversation, BOS included.
+@cache
+def program() -> Path | None:
+    """An engine that runs here and answers; None if there is none: older ones do not."""
+    found = runnable()
+    try:
+        return found if found and _answer(found, "{{ messages }}", "", "", []) else None
+    except RenderError:
+        return None
+
+
+def prompts(
+    engine: Path, text: str, conversations: Sequence[Conversation], *, bos: str, eos: str
+) -> list[str | RenderError]:
+    """What an engine makes of each conversation, BOS included, or why it refuses.
 
     Where the tokenizer adds BOS, the engine takes it away from the start of this prompt first, so
     that `/apply-template` shows it without.
 
     Args:
+        engine: its program.
         text: the template.
         bos: what `bos_token` stands for, and `eos` for `eos_token`.
-
-    Raises:
-        RenderError: the template fails, or the engine refuses the conversation.
     """
-    with failing():
-        return _engine_prompt(families.corrected(text), conversation, bos, eos)
+    try:
+        answer = _answer(engine, text, bos, eos, [_body(one) for one in conversations])
+        if "error" in answer:
+            raise RenderError(_one_line(answer["error"]))
+        return [_prompt(result) for result in answer["results"]]
+    except RenderError as problem:
+        return [problem] * len(conversations)
 
 
-def _engine_prompt(text: str, conversation: Conversation, bos: str, eos: str) -> str:
-    compiled(text)
-    messages = [_message(message) for message in conversation.messages]
-    if messages and messages[-1]["role"] == "assistant":
-        return _continued(text, conversation, messages, bos, eos)
-    return _prompt(text, conversation, messages, bos, eos)
-
-
-def _continued(
-    text: str, conversation: Conversation, messages: list[Message], bos: str, eos: str
-) -> str:
-    """A conversation that ends in an answer: the model is to go on with it."""
-    answer = messages.pop()
-    if answer.get("tool_calls"):
-        raise RenderError("the engine does not go on with an answer that calls tools")
-    if "think" in text:
-        raise RenderError(
-            "how the engine goes on with an answer is not known here for templates that think"
-        )
-    return _prompt(text, conversation, messages, bos, eos, generate=True) + _text(answer["content"])
-
-
-def _prompt(
-    text: str, conversation: Conversation, messages: list[Message], bos: str, eos: str,
-    *, generate: bool = False,
-) -> str:  # fmt: skip
-    can = capabilities(text)
-    generate = generate or conversation.add_generation_prompt
-    variables: dict[str, Any] = {
-        "messages": families.adapted(text, _adapted(text, messages, can)),
-        "bos_token": bos,
-        "eos_token": eos,
-        "enable_thinking": thinks(text),
-        **_context(conversation.variables),
-    }
-    if conversation.tools:
-        variables["tools"] = [_tool(tool) for tool in conversation.tools]
-    if generate:
-        variables["add_generation_prompt"] = True
-    return families.finished(text, filled(text, variables), add_generation_prompt=generate)
-
-
-def _context(own: Mapping[str, Any]) -> dict[str, Any]:
-    """What templates find beside the conversation, with what a client adds to it."""
-    now = datetime.now()
-    context = {
-        "datetime": now.strftime("%b %d %Y"),
-        "date_string": now.strftime("%d %b %Y"),
-        "preserve_reasoning": True,
-        **own,
-    }
-    kept = context["preserve_reasoning"]
-    if isinstance(kept, bool):  # templates have different names for it
-        context["preserve_thinking"] = kept
-        for name in ("clear_thinking", "truncate_history_thinking", "drop_thinking"):
-            context[name] = not kept
-    if isinstance(effort := context.get("reasoning_effort"), str):
-        context["reasoning_strength"] = effort
-    return context
-
-
-def _adapted(text: str, messages: Sequence[Message], can: Capabilities) -> list[Message]:
-    """Messages as the engine changes them for what the template can do."""
-    messages = [_content(message, can, trim=families.trims(text)) for message in messages]
-    if not families.keeps_developer(text):
-        messages = [
-            {**one, "role": "system"} if one["role"] == "developer" else one for one in messages
-        ]
-    if not can.system_role and messages and messages[0]["role"] == "system":
-        system, *messages = messages
-        if messages:
-            joined = f"{_text(system['content'])}\n{_text(messages[0]['content'])}"
-            messages[0] = {**messages[0], "content": joined}
-    if can.object_arguments:
-        messages = [_with_object_arguments(message) for message in messages]
-    return messages
-
-
-def _message(message: Message) -> Message:
-    """A message with the fields that the engine knows, in its order.
-
-    Raises:
-        RenderError: the engine would refuse it.
-    """
-    role = message.get("role")
-    if not isinstance(role, str):
-        raise RenderError(f"a message has no role: {message}")
-    if message.get("content") is None and not message.get("tool_calls") and role != "assistant":
-        raise RenderError(f"a message of the role {role} has no content")
-    content = message.get("content")
-    if isinstance(content, list) and any(part.get("type") != "text" for part in content):
-        raise RenderError("only text is rendered here, no other parts of a content")
-    known: Message = {"role": role, "content": content or ""}
-    for key in ("reasoning_content", "name", "tool_call_id"):
-        if message.get(key):
-            known[key] = message[key]
-    if message.get("tool_calls"):
-        known["tool_calls"] = [_call(call) for call in message["tool_calls"]]
-    return known
-
-
-def _call(call: dict[str, Any]) -> dict[str, Any]:
-    function = call["function"]
-    arguments = function["arguments"]
-    if not isinstance(arguments, str):
-        arguments = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
-    known: dict[str, Any] = {
-        "type": "function",
-        "function": {"name": function["name"], "arguments": arguments},
-    }
-    return {**known, "id": call["id"]} if call.get("id") else known
-
-
-def _tool(tool: Tool) -> Tool:
-    function = tool["function"]
+def _body(conversation: Conversation) -> dict[str, Any]:
+    """As a client would send it."""
     return {
-        "type": "function",
-        "function": {
-            "name": function["name"],
-            "description": function.get("description", ""),
-            "parameters": function.get("parameters", {}),
-        },
+        "messages": conversation.messages,
+        "tools": conversation.tools,
+        "add_generation_prompt": conversation.add_generation_prompt,
+        "chat_template_kwargs": conversation.variables,
     }
 
 
-def _content(message: Message, can: Capabilities, *, trim: bool) -> Message:
-    """A message with content of the kind that the template takes."""
-    content = message["content"]
-    if trim and isinstance(content, str):
-        content = content.strip()
-    elif trim:
-        content = [{**part, "text": part["text"].strip()} for part in content]
-    if can.string_content and not can.typed_content:
-        content = _text(content)
-    elif can.typed_content and not can.string_content and isinstance(content, str):
-        content = [{"type": "text", "text": content}]
-    return {**message, "content": content}
+def _prompt(result: dict[str, Any]) -> str | RenderError:
+    if "error" in result:
+        return RenderError(_one_line(result["error"]))
+    return str(result["prompt"])
 
 
-def _text(content: str | list[dict[str, str]]) -> str:
-    if isinstance(content, str):
-        return content
-    return "\n".join(part["text"] for part in content)
+def _one_line(error: str) -> str:
+    """The cause in an error of upstream's, which quotes the template around it, and its line."""
+    place = _LINE.search(error)
+    cause = error.rpartition("Error: ")[2].removeprefix("Jinja Exception: ").strip()
+    first = cause.splitlines()[0] if cause else "it fails"
+    return f"line {place[1]}: {first}" if place else first
 
 
-def _with_object_arguments(message: Message) -> Message:
-    if "tool_calls" not in message:
-        return message
-    calls = []
-    for call in message["tool_calls"]:
-        function = call["function"]
-        try:
-            arguments = parse_json(function["arguments"])
-        except ValueError:
-            raise RenderError(
-                f"the arguments of the call of {function['name']} are not JSON"
-            ) from None
-        calls.append({**call, "function": {**function, "arguments": arguments}})
-    return {**message, "tool_calls": calls}
+def _answer(engine: Path, text: str, bos: str, eos: str, bodies: list[dict[str, Any]]) -> Any:
+    """What an engine answers.
+
+    Raises:
+        RenderError: it ends instead, which it says why if the template costs too much.
+    """
+    request = {"template": text, "bos_token": bos, "eos_token": eos, "requests": bodies}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    try:
+        done = subprocess.run(
+            [engine, _QUESTION],
+            input=json.dumps(request).encode(),
+            env=environment,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        if done.returncode == 0:
+            return parse_json(done.stdout, limit=_ANSWER)
+    except (OSError, subprocess.SubprocessError, *MALFORMED):
+        raise RenderError("the engine does not answer") from None
+    costs = _COSTS.search(done.stderr.decode("utf-8", "replace"))
+    raise RenderError(f"it {costs[1].strip()}" if costs else "the engine does not answer")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
 
-from packer.templates import limited
-from packer.templates.engine import engine_prompt
+from packer.templates import engine, limited
 from packer.templates.environment import RenderError
 from packer.templates.render import Conversation
 from packer.templates.vocabulary import Vocabulary
@@ -25,21 +26,16 @@ class ChatTemplate:
     vocabulary: Vocabulary | None = None
     """That of the model; None if there is none to look into."""
 
-    def prompt(self, conversation: Conversation) -> str:
-        """What the engine makes of a conversation, BOS included.
-
-        Raises:
-            RenderError: the template fails.
-        """
-        return engine_prompt(self._text(conversation), conversation, bos=self.bos, eos=self.eos)
-
     def prompts(self, conversations: Sequence[Conversation]) -> list[str | RenderError]:
-        """The same of several, within limits of time and memory: for templates of strangers."""
-        jobs = [limited.Filling(self._text(one), one) for one in conversations]
-        return limited.prompts(jobs, bos=self.bos, eos=self.eos)
-
-    def _text(self, conversation: Conversation) -> str:
-        return self.tool_use if self.tool_use and conversation.tools else self.text
+        """What the engine makes of each conversation, BOS included, or why it refuses; where no
+        engine runs, what Jinja alone makes of it. Within limits of time and memory."""
+        program = engine.program()
+        ask = partial(engine.prompts, program) if program else limited.prompts
+        found: list[str | RenderError] = []
+        for tools, some in groupby(conversations, lambda one: bool(self.tool_use and one.tools)):
+            text = self.tool_use if self.tool_use and tools else self.text
+            found += ask(text, list(some), bos=self.bos, eos=self.eos)
+        return found
 
     def applied(self, prompt: str) -> str:
         """A prompt as the engine's `/apply-template` shows it: without what its tokenizer adds."""

@@ -12,13 +12,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from packer.templates.engine import engine_prompt
 from packer.templates.environment import RenderError, compiled
-from packer.templates.render import Conversation
+from packer.templates.render import Conversation, rendered
 
 _SECONDS = 3  # of a processor; all that is asked of a template takes a tenth
 _MEGABYTES = 512
@@ -31,21 +30,15 @@ _CHILD = "LLAMAPACK_FILLS_IN_TEMPLATES"
 """Set where a program that has Python inside starts itself to answer; `packer.cli` looks for it."""
 
 
-@dataclass(frozen=True)
-class Filling:
-    """A conversation, and the template to fill in with it."""
-
-    text: str
-    conversation: Conversation
-
-
-def prompts(jobs: Sequence[Filling], *, bos: str, eos: str) -> list[str | RenderError]:
-    """What `engine_prompt` makes of each, or why it fails."""
-    asked = [[job.text, asdict(job.conversation)] for job in jobs]
+def prompts(
+    text: str, conversations: Sequence[Conversation], *, bos: str, eos: str
+) -> list[str | RenderError]:
+    """What `rendered` makes of each conversation, or why it fails."""
+    asked = [asdict(one) for one in conversations]
     try:
-        found = _ask("prompts", jobs=asked, bos=bos, eos=eos)
+        found = _ask("prompts", text=text, conversations=asked, bos=bos, eos=eos)
     except RenderError as problem:
-        return [problem] * len(jobs)
+        return [problem] * len(conversations)
     return [RenderError(failure) if failure else prompt for prompt, failure in found]
 
 
@@ -118,13 +111,13 @@ def _limit() -> None:
             resource.setrlimit(kind, (most, most))
 
 
-def _prompts(jobs: list[Any], bos: str, eos: str) -> list[tuple[str, str]]:
-    return [_prompt(text, Conversation(**one), bos, eos) for text, one in jobs]
+def _prompts(text: str, conversations: list[Any], bos: str, eos: str) -> list[tuple[str, str]]:
+    return [_prompt(text, Conversation(**one), bos, eos) for one in conversations]
 
 
 def _prompt(text: str, conversation: Conversation, bos: str, eos: str) -> tuple[str, str]:
     try:
-        return engine_prompt(text, conversation, bos=bos, eos=eos), ""
+        return rendered(text, conversation, bos=bos, eos=eos), ""
     except RenderError as problem:
         return "", str(problem) or "it fails"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from packer.templates import engine, limited
 from packer.templates.environment import RenderError
 from packer.templates.found import ChatTemplate
 from packer.templates.render import Conversation, Message, Tool
@@ -32,6 +33,9 @@ def _problems(template: ChatTemplate) -> Iterator[str]:
     question: Message = {"role": "user", "content": _QUESTION}
     system: Message = {"role": "system", "content": _SYSTEM}
     turns = [question, {"role": "assistant", "content": _ANSWER}, question]
+    if engine.program() is None:
+        yield from _syntax(template)
+        return
     prompt, with_system, with_turns, with_tool, with_all = template.prompts(
         [
             Conversation([question]),
@@ -54,6 +58,13 @@ def _problems(template: ChatTemplate) -> Iterator[str]:
             f"its chat template uses {', '.join(missing)}, which its vocabulary does not have: "
             "the model reads them as plain text"
         )
+
+
+def _syntax(template: ChatTemplate) -> Iterator[str]:
+    try:
+        limited.check(template.in_one())
+    except RenderError as problem:
+        yield f"its chat template fails: {problem}"
 
 
 def _lost(prompt: str | RenderError, what: str, marks: list[str]) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""Fills a template with what clients send."""
+"""Fills a template with what clients send, as Jinja alone does it.
+
+An engine adapts conversations to a template first (packer/templates/engine.py asks it).
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,25 @@ class Conversation:
     """More variables for the template: `chat_template_kwargs` of the API."""
 
 
-def filled(text: str, variables: Mapping[str, Any]) -> str:
-    """A template with its variables filled in; these stay as they are.
+def rendered(text: str, conversation: Conversation, *, bos: str, eos: str) -> str:
+    """A template filled in with a conversation, which stays as it is.
+
+    Args:
+        bos: what `bos_token` stands for, and `eos` for `eos_token`.
 
     Raises:
         RenderError: the template fails.
     """
+    variables: dict[str, Any] = {
+        "messages": list(conversation.messages),
+        "bos_token": bos,
+        "eos_token": eos,
+        "add_generation_prompt": conversation.add_generation_prompt,
+        "enable_thinking": True,
+        **conversation.variables,
+    }
+    if conversation.tools:
+        variables["tools"] = list(conversation.tools)
     template = compiled(text)
     with failing():
-        return template.render(**deepcopy(dict(variables)))
+        return template.render(**deepcopy(variables))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,9 @@ import pytest
 
 from packer.engine import layout, native
 from packer.engine.pins import load
-from packer.templates.environment import RenderError
+from packer.templates import engine
 from packer.templates.found import ChatTemplate
 from packer.templates.render import Conversation
-from packer.templates.thinking import thinks
 
 BOS, EOS = "<|endoftext|>", "<|im_end|>"
 """Those of the demo model, which the engine is started with."""
@@ -72,7 +74,7 @@ CONVERSATIONS = {
     ),
     "tool result": Conversation([ASKED, call(ARGUMENTS), RESULT], [WEATHER]),
 }
-"""What Jinja alone says about: transformers, the engine and we must agree."""
+"""What Jinja alone says about: transformers and the engine must agree."""
 
 ADAPTED = {
     "arguments as text": Conversation(
@@ -82,7 +84,7 @@ ADAPTED = {
     "reasoning": Conversation([user("Hi"), model("Hello!", reasoning_content="Hm."), user("Bye")]),
     "developer": Conversation([{"role": "developer", "content": "Be brief."}, user("Hi")]),
 }
-"""What the engine changes before it renders: it and we must agree."""
+"""What the engine changes before it renders: its server and what we show must agree."""
 
 
 def _named_call(number: str, place: str) -> dict[str, Any]:
@@ -123,12 +125,31 @@ def published() -> dict[str, Path]:
     return found
 
 
-def ours(text: str, conversation: Conversation) -> str | None:
-    """What we make of it; None if the template refuses it."""
-    try:
-        return ChatTemplate(text, bos=BOS, eos=EOS).prompt(conversation)
-    except RenderError:
-        return None
+def prompt_of(template: ChatTemplate, conversation: Conversation) -> str:
+    """What the engine makes of it."""
+    (prompt,) = template.prompts([conversation])
+    assert isinstance(prompt, str), prompt
+    return prompt
+
+
+def ours(text: str, conversations: Sequence[Conversation]) -> list[str | None]:
+    """What the engine makes of each; None if the template refuses it."""
+    prompts = ChatTemplate(text, bos=BOS, eos=EOS).prompts(conversations)
+    return [prompt if isinstance(prompt, str) else None for prompt in prompts]
+
+
+def thinks(text: str) -> bool:
+    """Whether the engine switches thinking on for a template unless a client says otherwise."""
+    request = {"template": text, "bos_token": BOS, "eos_token": EOS, "requests": []}
+    program = engine.program()
+    assert program, "run `llamapack engine build`"
+    done = subprocess.run(
+        [program, "--probe-template"],
+        input=json.dumps(request).encode(),
+        capture_output=True,
+        check=True,
+    )
+    return bool(json.loads(done.stdout)["thinking"])
 
 
 def engine_variables(text: str) -> dict[str, Any]:

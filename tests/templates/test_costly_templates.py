@@ -35,7 +35,7 @@ COSTLY = {
     "filters": "{{ 'a'" + " | trim" * 200000 + " }}",
     "sums": "{{ 1" + "+1" * 200000 + " }}",
 }
-SECONDS = 6  # of a processor, in all processes of one command
+SECONDS = 10  # of a processor, in all processes of one command
 MEMORY = 600 << 10  # KiB
 
 
@@ -64,7 +64,7 @@ def test_check_ends(name: str, tmp_path: Path) -> None:
     (tmp_path / "t.jinja").write_text(COSTLY[name])
     done = run(tmp_path, "template", "check", tmp_path / "t.jinja")
     assert (done.returncode, done.stderr) == (1, "")
-    assert "t.jinja: its chat template fails: " in done.stdout
+    assert "t.jinja: its chat template " in done.stdout
 
 
 @pytest.mark.parametrize("name", ["loops", "a power", "text times a number", "parentheses"])

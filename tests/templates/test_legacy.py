@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers.conversations import model, system, user
+from helpers.conversations import model, prompt_of, system, user
 from helpers.old_cards import GEMMA_CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ TURNS = [system("S"), user("Q"), model("A"), user("R")]
 def prompt(jinja: str, *, eos: str = "", generate: bool = True, **only: int) -> str:
     turns = TURNS[only.get("first", 0) : only.get("end", 4)]
     conversation = Conversation(turns, add_generation_prompt=generate)
-    return ChatTemplate(jinja, eos=eos).prompt(conversation)
+    return prompt_of(ChatTemplate(jinja, eos=eos), conversation)
 
 
 @pytest.fixture

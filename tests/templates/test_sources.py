@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from gguf import GGUFWriter
-from helpers.conversations import CONVERSATIONS, user
+from helpers.conversations import CONVERSATIONS, prompt_of, user
 from helpers.stand_ins import CommandLine, write_gguf
 
 from packer.templates.found import ChatTemplate
@@ -39,12 +39,12 @@ def test_named_templates_of_a_tokenizer_config(tmp_path: Path, template: object)
     assert found == ChatTemplate(PLAIN, FOR_TOOLS, bos="<s>", eos="</s>")
     packed = ChatTemplate(load(str(path)).decode())
     for conversation in (ASKED, CONVERSATIONS["tools"]):
-        assert packed.prompt(conversation) == found.prompt(conversation)
+        assert prompt_of(packed, conversation) == prompt_of(found, conversation)
 
 
 def test_only_a_template_for_tools(tmp_path: Path) -> None:
     path = config(tmp_path / "tokenizer_config.json", NAMED[1:])
-    assert chat_template(str(path)).prompt(ASKED) == "\n  tools Hi  "
+    assert prompt_of(chat_template(str(path)), ASKED) == "\n  tools Hi  "
 
 
 def test_half_of_a_character(tmp_path: Path) -> None:
@@ -100,8 +100,8 @@ def gguf_with(path: Path, *, add_bos: bool) -> Path:
 def test_a_gguf(tmp_path: Path, add_bos: bool) -> None:
     found = chat_template(str(gguf_with(tmp_path / "m.gguf", add_bos=add_bos)))
     assert (found.bos, found.eos, found.tool_use) == ("<bos>", "<eos>", FOR_TOOLS)
-    assert found.prompt(ASKED) == "<bos>plain Hi"
-    assert found.applied(found.prompt(ASKED)) == ("plain Hi" if add_bos else "<bos>plain Hi")
+    assert prompt_of(found, ASKED) == "<bos>plain Hi"
+    assert found.applied(prompt_of(found, ASKED)) == ("plain Hi" if add_bos else "<bos>plain Hi")
     assert found.vocabulary
     assert found.vocabulary.missing(["<bos>", "word299", "word300"]) == ["word300"]
 

@@ -1,4 +1,4 @@
-"""Our prompts against those of transformers, for the templates in use and for our own."""
+"""The engine's prompts against those of transformers, for the templates in use and for our own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from helpers.conversations import (
     engine_variables,
     model,
     ours,
+    prompt_of,
     published,
     system,
     user,
@@ -46,7 +47,7 @@ UNLIKE = {
         "the engine escapes nothing beside `safe`",
     ),
 }
-"""Where the engine, and so we, differ from transformers: which conversations, and why."""
+"""Where the engine differs from transformers: which conversations, and why."""
 
 LENIENT = {
     "CohereForAI-c4ai-command-r-plus-tool_use": "no tools are no list there",
@@ -93,13 +94,18 @@ def test_prompts_are_those_of_transformers(tokenizer: PreTrainedTokenizerFast, n
     text = TEMPLATES[name].read_text(encoding="utf-8")
     variables = engine_variables(text)
     unlike, refused = set(), False
-    for what, conversation in CONVERSATIONS.items():
-        for one in (conversation, without_head(conversation)):
-            expected, found = theirs(tokenizer, text, one, **variables), ours(text, one)
-            if expected is None and found is not None:
-                refused = True
-            elif found != expected:
-                unlike.add(what)
+    asked = [
+        (what, one)
+        for what, conversation in CONVERSATIONS.items()
+        for one in (conversation, without_head(conversation))
+    ]
+    found_all = ours(text, [one for _, one in asked])
+    for (what, one), found in zip(asked, found_all, strict=True):
+        expected = theirs(tokenizer, text, one, **variables)
+        if expected is None and found is not None:
+            refused = True
+        elif found != expected:
+            unlike.add(what)
     assert unlike == UNLIKE.get(name, (set(), ""))[0]
     assert refused == (name in LENIENT)
 
@@ -108,7 +114,7 @@ def test_gemma_s_documented_prompt() -> None:
     from packer.templates.named import named
 
     asked = Conversation([user("Write a hello world program")])
-    assert named("gemma").prompt(asked) == (
+    assert prompt_of(named("gemma"), asked) == (
         "<bos><start_of_turn>user\nWrite a hello world program<end_of_turn>\n<start_of_turn>model\n"
     )
 
@@ -140,7 +146,7 @@ def test_our_templates_say_what_the_published_ones_say(name: str, what: str) -> 
     asked = Conversation(messages, tools)
     original = ChatTemplate(published()[PUBLISHED_AS[name]].read_text(encoding="utf-8"))
     ours_text = (FOLDER / f"{name}.jinja").read_text(encoding="utf-8")
-    assert ChatTemplate(ours_text).prompt(asked) == original.prompt(asked)
+    assert prompt_of(ChatTemplate(ours_text), asked) == prompt_of(original, asked)
 
 
 DOCUMENTED = {
@@ -186,7 +192,7 @@ def test_our_templates_say_what_their_makers_document(name: str) -> None:
     from packer.templates.named import named
 
     turns = Conversation([system("S"), user("Q"), model("A"), user("R")])
-    assert named(name).prompt(turns) == DOCUMENTED[name]
+    assert prompt_of(named(name), turns) == DOCUMENTED[name]
 
 
 def test_every_template_of_ours_is_compared() -> None:

@@ -14,13 +14,29 @@
 #include "../src/llama-ext.h" // beside upstream's common/
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <thread>
 
 static constexpr size_t REQUEST_SIZE = 128 << 20; // bytes
+static constexpr size_t ANSWER_SIZE  = 16 << 20;  // likewise, of prompts, beside twice the request
 
 // Tokens. Upstream keeps 50 bytes for each, even where it allocates nothing: more are reckoned.
 static constexpr uint32_t CONTEXT_MAX = 1 << 20;
+
+static constexpr auto SECONDS = std::chrono::seconds(8);
+
+// Ends the program in good time: template_budget.h looks at the clock only when memory is asked for.
+static void clock_start() {
+    std::thread([]() {
+        std::this_thread::sleep_for(SECONDS);
+        fprintf(stderr, "ERROR the chat template that was given takes more than 8 seconds to fill in\n");
+        fflush(stderr);
+        std::_Exit(1);
+    }).detach();
+}
 
 static common_params params_of(const options & opts, llama_example example) {
     std::vector<std::string> words = options_argv(opts, example);
@@ -46,6 +62,7 @@ struct probe_request {
     std::string       bos;
     std::string       eos;
     std::vector<json> bodies; // of /v1/chat/completions
+    size_t            size;   // bytes of the whole request
 };
 
 static probe_request request_read() {
@@ -63,7 +80,7 @@ static probe_request request_read() {
     }
     try {
         const json    sent = json::parse(text);
-        probe_request request{ sent.value("template", ""), sent.value("bos_token", ""), sent.value("eos_token", ""), {} };
+        probe_request request{ sent.value("template", ""), sent.value("bos_token", ""), sent.value("eos_token", ""), {}, text.size() };
         for (size_t i = 0; i < sent.at("requests").size(); i++) {
             request.bodies.push_back(sent.at("requests").at(i));
         }
@@ -93,6 +110,7 @@ static json prompt_of(json body, const server_chat_params & chat) {
 int mode_probe_template(const options & opts) {
     const common_params params = params_of(opts, LLAMA_EXAMPLE_SERVER);
     const probe_request asked  = request_read();
+    clock_start();
     server_chat_params  chat   = {};
     bool                thinking;
     try {
@@ -110,9 +128,17 @@ int mode_probe_template(const options & opts) {
     chat.enable_thinking      = params.enable_reasoning != 0 && thinking;
     chat.force_pure_content   = params.force_pure_content_parser;
 
-    json results = json::array();
+    json   results = json::array();
+    size_t room    = ANSWER_SIZE + 2 * asked.size;
     for (const json & body : asked.bodies) {
-        results.push_back(prompt_of(body, chat));
+        json         result = prompt_of(body, chat);
+        const size_t size   = result.value("prompt", "").size();
+        if (size > room) {
+            result = { { "error", "the prompt is far longer than what was asked" } };
+        } else {
+            room -= size;
+        }
+        results.push_back(result);
     }
     answer_print({
         { "capabilities", common_chat_templates_get_caps(chat.tmpls.get()) },
