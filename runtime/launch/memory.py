@@ -18,6 +18,7 @@ from runtime.machine.machine import Machine
 from runtime.sizes import in_words
 
 _QUESTION = "--probe-memory"  # native/engine/mode_probe.cpp
+_QUIET = {"GGML_NO_BACKTRACE": "1"}  # no debugger where upstream gives a start up
 _SECONDS = 20  # of one answer, which takes a tenth; drivers of graphics cards can be slow
 _SEARCH_SECONDS = 15
 _SEARCH_STEPS = 12
@@ -222,7 +223,7 @@ def asked(plan: Plan, more: Sequence[str] = ()) -> Estimate | None:
         done = subprocess.run(
             [program, _QUESTION, *words, *more],
             executable=plan.engine.program,
-            env=os.environ | plan.environment,
+            env=os.environ | plan.environment | _QUIET,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,

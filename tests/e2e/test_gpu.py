@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import warnings
@@ -112,6 +114,18 @@ def test_some_layers(bundle: Path) -> None:
 )
 def test_upstreams_options_for_devices_pass_through(bundle: Path, words: list[str]) -> None:
     assert said(bundle, "--gpu", "vulkan", *words).endswith("5/5 layers")
+
+
+def test_memory_is_known_before_the_start(bundle: Path) -> None:
+    words = ["--gpu", "vulkan", "-ngl", "3", "--cli", "-p", "a", "-n", "0"]
+    found = json.loads(run(["sh", bundle, *words, "--probe-memory"]).stdout)
+    (card,) = found["devices"]
+    assert card["name"].startswith("llvmpipe")
+    assert (found["gpu_layers"], found["layers"]) == (3, 5)
+    log = run(["sh", bundle, *words, "--no-warmup", "-t", "1", "-v"]).stderr.decode()
+    for what, kind in (("model", "weights"), ("KV", "cache"), ("compute", "compute")):
+        *_, size = re.findall(rf"Vulkan0 {what} buffer size = +([\d.]+) MiB", log)
+        assert card[kind] / (1 << 20) == pytest.approx(float(size), abs=0.01)
 
 
 def test_upstreams_options_are_not_swallowed(bundle: Path) -> None:
