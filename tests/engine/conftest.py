@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import structure_samples
+from helpers.compiled import folder_of, made
 from small_release import Release, git, pack
 
-from packer.engine import native, source, toolchain, web_ui
+from packer import macho_signature
+from packer.engine import native, source, targets, toolchain, web_ui
 
 CMAKE = """\
 cmake_minimum_required(VERSION 3.25)
@@ -115,9 +117,22 @@ def small_tools(
 
 
 @pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, bytes]]:
+def engines(request: pytest.FixtureRequest) -> Callable[[str], dict[str, bytes]]:
     """Makes a small engine for a target; its native files by name."""
     pytest.importorskip("ziglang")
     zig = toolchain._zig()
-    folder = tmp_path_factory.mktemp("engines")
-    return cache(lambda target: structure_samples.build(zig, target, folder / target))
+    sources = map(Path, (structure_samples.__file__, macho_signature.__file__, targets.__file__))
+    folder = folder_of(request.config, "engines", sources)
+
+    def build(target: str, new: Path) -> None:
+        files = structure_samples.build(zig, target, new / "build")
+        (new / "files").mkdir()
+        for name, data in files.items():
+            (new / "files" / name).write_bytes(data)
+
+    @cache
+    def files(target: str) -> dict[str, bytes]:
+        place = made(folder / target, lambda new: build(target, new)) / "files"
+        return {path.name: path.read_bytes() for path in sorted(place.iterdir())}
+
+    return files

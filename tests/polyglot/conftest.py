@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from small_bundle import INTERPRETER, Place, Programs, make_place
+from helpers.compiled import folder_of
+from small_bundle import HERE, INTERPRETER, Place, Programs, make_place
 
 from packer.engine import toolchain
 from packer.engine.stubs import STUB_TARGETS, build_stub
+from packer.polyglot import pe_link
 from packer.polyglot.head import build_head
 
 LIBRARY = b"\x7fELF not really" + bytes(range(256)) * 700 + os.urandom(16)
@@ -52,8 +54,9 @@ def windows_head(stubs: dict[str, bytes], windows_stub: bytes) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def programs(zig: Path, tmp_path_factory: pytest.TempPathFactory) -> Programs:
-    return Programs(zig, tmp_path_factory.mktemp("programs"))
+def programs(zig: Path, request: pytest.FixtureRequest) -> Programs:
+    sources = [*HERE.glob("*.c"), HERE / "small_bundle.py", Path(pe_link.__file__)]
+    return Programs(zig, folder_of(request.config, "polyglot", sources))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import os
 import shutil
@@ -13,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from helpers.compiled import made
 
 from packer.polyglot import pe_link
 
@@ -36,43 +36,25 @@ class Programs:
     zig: Path
     folder: Path
 
-    @functools.cache  # noqa: B019 - there is one per session
     def engine(self, name: str) -> bytes:
         target, flags = _ENGINES[name]
-        program = self.folder / name
-        source = HERE / "fake_engine.c"
-        self.compile(target, "-O1", "-s", *flags, str(source), "-o", str(program))
-        return program.read_bytes()
+        return self.compiled(name, target, "-O1", "-s", *flags, HERE / "fake_engine.c").read_bytes()
 
-    @functools.cache  # noqa: B019
     def loader(self, target: str) -> Path:
-        program = self.folder / f"loader-{target}"
         # Where the stock loader lies.
         place = "-Wl,--image-base=0x7f000000"
-        self.compile(
-            target,
-            "-O1",
-            "-s",
-            "-static",
-            "-no-pie",
-            place,
-            str(HERE / "loader.c"),
-            "-o",
-            str(program),
-        )
-        return program
+        words = ("-O1", "-s", "-static", "-no-pie", place, HERE / "loader.c")
+        return self.compiled(f"loader-{target}", target, *words)
 
-    @functools.cache  # noqa: B019
     def windows(self) -> bytes:
         """A stand-in for the Windows stub."""
-        program = self.folder / "windows.exe"
-        source = HERE / "windows_program.c"
-        arguments = ["-target", WINDOWS, "-O1", "-s", source]
-        pe_link.link(self.zig, arguments, program)
-        return program.read_bytes()
+        words: list[str | Path] = ["-target", WINDOWS, "-O1", "-s", HERE / "windows_program.c"]
+        path = self.folder / "windows.exe"
+        return made(path, lambda new: pe_link.link(self.zig, words, new)).read_bytes()
 
-    def compile(self, target: str, *arguments: str) -> None:
-        subprocess.run([self.zig, "cc", "-target", target, *arguments], check=True)
+    def compiled(self, name: str, target: str, *words: str | Path) -> Path:
+        command = [self.zig, "cc", "-target", target, *words, "-o"]
+        return made(self.folder / name, lambda new: subprocess.run([*command, new], check=True))
 
 
 def write_bundle(path: Path, head: bytes, engines: Mapping[str, Mapping[str, bytes]]) -> Path:

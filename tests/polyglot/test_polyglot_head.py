@@ -6,14 +6,12 @@ import dataclasses
 import io
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packer.engine.stubs import STUB_TARGETS, build_stub
 from packer.polyglot import ape_rules, elf, script
 from packer.polyglot.head import HEAD_SIZE, NT_HEADERS, TABLES_END, build_head, printf
 
@@ -50,14 +48,6 @@ def test_head_for_one_target(stubs: dict[str, bytes]) -> None:
     assert len(head) == 2 * 65536
     assert ape_rules.check(head) == []
     assert b"Linux x86_64" not in head[:TABLES_END]
-
-
-def test_stubs_build_to_the_same_bytes(
-    zig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stubs: dict[str, bytes]
-) -> None:
-    monkeypatch.setenv("LLAMAPACK_BUILD_CACHE", str(tmp_path / "other-cache"))
-    target = STUB_TARGETS[0]
-    assert build_stub(target, zig, tmp_path / "out").read_bytes() == stubs[target]
 
 
 def test_printed_headers_describe_the_stubs(head: bytes, stubs: dict[str, bytes]) -> None:

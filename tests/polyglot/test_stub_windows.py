@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from small_bundle import HERE, Programs, write_bundle
+from small_bundle import HERE, WINDOWS, Programs, write_bundle
 
 from packer.engine.stubs import build_stub
 
@@ -86,12 +86,11 @@ def parts(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> dict[
         "refuses": ("stub_engine_windows.c", "-DREFUSES"),
         "runner": ("stub_runner_windows.c",),
     }
-    for name, (source, *flags) in sources.items():
-        target = "x86_64-windows.win10-gnu"
-        program = str(out / f"{name}.exe")
-        programs.compile(target, "-O1", "-s", *flags, str(HERE / source), "-o", program)
-    stub = build_stub(TARGET, programs.zig, out)
-    return {"stub": stub, **{name: out / f"{name}.exe" for name in sources}}
+    made = {
+        name: programs.compiled(f"{name}.exe", WINDOWS, "-O1", "-s", *flags, HERE / source)
+        for name, (source, *flags) in sources.items()
+    }
+    return {"stub": build_stub(TARGET, programs.zig, out), **made}
 
 
 @pytest.fixture
