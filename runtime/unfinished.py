@@ -41,7 +41,7 @@ def refuse_unfinished(path: Path) -> None:
     if proved:
         raise InputError(
             f"a change of {path} was interrupted, or is still going on",
-            f"Run `llamapack edit {quote(str(real))}`: it restores the old bundle after an "
+            f"Run `llamapack edit {quote(str(real))}`: it restores the old file after an "
             "interruption.",
         )
     raise unproved(path, "otherwise see docs/files.md")

@@ -32,7 +32,7 @@ class Held:
     file: io.FileIO
     """Unbuffered, the only descriptor of it; for writing too if it is to be changed in place."""
     recovered: bool
-    """Whether restored the bundle from before an interrupted change."""
+    """Whether restored as it was before an interrupted change."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def held(path: Path, *, alone: bool, otherwise: str = COPY, keep: bool = False) 
         remove_new_file(real)
         recovered = take_back(real, file, keep=keep)
         if recovered:
-            note(f"{path}: restored the bundle from before an interrupted change")
+            note(f"{path}: restored as it was before an interrupted change")
         yield Held(real, file, recovered)
 
 

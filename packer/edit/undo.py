@@ -131,7 +131,7 @@ def take_back(path: Path, file: io.FileIO, *, keep: bool = False) -> bool:
         if not claim.fits(file):
             raise other_file(path)
         if not claim.is_proved(file):
-            again = f"`llamapack edit --copy {quote(str(path))}` restores the old bundle"
+            again = f"`llamapack edit --copy {quote(str(path))}` restores the old file"
             if not keep:
                 raise unproved(path, f"else {again}, and keeps the present bytes in another file")
             _put_aside(path, file)

@@ -62,7 +62,7 @@ def nothing_is_lost(scene: Scene, *, taken_back: bool) -> None:
             said = scene.llamapack("inspect", scene.model)
             assert f"llamapack edit {scene.model}" in said.stderr
         done = scene.llamapack("edit", scene.model)
-        assert (done.returncode, "taken back" in done.stderr) == (0, True), done.stderr
+        assert (done.returncode, "restored as it was" in done.stderr) == (0, True), done.stderr
         assert scene.model.read_bytes() == scene.old
         assert not leftovers(scene.model)
     if scene.model.exists() or undo.exists():

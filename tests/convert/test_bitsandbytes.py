@@ -119,7 +119,7 @@ def _refused(path: Path, tensors: Mapping[str, NDArray[Any]]) -> str:
 def test_something_is_missing(missing: str, tmp_path: Path) -> None:
     tensors, _ = _four_bit((64, 4), 64, nested=True)
     del tensors[missing]
-    assert "w is incomplete" in _refused(tmp_path / "x", tensors)
+    assert "the bitsandbytes data of w are incomplete" in _refused(tmp_path / "x", tensors)
 
 
 @pytest.mark.parametrize(

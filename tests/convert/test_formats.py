@@ -57,7 +57,7 @@ def test_a_folder_of_something_else(
     tmp_path: Path, llamapack: CommandLine, refused: Refused
 ) -> None:
     (tmp_path / "model").mkdir()
-    assert "no checkpoint" in refused(llamapack("convert", tmp_path / "model"))
+    assert "does not contain a checkpoint" in refused(llamapack("convert", tmp_path / "model"))
     (tmp_path / "model" / "model.onnx").write_bytes(b"x")
     assert "ONNX" in refused(llamapack("convert", tmp_path / "model"))
     assert "not a folder" in refused(llamapack("convert", tmp_path / "nowhere"))
@@ -66,7 +66,7 @@ def test_a_folder_of_something_else(
 def test_a_shard_is_missing(tmp_path: Path, llamapack: CommandLine, refused: Refused) -> None:
     folder = _checkpoint(tmp_path / "model", {"architectures": ["LlamaForCausalLM"]})
     (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
-    assert "no checkpoint" in refused(llamapack("convert", folder))
+    assert "does not contain a checkpoint" in refused(llamapack("convert", folder))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000])
@@ -92,7 +92,7 @@ def test_quantizing_what_cannot_be(
     """The small model of these tests has Q8_0 weights."""
     assert "quantized already (Q8_0)" in refused(llamapack("quantize", gguf, "Q6_K"))
     assert "quantized already" in refused(llamapack("pack", gguf, "--quant", "Q6_K", cwd=tmp_path))
-    assert "no quantization Q9" in refused(llamapack("quantize", gguf, "Q9"))
+    assert "Q9 is not a quantization" in refused(llamapack("quantize", gguf, "Q9"))
     assert "importance matrix" in refused(
         llamapack("quantize", gguf, "Q6_K", "--allow-requantize", "--imatrix", tmp_path / "none")
     )

@@ -327,4 +327,4 @@ def test_a_bundle_without_weights(path: Path, tmp_path: Path, llamapack: Command
     with Bundle.open(exe) as bundle:
         assert parse(bundle.args, {}) == ["-m", "large.gguf", "-c", "7"]
     ran(llamapack, "verify", exe)
-    assert "b.exe beside it" in ran(llamapack, "edit", path, "--args", "-c 8")
+    assert "b.exe in the same folder" in ran(llamapack, "edit", path, "--args", "-c 8")

@@ -63,7 +63,7 @@ def recovered(case: Case, llamapack: CommandLine) -> bytes:
         assert said.returncode == 1
         assert "interrupted" in said.stderr
         assert "llamapack edit" in said.stderr
-        assert "taken back" in ran(llamapack, "edit", case.path)
+        assert "restored as it was" in ran(llamapack, "edit", case.path)
         assert not leftovers(case.path)
     return case.path.read_bytes()
 

@@ -111,7 +111,7 @@ def test_a_change_begins_by_taking_back(
         done = llamapack(words[0], path, *words[1:])
         assert done.returncode == 1
         assert f"llamapack edit {path}" in done.stderr
-    assert "taken back" in ran(llamapack, "edit", path, "--args", "-c 77")
+    assert "restored as it was" in ran(llamapack, "edit", path, "--args", "-c 77")
     assert not leftovers(path)
     with Bundle.open(path) as bundle:
         assert bundle.args.endswith("-c 77\n")

@@ -172,12 +172,12 @@ def test_contents_that_everybody_knows(
     # Who did change the file, and copied it since, finds the way out in what `edit` says.
     present = path.read_bytes()
     assert f"llamapack edit --copy {path}" in said
-    assert "taken back" in ran(llamapack, "edit", "--copy", path)
+    assert "restored as it was" in ran(llamapack, "edit", "--copy", path)
     assert path.read_bytes() == present[:-5000] + b"evil!" * 1000
     kept = path.with_name("mine.llamafile.before-undo")
     assert kept.read_bytes() == present
     undo_path(path).write_bytes(undo(sound(path, inode=1), b"evil!" * 1000))
-    assert "before-undo is there already" in refused(llamapack("edit", "--copy", path))
+    assert "before-undo exists already" in refused(llamapack("edit", "--copy", path))
     assert kept.read_bytes() == present
 
 

@@ -167,7 +167,7 @@ def test_another_zig_is_refused(small_native: Path) -> None:
 
 def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain.shutil, "which", lambda name, path=None: None)
-    with pytest.raises(InputError, match="there is no `cmake` here") as caught:
+    with pytest.raises(InputError, match="`cmake` is not installed") as caught:
         build(LINUX)
     assert "llamapack[build]" in caught.value.tip
 

@@ -57,7 +57,7 @@ BROKEN: list[tuple[str, Break, str]] = [
     (PROGRAM, pe_header(OS_MAJOR, lambda _: 11), "needs Windows 11.0"),
     (PROGRAM, pe_header(SUBSYSTEM_MAJOR, lambda _: 11), "needs Windows 11.0"),
     (PROGRAM, without_directory(RESOURCES), "has no version resource"),
-    (IMPORT_LIBRARY, lambda data: data[1:], "is no archive"),
+    (IMPORT_LIBRARY, lambda data: data[1:], "is not an archive"),
     (
         IMPORT_LIBRARY,
         swap(b"\0\0\xff\xff\0\0\x64\x86", b"\0\0\xff\xff\0\0\x64\xaa"),

@@ -109,7 +109,7 @@ def test_other_words(
     publish: Publish, llamapack: CommandLine, gguf: Path, refused: Refused, tmp_path: Path
 ) -> None:
     assert "HF_HUB_OFFLINE" in refused(publish(HF_HUB_OFFLINE="1"))
-    assert "is no card" in refused(publish("--card", tmp_path))
+    assert "is not a card" in refused(publish("--card", tmp_path))
     assert "is not a folder of templates" in refused(publish("--template", tmp_path / "no"))
     words = ("--repo", "acme/tiny", "--dry-run")
     assert "does not exist" in refused(llamapack("publish", tmp_path / "no.llamafile", *words))
