@@ -48,7 +48,7 @@ _ANSWERS = [
     (Answer(503), "503 Service Unavailable"),
     (Answer(500), "500 Internal Server Error"),
     (Answer(418), "418"),
-    (_UNKNOWN, "does not know your token"),
+    (_UNKNOWN, "rejects your token"),
     (Answer(403), "does not allow it"),
     (Answer(404, {"X-Error-Code": "RepoNotFound"}), "there is no model org/see-GGUF"),
     (Answer(401, {"X-Error-Code": "GatedRepo"}), "is gated"),

@@ -33,7 +33,7 @@ def test_a_private_model(model: Repo, run: Run, refused: Refused, tmp_path: Path
     assert "for a private one set HF_TOKEN" in done.stderr
     assert "your token may not" in refused(run("fetch", "hf:org/see-GGUF", HF_TOKEN="hf_strange"))
     done = run("fetch", "hf:org/see-GGUF", HF_TOKEN="unknown")
-    assert "does not know your token" in refused(done)
+    assert "rejects your token" in refused(done)
     done = run("fetch", "hf:org/see-GGUF", HF_TOKEN="hf\u2028x")
     assert refused(done)
     # As `hf auth login` leaves it; and elsewhere.

@@ -116,7 +116,7 @@ def test_shards_and_projector(tmp_path: Path, llamapack: CommandLine, refused: R
     with zipfile.ZipFile(archive, "w") as file:
         file.write(files[0], files[0].name)
     done = llamapack("pack", archive, "-o", tmp_path / "z.llamafile")
-    assert "has 3 shards, but x-00002-of-00003.gguf is missing" in refused(done)
+    assert "has 3 shards, but x-00002-of-00003.gguf (and 1 more) is missing" in refused(done)
 
 
 def test_adapters_and_projectors_from_archives(
