@@ -6,7 +6,7 @@ import shlex
 import subprocess
 from collections.abc import Callable
 
-from packer.console import Exit, error, reported
+from packer.io.console import Exit, error, reported
 
 
 def status_of(work: Callable[[], int | None]) -> int:

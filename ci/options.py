@@ -9,7 +9,7 @@ import argparse
 import tomllib
 from pathlib import Path
 
-from packer.engine import native
+from packer.engines import native
 
 _READERS = {
     None: "nothing",

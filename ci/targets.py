@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from packer.engine import native
+from packer.engines import native
 
 _HEADER = """\
 // What native/targets.toml says of each system, made by `python -m ci.targets`.

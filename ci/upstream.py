@@ -16,10 +16,10 @@ import sys
 from pathlib import Path
 
 from ci.ending import status_of
-from packer import build_cache
-from packer.console import note
-from packer.engine import layout, logged, native, pins, source, toolchain
-from packer.engine.pins import Pins
+from packer.engines import layout, logged, native, pins, source, toolchain
+from packer.engines.pins import Pins
+from packer.io import build_cache
+from packer.io.console import note
 
 COMPLETION, BENCH = "llama-completion", "llama-bench"
 

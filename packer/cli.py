@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from packer import commands
-from packer.console import Exit, reported
+from packer.io.console import Exit, reported
 from runtime import streams
 
 

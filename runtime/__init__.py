@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runtime.errors import InputError as InputError
+    from runtime.formats.model_facts import ModelFacts as ModelFacts
     from runtime.model import open as open
-    from runtime.model_facts import ModelFacts as ModelFacts
     from runtime.serving import Server as Server
     from runtime.serving import serve as serve
 
 _PLACES = {
     "InputError": "runtime.errors",
-    "ModelFacts": "runtime.model_facts",
+    "ModelFacts": "runtime.formats.model_facts",
     "Server": "runtime.serving",
     "open": "runtime.model",
     "serve": "runtime.serving",

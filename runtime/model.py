@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from runtime.errors import InputError
+from runtime.formats.model_facts import ModelFacts
 from runtime.launch.models import loaded
 from runtime.launch.parts import Bundles, Parted, parted
 from runtime.launch.target import FOLDER, target_of
-from runtime.model_facts import ModelFacts
 
 
 def open(path: str | os.PathLike[str]) -> ModelFacts:

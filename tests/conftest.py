@@ -13,7 +13,7 @@ from helpers import lanes
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 from hypothesis import settings
 
-from packer.engine import toolchain
+from packer.engines import toolchain
 
 settings.register_profile("nightly", max_examples=1000, derandomize=False, deadline=None)
 

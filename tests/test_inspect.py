@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
-from packer.digest import Digest
-from packer.inspection import inspect
-from packer.output import output_file
-from packer.zip_writer import ZipWriter
-from runtime.zip_directory import STORED
+from packer.inspection.summary import inspect
+from packer.io.digest import Digest
+from packer.io.output import output_file
+from packer.zip.writer import ZipWriter
+from runtime.formats.zip_directory import STORED
 
 
 def inspected(llamapack: CommandLine, path: Path) -> dict[str, object]:

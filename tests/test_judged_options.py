@@ -9,8 +9,8 @@ from helpers.stand_ins import CommandLine
 from ci.options import made
 from packer.bundle.args import SAMPLING
 from packer.metadata import sampling
-from runtime.data_args import is_refused, refused
-from runtime.judged_options import JUDGED_OPTIONS
+from runtime.formats.data_args import is_refused, refused
+from runtime.formats.judged_options import JUDGED_OPTIONS
 
 
 def test_the_tables_are_current() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from packer.bundle.args import check_options
-from packer.engine.targets import for_this_machine
+from packer.engines.targets import for_this_machine
 from runtime.errors import InputError
 
 _ENGINE = """#!/bin/sh

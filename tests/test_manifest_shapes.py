@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from helpers.stand_ins import CommandLine, write_gguf
 
-from packer import cli, engines, front
-from runtime.bundle import MANIFEST
+from packer import cli
+from packer.engines import finished as engines
+from packer.engines import front
+from runtime.formats.bundle import MANIFEST
 
 VERBS: tuple[tuple[str, ...], ...] = (
     ("inspect", "{}"), ("inspect", "{}", "--json"), ("inspect", "{}", "--recipe"),

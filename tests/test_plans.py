@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from helpers.stand_ins import write_engine
 
-from packer import front, windows_exe
-from packer.archives.engine import packed_engine
-from packer.front import APE, EXE, Front
-from packer.pack import BundlePlan
-from packer.plans import planned
-from packer.report import report
-from packer.sources import BytesSource
+from packer.bundle.pack import BundlePlan
+from packer.engines import front
+from packer.engines.archives.engine import packed_engine
+from packer.engines.front import APE, EXE, Front
+from packer.head import windows_exe
+from packer.io.sources import BytesSource
+from packer.packing.plans import planned
+from packer.packing.report import report
 from runtime.errors import InputError
 
 LIMIT = windows_exe.LIMIT

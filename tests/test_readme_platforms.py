@@ -8,7 +8,7 @@ import pytest
 from helpers.repository import REPOSITORY
 from helpers.running import ENGINES
 
-from packer.engine.targets import TARGETS
+from packer.engines.targets import TARGETS
 
 
 @pytest.fixture(scope="module")

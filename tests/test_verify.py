@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from helpers.stand_ins import CommandLine, Refused
 
-from runtime.bundle import Bundle
+from runtime.formats.bundle import Bundle
 
 
 def flip(path: Path, offset: int) -> None:

@@ -50,7 +50,7 @@ def test_an_installed_packer_says_what_its_metadata_state(tmp_path: Path) -> Non
 def test_it_is_not_looked_for_before_it_is_needed() -> None:
     code = """
 import packer
-from packer import commands, packing
+from packer import commands; from packer.packing import make as packing
 commands.parser()
 assert "__version__" not in vars(packer)
 assert packer.__version__ == vars(packer)["__version__"]

@@ -24,7 +24,7 @@ from ci.bench.processes import Cost, cost, drop_caches
 from ci.bench.stand_ins import llamapack, write_engine, write_gguf, write_web_ui
 from ci.ending import status_of
 from ci.words import positive
-from packer.sizes import parse_size
+from packer.io.sizes import parse_size
 
 _ZIPFILE = """
 import sys, zipfile

@@ -21,7 +21,7 @@ from ci import upstream
 from ci.bench import synthetic_model
 from ci.ending import status_of
 from ci.words import positive
-from packer.engine import cache
+from packer.engines import cache
 
 
 def main() -> int:

@@ -19,12 +19,12 @@ from pathlib import Path
 from ci.ending import status_of
 from ci.pins.flags import changes, flags
 from ci.pins.toml_text import replaced
-from packer.console import note
-from packer.engine import layout, native, npm, pins, source
-from packer.engine.build import build, build_web_ui
-from packer.engine.pins import Pins
-from packer.engine.targets import for_this_machine
-from packer.gpu import pins as gpu_pins
+from packer.engines import layout, native, npm, pins, source
+from packer.engines.build import build, build_web_ui
+from packer.engines.gpu import pins as gpu_pins
+from packer.engines.pins import Pins
+from packer.engines.targets import for_this_machine
+from packer.io.console import note
 from runtime.errors import InputError
 
 _RELEASE = "package/llama/binariesGithubRelease.json"

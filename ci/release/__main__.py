@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ci.ending import status_of
 from ci.release import bundle, checkout, engines, packages, programs, recipes, seal
-from packer.console import note
+from packer.io.console import note
 from runtime.errors import InputError
 
 

@@ -19,8 +19,8 @@ from ci.ending import status_of
 from ci.release import checkout, provenance, recipes, sbom
 from ci.release.recipes import Recipe
 from packer.parts.splitting import split
-from runtime.bundle import Bundle
-from runtime.sha256_file import file_sha256
+from runtime.formats.bundle import Bundle
+from runtime.formats.sha256_file import file_sha256
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer.epoch import VARIABLE
+from packer.io.epoch import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from ci.ending import status_of
-from runtime import sha256_file
-from runtime.sha256_file import file_sha256
+from runtime.formats import sha256_file
+from runtime.formats.sha256_file import file_sha256
 
 NAME = "SHA256SUMS"
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from packer import cli
-from packer.released import index
+from packer.releases import index
 
 
 def main() -> int:

@@ -14,12 +14,12 @@ import sys
 from pathlib import Path
 
 from ci.ending import status_of
-from packer.console import note
-from packer.engine import native, pins, stubs, toolchain
-from packer.gpu import modules, sources
-from packer.gpu.chosen import DEFAULT
-from packer.released import archive, index, pieces
-from packer.released.index import Index
+from packer.engines import native, pins, stubs, toolchain
+from packer.engines.gpu import modules, sources
+from packer.engines.gpu.chosen import DEFAULT
+from packer.io.console import note
+from packer.releases import archive, index, pieces
+from packer.releases.index import Index
 
 
 def main() -> int:

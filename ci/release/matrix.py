@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from packer.engine import description, native, pins
-from packer.engine.targets import TARGETS
+from packer.engines import description, native, pins
+from packer.engines.targets import TARGETS
 
 
 def matrix() -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ci.ending import status_of
 from ci.release import checkout
-from packer.released import index
+from packer.releases import index
 
 
 def main() -> int:

@@ -27,8 +27,8 @@ from pathlib import Path
 from ci.ending import status_of
 from ci.release import checkout, signing
 from packer import __version__
-from packer.engine.targets import for_this_machine
-from packer.epoch import source_date_epoch
+from packer.engines.targets import for_this_machine
+from packer.io.epoch import source_date_epoch
 from runtime.errors import InputError
 
 PROGRAMS = {

@@ -16,9 +16,9 @@ from typing import Any
 
 from ci.release import checkout
 from packer import __version__
-from packer.engine import cache, native, pins
-from packer.gpu import modules
-from packer.provenance import (
+from packer.engines import cache, native, pins
+from packer.engines.gpu import modules
+from packer.inspection.provenance import (
     INSIDE,
     PREDICATE,
     STATEMENT,
@@ -26,8 +26,8 @@ from packer.provenance import (
     hexadecimal,
     source_digest,
 )
-from runtime.bundle import MANIFEST, Bundle
-from runtime.sha256_file import file_sha256
+from runtime.formats.bundle import MANIFEST, Bundle
+from runtime.formats.sha256_file import file_sha256
 
 _BUILD_TYPE = "urn:llamapack:release:1"
 _LOCAL_BUILDER = "urn:llamapack:release:1:local"

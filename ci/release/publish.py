@@ -17,9 +17,9 @@ from pathlib import Path
 
 from ci.ending import status_of
 from ci.release.checksums import NAME as SUMS
-from runtime import sha256_file
 from runtime.errors import InputError
-from runtime.sha256_file import file_sha256
+from runtime.formats import sha256_file
+from runtime.formats.sha256_file import file_sha256
 
 _ASSET_LIMIT = 2 << 30
 """Bytes; GitHub takes only smaller files."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from packer.io.sizes import PART_SIZE
 from packer.recipes import read
-from packer.sizes import PART_SIZE
 from runtime.errors import InputError
 
 _ASSET_SIZE = 1_900_000_000

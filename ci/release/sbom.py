@@ -19,13 +19,13 @@ from cyclonedx.spdx import fixup_id
 from cyclonedx.validation.json import JsonStrictValidator
 
 from packer import __version__
-from packer.engine import native, pins, source
-from packer.epoch import source_date_epoch
-from packer.gpu import modules
-from packer.inspection import described
+from packer.engines import native, pins, source
+from packer.engines.gpu import modules
+from packer.inspection.provenance import hexadecimal
+from packer.inspection.summary import described
+from packer.io.epoch import source_date_epoch
 from packer.metadata.tasks import Task, task
-from packer.provenance import hexadecimal
-from runtime.bundle import Bundle
+from runtime.formats.bundle import Bundle
 
 _VENDORED = {
     "cpp-httplib": ("MIT", "cpp-httplib/httplib.h", r'CPPHTTPLIB_VERSION "([\d.]+)"'),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ci.ending import status_of
 from ci.release import checkout, checksums, provenance, signing
-from runtime.sha256_file import file_sha256
+from runtime.formats.sha256_file import file_sha256
 
 _STATEMENT = "llamapack.intoto.json"
 

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ci.release.checksums import NAME as SUMS
-from packer.console import note
+from packer.io.console import note
 
 Words = list[str | Path]
 

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from ci.ending import status_of
 from ci.release import checkout
-from packer.console import Exit, error, note
-from packer.engine import native, pins, source
-from packer.engine.targets import TARGETS
+from packer.engines import native, pins, source
+from packer.engines.targets import TARGETS
+from packer.io.console import Exit, error, note
 
 _SAMPLE = ("linux-x86_64/ggml-base", "linux-x86_64/ggml-cpu-haswell")
 EVERYTHING = ("web-ui", "stubs", "packages", *TARGETS)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ci.ending import status_of
 from ci.release import packages
-from packer.engine import native, pins, stubs, toolchain
-from packer.engine.build import build, build_part, build_web_ui
-from packer.engine.targets import named
-from runtime.sha256_file import file_sha256
+from packer.engines import native, pins, stubs, toolchain
+from packer.engines.build import build, build_part, build_web_ui
+from packer.engines.targets import named
+from runtime.formats.sha256_file import file_sha256
 
 
 def main() -> int:

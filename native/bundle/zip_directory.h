@@ -43,7 +43,7 @@ struct zip_directory {
 };
 
 // Reads the directory of the archive in `file`, which is `file_size` bytes long. The rules are in
-// docs/bundle-format.md, and runtime/zip_directory.py keeps the same ones.
+// docs/bundle-format.md, and runtime/formats/zip_directory.py keeps the same ones.
 // Returns 0, or -1 with *error set to a static sentence fragment such as "no ZIP end record".
 // On failure *dir is empty, and zip_directory_free is not needed but harmless.
 int zip_directory_read(

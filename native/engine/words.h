@@ -1,5 +1,5 @@
 // The words of a bundle's `.args` member. The rules stand in docs/bundle-format.md; the Python
-// launcher has the same reader in runtime/args_file.py.
+// launcher has the same reader in runtime/formats/args_file.py.
 #pragma once
 
 #include <string>

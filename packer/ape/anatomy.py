@@ -14,11 +14,18 @@ from typing import BinaryIO
 
 from packer.ape import macho
 from packer.ape.script import Extract, Script, extracts, read_script
-from packer.polyglot import ape_rules, elf, pe, pe_rules
-from packer.polyglot.rules import Broken
+from packer.head import ape_rules, elf, pe, pe_rules
+from packer.head.rules import Broken
 from runtime.errors import InputError
+from runtime.formats.zip_directory import (
+    END,
+    END_MAGIC,
+    STORED,
+    Directory,
+    data_offset,
+    read_directory,
+)
 from runtime.machine.head import SIZE, Kind, kind_of, native_target
-from runtime.zip_directory import END, END_MAGIC, STORED, Directory, data_offset, read_directory
 
 _NT_HEADERS_MAX = 65536
 _ZIP_TAIL = 65536 + 22

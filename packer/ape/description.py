@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from packer.ape.anatomy import Anatomy, Embedded
-from packer.polyglot import elf, pe
-from packer.polyglot.rules import MACHO, PE, RULES, ZIP, Broken
-from runtime.targets import SYSTEMS
+from packer.head import elf, pe
+from packer.head.rules import MACHO, PE, RULES, ZIP, Broken
+from runtime.machine.targets import SYSTEMS
 
 HOLDS, BROKEN, ADVICE, ABSENT = "holds", "broken", "advice", "absent"
 """What can be said of a rule; `ADVICE`: broken, but no loader refuses the file for it; `ABSENT`:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packer.polyglot.rules import Broken
+from packer.head.rules import Broken
 
 X86_64 = 0x01000007
 PLACE_MIN = 64

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packer.polyglot.ape_rules import MAGICS, SCANNED
-from packer.polyglot.pe import LFANEW
-from packer.polyglot.rules import Broken
-from packer.polyglot.script import BLOCK
+from packer.head.ape_rules import MAGICS, SCANNED
+from packer.head.pe import LFANEW
+from packer.head.rules import Broken
+from packer.head.script import BLOCK
 
 _EXIT = re.compile(rb"^[ \t]*exit\b[^\n]*\n", re.MULTILINE)
 _STUB = re.compile(rb"\bo=(\d{1,12}) (?:n=\d+ )?h=(?:[0-9a-f]{16}){1,2} k='\d+ (\d{1,12})'")

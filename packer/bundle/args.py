@@ -1,6 +1,6 @@
 """The layers of `.args`: members that it names, defaults, and the words of the packer's user.
 
-Grammar: runtime/args_file.py.
+Grammar: runtime/formats/args_file.py.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from packer.engine.targets import for_this_machine
-from packer.models_preset import ModelSection, lora_option
-from runtime.args_file import USER_WORDS, merge, parse, quote, words_and_ends
-from runtime.bundle import MODELS, TEMPLATE
+from packer.bundle.models_ini import ModelSection, lora_option
+from packer.engines.targets import for_this_machine
 from runtime.errors import InputError
-from runtime.weights import ZIP
+from runtime.formats.args_file import USER_WORDS, merge, parse, quote, words_and_ends
+from runtime.formats.bundle import MODELS, TEMPLATE
+from runtime.formats.weights import ZIP
 
 CONTEXT = "-c"
 SAMPLING = {

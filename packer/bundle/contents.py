@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from packer.digest import Digest
-from packer.sources import Source
-from runtime.bundle import ARGS, MODELS, TEMPLATE
-from runtime.zip_directory import Member
+from packer.io.digest import Digest
+from packer.io.sources import Source
+from runtime.formats.bundle import ARGS, MODELS, TEMPLATE
+from runtime.formats.zip_directory import Member
 
 LARGE = 1 << 20
 """Bytes. Larger files follow the weights directly, so that a change of small ones moves none."""

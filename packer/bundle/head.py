@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from packer import manifest
-from packer.archives.deflated import Packed, add
-from packer.archives.engine import PackedEngine
-from packer.copy import Destination
-from packer.front import Front
-from packer.zip_writer import ZipWriter
+from packer.bundle import manifest
+from packer.engines.archives.deflated import Packed, add
+from packer.engines.archives.engine import PackedEngine
+from packer.engines.front import Front
+from packer.io.copy import Destination
+from packer.zip.writer import ZipWriter
 
 
 @dataclass(frozen=True)

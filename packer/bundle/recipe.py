@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from packer.bundle.args import DRAFT, LORA, MMPROJ, Args, member_in
-from packer.manifest import expected
-from packer.models_preset import ModelSection, lora_option
-from runtime.args_file import quote
-from runtime.bundle import ARGS, MODELS, Bundle
+from packer.bundle.manifest import expected
+from packer.bundle.models_ini import ModelSection, lora_option
 from runtime.errors import InputError
-from runtime.json_input import is_count
+from runtime.formats.args_file import quote
+from runtime.formats.bundle import ARGS, MODELS, Bundle
+from runtime.formats.json_input import is_count
 
 _OF_MODELS = ("mmproj", "lora", "draft", "model-args")
 

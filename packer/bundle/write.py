@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from packer import manifest
+from packer.bundle import manifest
 from packer.bundle.contents import Contents
-from packer.digest import Digest
-from packer.progress import Advance
-from packer.sources import Checked, Source
-from packer.zip_writer import ZipWriter
-from runtime.bundle import ARGS, MANIFEST
-from runtime.zip_directory import Member
+from packer.io.digest import Digest
+from packer.io.progress import Advance
+from packer.io.sources import Checked, Source
+from packer.zip.writer import ZipWriter
+from runtime.formats.bundle import ARGS, MANIFEST
+from runtime.formats.zip_directory import Member
 
 ALIGNMENT = 65536
 """Bytes; weights begin on multiples of it. No system has larger pages or mapping units."""

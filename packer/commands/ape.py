@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packer.console import Exit, error, printable
+from packer.io.console import Exit, error, printable
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import note
+from packer.io.console import note
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
@@ -37,7 +37,7 @@ def register(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from packer.edit.assimilation import assimilate
-    from packer.output_place import output_place
+    from packer.io.output_place import output_place
 
     with output_place(args.output) as place:
         made = place.file(args.file)

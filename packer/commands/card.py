@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import note, show
-from packer.sizes import PART_SIZE, parse_size
+from packer.io.console import note, show
+from packer.io.sizes import PART_SIZE, parse_size
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
@@ -48,10 +48,10 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from packer.io.output import output_file
+    from packer.io.output_checks import check_path
+    from packer.io.output_place import STDOUT, output_place
     from packer.metadata.render import made
-    from packer.output import output_file
-    from packer.output_checks import check_path
-    from packer.output_place import STDOUT, output_place
     from packer.parts.layout import hashed, layout
     from packer.publish.hub import repository
 

@@ -21,8 +21,8 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.extraction import contents, member_named
-    from runtime.bundle import Bundle
+    from packer.bundle.extraction import contents, member_named
+    from runtime.formats.bundle import Bundle
 
     with Bundle.open(args.file, old_names=True) as bundle:
         for piece in contents(bundle, member_named(bundle, args.name)):

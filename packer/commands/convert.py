@@ -45,11 +45,11 @@ def register(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from packer.convert.converter import convert, converted_size
-    from packer.inputs.checkpoints import checkpoint_of, find_base
-    from packer.inputs.locate import Locator
-    from packer.output import made_file
-    from packer.output_checks import check_path
-    from packer.output_place import output_place
+    from packer.io.output import made_file
+    from packer.io.output_checks import check_path
+    from packer.io.output_place import output_place
+    from packer.weights.checkpoints import checkpoint_of, find_base
+    from packer.weights.locate import Locator
 
     with output_place(args.output) as place:
         if place.path and not place.is_folder:

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import note
+from packer.io.console import note
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.engine import targets
-    from packer.engine.build import build
-    from packer.output_place import output_place
+    from packer.engines import targets
+    from packer.engines.build import build
+    from packer.io.output_place import output_place
 
     with output_place(args.output) as place:
         for target in targets.for_this_machine():
@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> None:
 def _pack(output: Path) -> None:
     """Pack the model as a user would. Only an earlier demo is ever replaced."""
     from packer import commands
-    from packer.data_folders import data_folder
-    from packer.packing import make
+    from packer.io.data_folders import data_folder
+    from packer.packing.make import make
 
     model = data_folder("packer/demo_model") / _MODEL
     words = ["pack", str(model), "-o", str(output), "--quiet"]
@@ -59,7 +59,7 @@ def _pack(output: Path) -> None:
 
 
 def _is_demo(path: Path) -> bool:
-    from runtime.bundle import Bundle
+    from runtime.formats.bundle import Bundle
 
     try:
         with Bundle.open(path) as bundle:

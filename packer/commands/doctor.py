@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import Exit
+from packer.io.console import Exit
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers

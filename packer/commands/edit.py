@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import note
+from packer.io.console import note
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def run(args: argparse.Namespace) -> None:
     from packer.edit.apply import COPIED, SHARED, apply
     from packer.edit.edits import Edits, edited
     from packer.edit.opened import held, opened
+    from packer.head.windows_exe import path_beside
     from packer.templates.load import load
-    from packer.windows_exe import path_beside
 
     has_template = args.chat_template not in (None, NO_TEMPLATE)
     has_args = args.args is not None or args.args_file is not None

@@ -9,16 +9,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import note
-from packer.cosmo import cache as cosmo
-from packer.cosmo.flags import add_flags, conflict
-from packer.engine import cache, targets
-from packer.engine.build import build, build_web_ui
+from packer.engines import cache, targets
+from packer.engines.build import build, build_web_ui
+from packer.engines.cosmo import cache as cosmo
+from packer.engines.cosmo.flags import add_flags, conflict
+from packer.io.console import note
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
-    from packer.gpu.pins import Module
+    from packer.engines.gpu.pins import Module
 
 
 def register(verbs: Subparsers) -> None:
@@ -127,8 +127,8 @@ def _build(args: argparse.Namespace) -> None:
 
 
 def _build_cosmo(args: argparse.Namespace) -> None:
-    from packer.cosmo.build import CosmoRequest
-    from packer.cosmo.build import build as build_runtime
+    from packer.engines.cosmo.build import CosmoRequest
+    from packer.engines.cosmo.build import build as build_runtime
 
     request = CosmoRequest(
         args.source, args.program or "", tuple(args.definitions or ()), args.cosmocc
@@ -137,8 +137,8 @@ def _build_cosmo(args: argparse.Namespace) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> None:
-    from packer.inputs.downloads import Downloads
-    from packer.released import fetching
+    from packer.releases import fetching
+    from packer.weights.downloads import Downloads
 
     with Downloads() as downloads:
         index = fetching.trusted_index(args.index, downloads)
@@ -157,7 +157,7 @@ def _fetch(args: argparse.Namespace) -> None:
 
 
 def _add_gpu(args: argparse.Namespace) -> None:
-    from packer.gpu import chosen, modules, pins
+    from packer.engines.gpu import chosen, modules, pins
 
     wanted = {targets.named(name.strip()).name for name in (args.targets or "").split(",") if name}
     found = _modules(args.kinds, wanted)
@@ -172,7 +172,7 @@ def _add_gpu(args: argparse.Namespace) -> None:
 
 def _modules(kinds: str, wanted: set[str]) -> list[Module]:
     """The GPU modules of these kinds for these targets; for all targets if none is named."""
-    from packer.gpu import chosen, pins
+    from packer.engines.gpu import chosen, pins
 
     if kinds == chosen.NONE:
         return []
@@ -190,7 +190,7 @@ def _modules(kinds: str, wanted: set[str]) -> list[Module]:
 
 
 def _list(args: argparse.Namespace) -> None:
-    from packer.gpu import modules
+    from packer.engines.gpu import modules
 
     found = cache.engines()
     missing = [name for name in targets.TARGETS if name not in {e.target for e in found}]
@@ -266,7 +266,7 @@ def _path(args: argparse.Namespace) -> None:
 
 
 def _clean(args: argparse.Namespace) -> None:
-    from packer.cleaning import clean
+    from packer.engines.cleaning import clean
 
     freed = clean(everything=args.all)
     note(f"freed {freed / 1e6:,.0f} MB")

@@ -27,9 +27,9 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.extraction import chosen, extract
-    from packer.progress import progress
-    from runtime.bundle import Bundle
+    from packer.bundle.extraction import chosen, extract
+    from packer.io.progress import progress
+    from runtime.formats.bundle import Bundle
 
     with Bundle.open(args.file, old_names=True) as bundle:
         members = chosen(bundle, args.names)

@@ -39,8 +39,8 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.inputs.fetching import FetchRequest, fetched
-    from packer.output_place import output_place
+    from packer.io.output_place import output_place
+    from packer.weights.fetching import FetchRequest, fetched
 
     request = FetchRequest(args.sources, args.mmproj, args.offline, args.force, args.quiet)
     with output_place(args.output, is_folder=True) as place:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packer.console import printable
-from runtime.bundle import GPU_SOURCES, WEB_UI
+from packer.io.console import printable
+from runtime.formats.bundle import GPU_SOURCES, WEB_UI
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
 
         print(recipe(args.file), end="")
         return
-    from packer.inspection import inspect
+    from packer.inspection.summary import inspect
 
     facts = inspect(args.file)
     if args.json:

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import note
-from packer.sizes import in_words
+from packer.io.console import note
+from packer.io.sizes import in_words
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.output_place import output_place
+    from packer.io.output_place import output_place
     from packer.parts.in_place import join_in_place, unfinished
     from packer.parts.joining import join
-    from runtime.parts import find, of_whole, part_name, siblings
+    from runtime.formats.parts import find, of_whole, part_name, siblings
 
     first, *others = args.parts
     whole = first.with_name(name.whole if (name := part_name(first.name)) else first.name)

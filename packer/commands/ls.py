@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import printable
+from packer.io.console import printable
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
@@ -21,8 +21,8 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from runtime.bundle import Bundle
-    from runtime.zip_directory import METHODS
+    from runtime.formats.bundle import Bundle
+    from runtime.formats.zip_directory import METHODS
 
     with Bundle.open(args.file, old_names=True) as bundle:
         members = list(bundle.members.values())

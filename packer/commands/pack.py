@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.foreign.named import named_runtime
-from packer.front import FORMATS
+from packer.engines.foreign.named import named_runtime
+from packer.engines.front import FORMATS
+from packer.head.windows_exe import CHOICES
+from packer.io.sizes import parse_size
 from packer.metadata.flags import add_defaults, add_papers
-from packer.sizes import parse_size
-from packer.windows_exe import CHOICES
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
@@ -37,7 +37,7 @@ def register(verbs: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     if not getattr(args, "models", None) and not {"named_models", "recipe"} & vars(args).keys():
         args.refuse("MODEL, --model or --recipe is required")
-    from packer.packing import make
+    from packer.packing.make import make
 
     for path in make(vars(args)):
         print(path)

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packer.console import note
-from packer.sizes import PART_SIZE, in_words, parse_size
+from packer.io.console import note
+from packer.io.sizes import PART_SIZE, in_words, parse_size
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from packer.parts.layout import Layout
     from packer.publish.hub import Repository
     from packer.publish.uploads import Publication, Remote
-    from runtime.bundle import Bundle
-    from runtime.download.words import HubWord
+    from runtime.formats.bundle import Bundle
+    from runtime.hub.words import HubWord
 
 _CARD_LIMIT = 16 << 20  # bytes
 
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     from packer.parts.layout import hashed, layout
     from packer.publish.hub import Repository, repository
     from packer.publish.uploads import plan, refuse_other_sizes, refuse_replacing, uploads
-    from runtime.download.settings import settings
+    from runtime.hub.settings import settings
 
     word = repository(args.repo, args.revision)
     files = layout(args.file, args.part_size)
@@ -126,8 +126,8 @@ def _send(
     args: argparse.Namespace, hub: Repository, remote: Remote, todo: Publication
 ) -> str | None:
     """The address of the commit; None if there is nothing to do."""
-    from packer.output import terminable
-    from packer.progress import progress
+    from packer.io.output import terminable
+    from packer.io.progress import progress
 
     message = args.message or f"Publish {args.file.name}"
     cut = sum(file.size for file in todo.missing if file.is_cut)

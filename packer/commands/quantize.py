@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> None:
         quantized_name,
         quantized_size,
     )
-    from packer.output import made_file
-    from packer.output_place import output_place
+    from packer.io.output import made_file
+    from packer.io.output_place import output_place
 
     wanted = parse_quantization(args.quantization)
     source: Path = args.model

@@ -29,7 +29,7 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.console import Exit
+    from packer.io.console import Exit
 
     status = main(args.words, program="llamapack run")
     if status:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None, *, program: str = "llamapack-run") -
 
 def _join(part: Path) -> Path:
     from packer.parts.in_place import join_in_place
-    from runtime.parts import part_name
+    from runtime.formats.parts import part_name
 
     name = part_name(part.name)
     whole = part.with_name(name.whole if name else part.name)
@@ -54,6 +54,6 @@ def _join(part: Path) -> Path:
 
 
 def _engines(machine: Machine) -> Path | None:
-    from packer.engine_archive import of_built
+    from packer.releases.engine_archive import of_built
 
     return of_built(machine)

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import note
-from packer.sizes import PART_SIZE, in_words, parse_size
+from packer.io.console import note
+from packer.io.sizes import PART_SIZE, in_words, parse_size
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def register(verbs: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     from shlex import quote
 
-    from packer.output_place import output_place
+    from packer.io.output_place import output_place
     from packer.parts.splitting import split
 
     path: Path = args.file

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packer.console import Exit, note, printable, show
+from packer.io.console import Exit, note, printable, show
 from runtime.errors import InputError
-from runtime.json_input import parse_json
+from runtime.formats.json_input import parse_json
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers

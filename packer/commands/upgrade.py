@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import note
+from packer.io.console import note
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> None:
         too_large_for_windows,
         upgraded,
     )
-    from packer.engines import chosen, web_ui
-    from runtime.data_args import refused_of
+    from packer.engines.finished import chosen, web_ui
+    from runtime.formats.data_args import refused_of
 
     with opened(args.file, alone=not args.copy) as file, ExitStack() as stack:
         bundle = file.bundle

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.console import Exit, error, note, printable
+from packer.io.console import Exit, error, note, printable
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer import provenance
-    from packer.progress import progress
-    from packer.verification import verify
-    from runtime.bundle import MANIFEST, Bundle
+    from packer.inspection import provenance
+    from packer.inspection.verification import verify
+    from packer.io.progress import progress
+    from runtime.formats.bundle import MANIFEST, Bundle
 
     stated = provenance.read(args.provenance) if args.provenance else None
     with Bundle.open(args.file) as bundle:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from packer.convert.safetensors import Stored
 from runtime.errors import InputError
-from runtime.json_input import MALFORMED, parse_json
+from runtime.formats.json_input import MALFORMED, parse_json
 
 STATE = ".quant_state.bitsandbytes__"
 SCALES = ".SCB"

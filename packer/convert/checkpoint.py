@@ -13,9 +13,9 @@ from typing import Any
 from packer.convert.bitsandbytes import EightBit, FourBit, quantized
 from packer.convert.formats import check_method, no_checkpoint, quantization
 from packer.convert.safetensors import Stored, read_header
-from runtime.download.choice import checkpoint_files
 from runtime.errors import InputError
-from runtime.json_input import parse_json
+from runtime.formats.json_input import parse_json
+from runtime.hub.choice import checkpoint_files
 
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"

@@ -11,8 +11,8 @@ from pathlib import Path
 from packer.convert import environment, program
 from packer.convert.checkpoint import Checkpoint
 from packer.convert.dequantized import dequantize, dequantized_size
-from packer.engine import native, pins, source
-from packer.output_checks import check_space
+from packer.engines import native, pins, source
+from packer.io.output_checks import check_space
 
 AUTO = "auto"
 TYPES = ("f32", "f16", "bf16", "q8_0", AUTO)

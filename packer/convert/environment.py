@@ -7,8 +7,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from packer import build_cache
-from packer.engine import native
+from packer.engines import native
+from packer.io import build_cache
 from runtime.errors import InputError
 
 _NEEDED = ("torch", "transformers", "sentencepiece", "safetensors")

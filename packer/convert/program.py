@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from packer.engine import layout, logged
-from packer.progress import progress
+from packer.engines import layout, logged
+from packer.io.progress import progress
 from runtime.errors import InputError
 
 _LONGEST = 240

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 from packer.convert import program
-from packer.engine import cache
-from packer.engine.targets import for_this_machine
+from packer.engines import cache
+from packer.engines.targets import for_this_machine
 from runtime.errors import InputError
-from runtime.gguf_header import read_header_of
-from runtime.model_facts import model_facts, shard
-from runtime.shards import model_stem
+from runtime.formats.gguf_header import read_header_of
+from runtime.formats.model_facts import model_facts, shard
+from runtime.formats.shards import model_stem
 
 QUANTIZATIONS = (
     "Q1_0", "Q2_0", "Q4_0", "Q4_1", "MXFP4_MOE", "Q5_0", "Q5_1", "Q8_0",

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import InputError
-from runtime.json_input import MALFORMED, parse_json
+from runtime.formats.json_input import MALFORMED, parse_json
 
 SIZES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1,

@@ -19,12 +19,12 @@ from packer.convert.quantizer import (
     quantized_size,
     size_limit,
 )
-from packer.output_checks import check_path, check_space
-from packer.output_place import OutputPlace
-from packer.weights_file import FileWeights, WeightsSource
+from packer.io.output_checks import check_path, check_space
+from packer.io.output_place import OutputPlace
+from packer.io.weights_file import FileWeights, WeightsSource
 from runtime.errors import InputError
-from runtime.gguf_header import read_header_of
-from runtime.model_facts import model_facts
+from runtime.formats.gguf_header import read_header_of
+from runtime.formats.model_facts import model_facts
 
 FindBase = Callable[[Checkpoint], Path]
 """From an adapter to the folder with its model's configuration."""

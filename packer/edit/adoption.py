@@ -19,30 +19,30 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from packer.bundle import ALIGNMENT
-from packer.console import note
-from packer.copy import Nowhere, read_ahead
-from packer.digest import Digest
-from packer.disk.fallocate import UNSUPPORTED, block_size, insert_range
-from packer.disk.renames import rename_new
+from packer.bundle.pack import BundlePlan, pack
 from packer.edit.in_place import InPlace, check_directory
 from packer.edit.in_use import allow_use, refuse_used
 from packer.edit.moves import Move, make_move, movable
 from packer.edit.opened import Held, held
 from packer.edit.undo import Change, Undo, made_of, take_back
-from packer.inputs.locate import Locator
-from packer.output import OutputFile, create, make_executable, publish, sync_folder
-from packer.output_checks import check_path, check_space, exists_already
-from packer.ownership import check_exclusive
-from packer.pack import BundlePlan, pack
-from packer.progress import Advance
-from packer.temporary_files import refuse_folder, temporary_files
-from packer.weights_file import FileWeights
-from runtime.download.words import parsed
+from packer.io.console import note
+from packer.io.copy import Nowhere, read_ahead
+from packer.io.digest import Digest
+from packer.io.fallocate import UNSUPPORTED, block_size, insert_range
+from packer.io.output import OutputFile, create, make_executable, publish, sync_folder
+from packer.io.output_checks import check_path, check_space, exists_already
+from packer.io.ownership import check_exclusive
+from packer.io.progress import Advance
+from packer.io.renames import rename_new
+from packer.io.temporary_files import refuse_folder, temporary_files
+from packer.io.weights_file import FileWeights
+from packer.weights.locate import Locator
 from runtime.errors import InputError
-from runtime.gguf_header import read_header_of
-from runtime.model_facts import shard
-from runtime.undo_file import WITNESS
-from runtime.unfinished import undo_path
+from runtime.formats.gguf_header import read_header_of
+from runtime.formats.model_facts import shard
+from runtime.formats.undo_file import WITNESS
+from runtime.formats.unfinished import undo_path
+from runtime.hub.words import parsed
 
 COPY = "pack without `--consume`"
 _TIP = "Pack without `--consume`, which makes a copy."

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from packer.disk.fallocate import block_size
 from packer.edit.edition import Edition
 from packer.edit.in_place import Stay, distances, rewrite, staying
 from packer.edit.opened import Opened
 from packer.edit.whole import write_whole
-from packer.progress import progress
-from packer.ranges import shares_blocks
-from packer.weights_file import is_weights
+from packer.io.fallocate import block_size
+from packer.io.progress import progress
+from packer.io.ranges import shares_blocks
+from packer.io.weights_file import is_weights
 
 IN_PLACE, MOVED, SHARED, COPIED = "in place", "moved", "shared", "copied"
 

@@ -15,21 +15,21 @@ from typing import BinaryIO
 from packer.ape import macho
 from packer.ape.anatomy import Anatomy, Embedded, take_apart
 from packer.ape.description import machine
+from packer.bundle.manifest import expected, expected_front, front_entry
 from packer.edit.apply import apply
 from packer.edit.edition import Edition, changed
 from packer.edit.edits import hashes
 from packer.edit.opened import held, opened
-from packer.epoch import source_date_epoch
-from packer.front import Front
-from packer.manifest import expected, expected_front, front_entry
-from packer.output import OutputFile, create, made_file
-from packer.polyglot import elf
-from packer.polyglot.ape_rules import SCANNED, printed
-from packer.ranges import append_range
-from packer.windows_exe import LIMIT
-from runtime.bundle import MANIFEST, Bundle
+from packer.engines.front import Front
+from packer.head import elf
+from packer.head.ape_rules import SCANNED, printed
+from packer.head.windows_exe import LIMIT
+from packer.io.epoch import source_date_epoch
+from packer.io.output import OutputFile, create, made_file
+from packer.io.ranges import append_range
 from runtime.errors import InputError
-from runtime.targets import stub_of
+from runtime.formats.bundle import MANIFEST, Bundle
+from runtime.machine.targets import stub_of
 
 WINDOWS = "windows-x86_64"
 _MACHINE = 18  # offset of e_machine

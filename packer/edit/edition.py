@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from packer.bundle import Contents, Head
-from packer.digest import Digest, member_digest
-from packer.progress import Advance, progress
-from packer.sources import Source
-from packer.weights_file import is_weights
-from runtime.bundle import Bundle
+from packer.io.digest import Digest, member_digest
+from packer.io.progress import Advance, progress
+from packer.io.sources import Source
+from packer.io.weights_file import is_weights
 from runtime.errors import InputError
-from runtime.zip_directory import Member
+from runtime.formats.bundle import Bundle
+from runtime.formats.zip_directory import Member
 
 
 def changed(

@@ -7,27 +7,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from packer import manifest
-from packer.bundle import recipe
+from packer.bundle import manifest, recipe
 from packer.bundle.args import LORA, MMPROJ, Args, check_options
 from packer.bundle.args import MODEL as MODEL_FLAG
+from packer.bundle.extraction import members_named
+from packer.bundle.member_names import check_bundle_name, check_member_name
 from packer.edit.edition import Edition, changed
 from packer.edit.models import entries, with_shards, with_template
 from packer.edit.runtime_members import FOLDERS
 from packer.edit.served import served_models
-from packer.engine.cache import finished
-from packer.epoch import source_date_epoch
-from packer.extraction import members_named
-from packer.foreign.args import dialect_of, ours, rewritten
-from packer.inputs.collected import Inputs
-from packer.member_names import check_bundle_name, check_member_name
-from packer.sources import FileSource
-from packer.weights_file import FileWeights
-from runtime.args_file import parse
-from runtime.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle
+from packer.engines.cache import finished
+from packer.engines.foreign.args import dialect_of, ours, rewritten
+from packer.io.epoch import source_date_epoch
+from packer.io.sources import FileSource
+from packer.io.weights_file import FileWeights
+from packer.weights.collected import Inputs
 from runtime.errors import InputError
-from runtime.gguf_header import MAGIC, read_header_of
-from runtime.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of
+from runtime.formats.args_file import parse
+from runtime.formats.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle
+from runtime.formats.gguf_header import MAGIC, read_header_of
+from runtime.formats.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
-from packer.digest import Digest
-from packer.weights_file import is_weights
-from packer.zip_writer import ZipWriter
-from runtime.bundle import ENGINES, WEB_UI, Bundle
+from packer.io.digest import Digest
+from packer.io.weights_file import is_weights
+from packer.zip.writer import ZipWriter
 from runtime.errors import InputError
-from runtime.zip_directory import Member
+from runtime.formats.bundle import ENGINES, WEB_UI, Bundle
+from runtime.formats.zip_directory import Member
 
 _MEMORY = 16 << 20  # bytes kept in memory; more go to a temporary file
 _BLOCK = 1 << 20

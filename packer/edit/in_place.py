@@ -12,21 +12,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from packer.bundle import ALIGNMENT, write
-from packer.copy import Nowhere
-from packer.digest import Digest
-from packer.disk.fallocate import UNSUPPORTED
 from packer.edit.edition import Edition
 from packer.edit.entries import entry_end, is_heavy, put_aside
 from packer.edit.in_use import COPY, refuse_used
 from packer.edit.moves import Move, make_move, movable
 from packer.edit.opened import Opened
 from packer.edit.undo import Change, Undo, take_back
-from packer.output import OutputFile
-from packer.progress import Advance
-from packer.weights_file import is_weights
-from packer.zip_headers import aligned, stored_header
-from packer.zip_writer import ZipWriter
-from runtime.zip_directory import Member, data_offset, read_directory
+from packer.io.copy import Nowhere
+from packer.io.digest import Digest
+from packer.io.fallocate import UNSUPPORTED
+from packer.io.output import OutputFile
+from packer.io.progress import Advance
+from packer.io.weights_file import is_weights
+from packer.zip.headers import aligned, stored_header
+from packer.zip.writer import ZipWriter
+from runtime.formats.zip_directory import Member, data_offset, read_directory
 
 
 class InPlace(OutputFile):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from packer.manifest import Model, model_entry
-from runtime.bundle import TEMPLATE, Bundle
-from runtime.gguf_header import Header
-from runtime.model_facts import MODEL, model_facts, shard
-from runtime.shards import ShardName
+from packer.bundle.manifest import Model, model_entry
+from runtime.formats.bundle import TEMPLATE, Bundle
+from runtime.formats.gguf_header import Header
+from runtime.formats.model_facts import MODEL, model_facts, shard
+from runtime.formats.shards import ShardName
 
 
 def with_shards(bundle: Bundle, names: Collection[str]) -> set[str]:

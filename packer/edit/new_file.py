@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from packer.output import OutputFile, sync_folder, terminable
-from packer.temporary_files import remove_leftover
+from packer.io.output import OutputFile, sync_folder, terminable
+from packer.io.temporary_files import remove_leftover
 
 
 @contextmanager

@@ -10,17 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer.console import note
 from packer.edit.in_use import COPY, lock, refuse_used
 from packer.edit.new_file import remove_new_file
 from packer.edit.undo import remove_leftovers, take_back
-from packer.output import terminable
-from packer.ownership import check_exclusive
-from runtime.bundle import Bundle
+from packer.io.console import note
+from packer.io.output import terminable
+from packer.io.ownership import check_exclusive
 from runtime.errors import InputError
-from runtime.parts import refuse_part
-from runtime.unfinished import refuse_unfinished, undo_path
-from runtime.zip_directory import read_directory
+from runtime.formats.bundle import Bundle
+from runtime.formats.parts import refuse_part
+from runtime.formats.unfinished import refuse_unfinished, undo_path
+from runtime.formats.zip_directory import read_directory
 
 
 @dataclass(frozen=True)

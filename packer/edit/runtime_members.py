@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runtime.bundle import ENGINES, GPU, GPU_SOURCES, MANIFEST, WEB_UI
-from runtime.zip_directory import Member
+from runtime.formats.bundle import ENGINES, GPU, GPU_SOURCES, MANIFEST, WEB_UI
+from runtime.formats.zip_directory import Member
 
 FOLDERS = (ENGINES, GPU, GPU_SOURCES, WEB_UI)
 """Members of llamapack itself, not of the user, begin with one of these."""

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from packer.manifest import Model
-from packer.models_preset import check_name, section_of, served_as, without
-from runtime.bundle import MODELS, Bundle
-from runtime.shards import model_stem
+from packer.bundle.manifest import Model
+from packer.bundle.models_ini import check_name, section_of, served_as, without
+from runtime.formats.bundle import MODELS, Bundle
+from runtime.formats.shards import model_stem
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ nor holes tell. Taking back does the same in reverse: it makes the hole again, t
 then moves.
 
 **Proof.** The undo file is beside a file that may have been downloaded: it may be a stranger's.
-It must fit the present file in all that it says (runtime/undo_file.py), by at least one piece of
-its contents, and state its inode, which no stranger knows. If only that differs, as after a copy to
+It must fit the present file in all that it says (runtime/formats/undo_file.py), by at least one
+piece of its contents, and state its inode, which no stranger knows. If only that differs, as after a copy to
 another disk, the change is taken back when the user asks for it, and the present bytes are kept.
 
 Layout: a line that names the format, a line of JSON, the old bytes of all ranges, the SHA-256 of
@@ -43,15 +43,15 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, BinaryIO
 
-from packer.console import note
-from packer.disk.fallocate import punch_hole
 from packer.edit.moves import Move, move_back
-from packer.output import output_file, sync_folder
-from packer.ranges import append_range
-from packer.temporary_files import remove_leftover
+from packer.io.console import note
+from packer.io.fallocate import punch_hole
+from packer.io.output import output_file, sync_folder
+from packer.io.ranges import append_range
+from packer.io.temporary_files import remove_leftover
 from runtime.errors import InputError
-from runtime.undo_file import MAGIC, MOVED, UndoFile, open_undo, witness_at, witness_places
-from runtime.unfinished import damaged_undo, other_file, undo_path, unproved
+from runtime.formats.undo_file import MAGIC, MOVED, UndoFile, open_undo, witness_at, witness_places
+from runtime.formats.unfinished import damaged_undo, other_file, undo_path, unproved
 
 _BLOCK = 1 << 20  # bytes copied at once
 

@@ -7,26 +7,27 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from packer import front, manifest, windows_exe
-from packer.archives.engine import packed_engine
-from packer.archives.web_ui import packed_web_ui
-from packer.bundle import Head
+from packer.bundle import Head, manifest
 from packer.bundle.args import MODEL
 from packer.bundle.recipe import of_bundle
 from packer.edit.edition import Edition, changed
 from packer.edit.edits import hashes
 from packer.edit.models import models_in
 from packer.edit.runtime_members import FOLDERS, without_runtime
-from packer.epoch import source_date_epoch
-from packer.foreign.args import dialect_of, ours
-from packer.front import APE
-from packer.gpu import pins, sources
-from packer.gpu.archive import packed_module
-from packer.gpu.chosen import NONE, chosen
-from runtime.args_file import parse, quote
-from runtime.bundle import ARGS, GPU_SOURCES, Bundle
-from runtime.data_args import refused
+from packer.engines import front
+from packer.engines.archives.engine import packed_engine
+from packer.engines.archives.web_ui import packed_web_ui
+from packer.engines.foreign.args import dialect_of, ours
+from packer.engines.front import APE
+from packer.engines.gpu import pins, sources
+from packer.engines.gpu.archive import packed_module
+from packer.engines.gpu.chosen import NONE, chosen
+from packer.head import windows_exe
+from packer.io.epoch import source_date_epoch
 from runtime.errors import InputError
+from runtime.formats.args_file import parse, quote
+from runtime.formats.bundle import ARGS, GPU_SOURCES, Bundle
+from runtime.formats.data_args import refused
 
 
 def targets_of(bundle: Bundle) -> list[str]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import shutil
 
 from packer.bundle import ALIGNMENT, write
-from packer.digest import Digest, Hasher
 from packer.edit.edition import Edition, check_crc
 from packer.edit.entries import entry_end, is_heavy
 from packer.edit.new_file import replacement
 from packer.edit.opened import Opened
-from packer.output import OutputFile
-from packer.progress import Advance
-from packer.ranges import append_range, shares_blocks
-from packer.weights_file import is_weights
-from packer.zip_writer import ZipWriter
+from packer.io.digest import Digest, Hasher
+from packer.io.output import OutputFile
+from packer.io.progress import Advance
+from packer.io.ranges import append_range, shares_blocks
+from packer.io.weights_file import is_weights
+from packer.zip.writer import ZipWriter
 from runtime.errors import InputError
-from runtime.zip_directory import Member
+from runtime.formats.zip_directory import Member
 
 
 def write_whole(opened: Opened, edition: Edition, advance: Advance) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from packer.inspection import described
+from packer.inspection.summary import described
 from packer.metadata.fields import FIELDS, general, stated
 from packer.metadata.front_matter import without
 from packer.metadata.licenses import license_fields
@@ -20,12 +20,12 @@ from packer.metadata.platforms import (
 )
 from packer.metadata.tasks import Task, conversational, task
 from packer.parts.layout import Layout
-from runtime.bundle import BASE_CARD, LICENSES, Bundle
-from runtime.download.words import HubWord
 from runtime.errors import InputError
-from runtime.gguf_header import Header
+from runtime.formats.bundle import BASE_CARD, LICENSES, Bundle
+from runtime.formats.gguf_header import Header
+from runtime.formats.weights import ZIP
+from runtime.hub.words import HubWord
 from runtime.launch.flags import DEFAULT_CONTEXT, read_flags
-from runtime.weights import ZIP
 
 _DIGITS = 12  # more are no number of tokens
 _FLOATS = ("F64", "F32", "F16", "BF16")

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runtime.errors import InputError
-from runtime.gguf_header import Array, Header
+from runtime.formats.gguf_header import Array, Header
 
 Fact = tuple[str, Any]
 

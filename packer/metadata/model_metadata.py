@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from packer.bundle.args import CONTEXT, Pair
+from packer.bundle.member_names import check_member_name
 from packer.bundle.request import PackRequest
-from packer.inputs.chosen import ChosenWeights
-from packer.inputs.documents import Documents
-from packer.inputs.small_files import SmallFile, small_file
-from packer.member_names import check_member_name
+from packer.io.sources import BytesSource, Source
 from packer.metadata import fields, sampling
 from packer.metadata.front_matter import front_matter
 from packer.metadata.licenses import warning
-from packer.sources import BytesSource, Source
-from runtime.bundle import BASE_CARD, LICENSES
+from packer.weights.chosen import ChosenWeights
+from packer.weights.documents import Documents
+from packer.weights.small_files import SmallFile, small_file
 from runtime.errors import InputError
+from runtime.formats.bundle import BASE_CARD, LICENSES
 
 NO_CARD = "none"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from packer.gpu import pins
-from runtime.bundle import GPU_SOURCES, Bundle
-from runtime.targets import ARCHITECTURES, SYSTEMS, TARGETS
+from packer.engines.gpu import pins
+from runtime.formats.bundle import GPU_SOURCES, Bundle
+from runtime.machine.targets import ARCHITECTURES, SYSTEMS, TARGETS
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from shlex import quote
 
 import jinja2
 
-from packer.data_folders import data_folder
+from packer.io.data_folders import data_folder
+from packer.io.sizes import in_words
 from packer.metadata.card import CardFacts, facts
 from packer.metadata.front_matter import write
 from packer.parts.layout import Layout
-from packer.sizes import in_words
-from runtime.bundle import Bundle
-from runtime.download.settings import settings
-from runtime.download.words import HubWord
 from runtime.errors import InputError
+from runtime.formats.bundle import Bundle
+from runtime.hub.settings import settings
+from runtime.hub.words import HubWord
 
 FOLDER = data_folder("templates") / "card"
 _MAIN = "README.md.jinja"

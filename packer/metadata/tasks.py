@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.bundle import Bundle
-from runtime.gguf_header import Header
+from runtime.formats.bundle import Bundle
+from runtime.formats.gguf_header import Header
 
 # llama.cpp v0.4.0, enum llama_pooling_type in include/llama.h.
 _NO_POOLING, _RANK = 0, 4

@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from packer.copy import Destination, Nowhere, copy
-from packer.digest import Data, Hasher
+from packer.inspection.verification import verify
+from packer.io.copy import Destination, Nowhere, copy
+from packer.io.digest import Data, Hasher
+from packer.io.progress import Advance, progress
+from packer.io.sources import FileSource
 from packer.parts.sha256_lists import path_beside
-from packer.progress import Advance, progress
-from packer.sources import FileSource
-from packer.verification import verify
 from runtime.errors import InputError
+from runtime.formats.parts import Parts
+from runtime.formats.sha256_file import file_sha256
 from runtime.launch.parts import open_parts
-from runtime.parts import Parts
-from runtime.sha256_file import file_sha256
 
 _BEHIND = 64  # pieces that may wait for being hashed; they are mapped files
 _AGAIN = "Download or copy the parts named here again."

@@ -8,14 +8,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packer.output import create, publish, terminable
-from packer.output_checks import check_limit, check_path, check_space
+from packer.io.output import create, publish, terminable
+from packer.io.output_checks import check_limit, check_path, check_space
+from packer.io.progress import progress
+from packer.io.temporary_files import temporary_files
 from packer.parts.output import Part, PartsOutput
 from packer.parts.sha256_lists import path_beside, published
-from packer.progress import progress
-from packer.temporary_files import temporary_files
 from runtime.errors import InputError
-from runtime.parts import of_whole, siblings
+from runtime.formats.parts import of_whole, siblings
 
 LIMIT = 1000
 """Parts."""
@@ -43,7 +43,7 @@ def part_files(
     """Write the file `whole` as parts, which take their places once the body is done.
 
     If it turns out to fit into one part, `whole` itself is what is published. Until then, and on
-    any exception, everything is as with `packer.output.output_file`.
+    any exception, everything is as with `packer.io.output.output_file`.
 
     Args:
         size: bytes of every part but the last.

@@ -18,20 +18,20 @@ from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
 
-from packer.console import note
-from packer.copy import Nowhere
-from packer.engine.lock import Busy, locked
-from packer.output import make_executable, publish, sync_folder, terminable
-from packer.output_checks import check_path
-from packer.ownership import check_exclusive, no_follow
+from packer.engines.lock import Busy, locked
+from packer.io.console import note
+from packer.io.copy import Nowhere
+from packer.io.output import make_executable, publish, sync_folder, terminable
+from packer.io.output_checks import check_path
+from packer.io.ownership import check_exclusive, no_follow
+from packer.io.progress import progress
 from packer.parts import sha256_lists
 from packer.parts.check import check, check_first
 from packer.parts.journal import Journal, growing_path, journal_path
 from packer.parts.resumption import prove
 from packer.parts.tail_moves import move_tail
-from packer.progress import progress
 from runtime.errors import InputError
-from runtime.parts import PartName, Parts, find, of_whole, part_name, siblings
+from runtime.formats.parts import PartName, Parts, find, of_whole, part_name, siblings
 
 _COPY = "Join without `--in-place`."
 

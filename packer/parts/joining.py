@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from packer.output import output_file
+from packer.io.output import output_file
+from packer.io.progress import progress
 from packer.parts import sha256_lists
 from packer.parts.check import check, check_first
-from packer.progress import progress
-from runtime.parts import Parts
+from runtime.formats.parts import Parts
 
 
 def join(parts: Parts, output: Path, *, force: bool) -> None:

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from packer.output import output_file
-from packer.ownership import check_exclusive, no_follow
+from packer.io.output import output_file
+from packer.io.ownership import check_exclusive, no_follow
 from runtime.errors import InputError
-from runtime.json_input import MALFORMED, is_count, parse_json
-from runtime.parts import PartName
+from runtime.formats.json_input import MALFORMED, is_count, parse_json
+from runtime.formats.parts import PartName
 
 _FORMAT = 1
 _LIMIT = 4 << 20  # bytes

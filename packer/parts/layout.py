@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packer.head.windows_exe import path_beside
+from packer.io.progress import Advance, progress
+from packer.io.sources import FileSource
 from packer.parts.files import LIMIT
 from packer.parts.slices import FileSlice
-from packer.progress import Advance, progress
-from packer.sources import FileSource
-from packer.windows_exe import path_beside
-from runtime import parts
-from runtime.bundle import Bundle
 from runtime.errors import InputError
+from runtime.formats import parts
+from runtime.formats.bundle import Bundle
+from runtime.formats.sha256_file import hash_rest
 from runtime.launch.parts import open_parts
-from runtime.sha256_file import hash_rest
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-from packer.copy import BLOCK
-from packer.digest import Data
-from packer.output import OutputFile
-from packer.progress import Advance
-from runtime.sha256_file import hash_rest
+from packer.io.copy import BLOCK
+from packer.io.digest import Data
+from packer.io.output import OutputFile
+from packer.io.progress import Advance
+from runtime.formats.sha256_file import hash_rest
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -64,7 +64,7 @@ class Part:
 
 
 class PartsOutput:
-    """A growing file in parts, implements `packer.copy.Destination`; a context manager."""
+    """A growing file in parts, implements `packer.io.copy.Destination`; a context manager."""
 
     def __init__(self, create: Callable[[], tuple[Path, io.FileIO]], size: int) -> None:
         """Begin with nothing.

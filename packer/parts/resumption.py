@@ -16,11 +16,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from packer.ownership import no_follow
+from packer.io.ownership import no_follow
+from packer.io.progress import Advance, progress
 from packer.parts.journal import Journal
-from packer.progress import Advance, progress
 from runtime.errors import InputError
-from runtime.zip_directory import END, END64, END_MAGIC, LOCATOR64, LOCATOR64_MAGIC, MAX16, MAX32
+from runtime.formats.zip_directory import (
+    END,
+    END64,
+    END_MAGIC,
+    LOCATOR64,
+    LOCATOR64_MAGIC,
+    MAX16,
+    MAX32,
+)
 
 _BLOCK = 1 << 20  # bytes read at once
 _TAIL = MAX16 + END.size + LOCATOR64.size

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from packer.output import output_file
-from runtime import sha256_file
+from packer.io.output import output_file
 from runtime.errors import InputError
+from runtime.formats import sha256_file
 
 _LIMIT = 16 << 20  # bytes
 

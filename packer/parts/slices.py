@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 from typing import Any
 
-from packer.progress import Advance
+from packer.io.progress import Advance
 from runtime.errors import InputError
-from runtime.file_stream import FileRange, FileStream
+from runtime.formats.file_stream import FileRange, FileStream
 
 
 class FileSlice(FileStream, io.BufferedIOBase):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from packer.copy import copy
+from packer.io.copy import copy
+from packer.io.progress import progress
+from packer.io.sources import FileSource
 from packer.parts.files import part_files
-from packer.progress import progress
-from packer.sources import FileSource
-from runtime.unfinished import refuse_unfinished
+from runtime.formats.unfinished import refuse_unfinished
 
 
 def split(path: Path, output: Path, size: int, *, force: bool) -> list[Path]:

@@ -12,9 +12,9 @@ import shutil
 from io import FileIO
 from pathlib import Path
 
-from packer.disk.kernel_copies import copied
-from packer.ownership import no_follow
-from packer.progress import Advance
+from packer.io.kernel_copies import copied
+from packer.io.ownership import no_follow
+from packer.io.progress import Advance
 from runtime.errors import InputError
 
 _LARGEST, _SMALLEST = 256 << 20, 64 << 10  # bytes moved at once; multiples of a file system's block

@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import packer
-from packer.console import note
-from packer.progress import Advance
+from packer.io.console import note
+from packer.io.progress import Advance
 from packer.publish.problems import explained
 from packer.publish.uploads import Publication, Remote, RemoteFile, Upload
-from runtime.download.hub_api import prepare_library
-from runtime.download.settings import HubSettings, settings
-from runtime.download.words import HubWord, parsed
 from runtime.errors import InputError
+from runtime.hub.hub_api import prepare_library
+from runtime.hub.settings import HubSettings, settings
+from runtime.hub.words import HubWord, parsed
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, ModelInfo

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from runtime.download.settings import HubSettings
-from runtime.download.words import HubWord
 from runtime.errors import InputError
+from runtime.hub.settings import HubSettings
+from runtime.hub.words import HubWord
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError

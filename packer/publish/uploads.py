@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from packer.metadata.card import licence_texts
 from packer.parts.layout import LaidFile, Layout
-from runtime import parts, sha256_file
-from runtime.bundle import Bundle
-from runtime.download.words import HubWord
 from runtime.errors import InputError
+from runtime.formats import parts, sha256_file
+from runtime.formats.bundle import Bundle
+from runtime.hub.words import HubWord
 
 CARD = "README.md"
 

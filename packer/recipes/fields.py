@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from packer.front import APE, FORMATS
-from packer.gpu.sources import AUTO
-from packer.gpu.sources import CHOICES as GPU_SOURCES
+from packer.engines.front import APE, FORMATS
+from packer.engines.gpu.sources import AUTO
+from packer.engines.gpu.sources import CHOICES as GPU_SOURCES
+from packer.head.windows_exe import CHOICES as WINDOWS
+from packer.io.sizes import PART_SIZE
 from packer.metadata.fields import checked
 from packer.recipes import values
-from packer.sizes import PART_SIZE
-from packer.windows_exe import CHOICES as WINDOWS
 
 
 @dataclass(frozen=True)

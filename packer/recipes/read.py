@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from packer.data_folders import data_folder
+from packer.io.data_folders import data_folder
 from packer.recipes.fields import FIELDS, Field
 from runtime.errors import InputError
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from packer.foreign.named import named_runtime
-from packer.inputs.chosen import AUTO
+from packer.engines.foreign.named import named_runtime
+from packer.io.sizes import parse_size
 from packer.metadata import sampling
 from packer.metadata.model_metadata import NO_CARD
-from packer.sizes import parse_size
 from packer.templates.named import names
+from packer.weights.chosen import AUTO
 
 _T = TypeVar("_T")
 

@@ -9,15 +9,17 @@ from typing import Any
 import tomli_w
 
 from packer.bundle.args import member_in
+from packer.bundle.manifest import expected
 from packer.bundle.recipe import divided, of_bundle
-from packer.front import APE, kind_of
-from packer.inputs.small_files import SmallFile
-from packer.manifest import expected
+from packer.engines.front import APE, kind_of
 from packer.metadata.fields import NAMES
 from packer.metadata.model_metadata import stated_by
 from packer.recipes.fields import FIELDS
-from runtime.args_file import parse
-from runtime.bundle import (
+from packer.weights.small_files import SmallFile
+from runtime.console import printable
+from runtime.errors import InputError
+from runtime.formats.args_file import parse
+from runtime.formats.bundle import (
     ARGS,
     BASE_CARD,
     ENGINES,
@@ -30,12 +32,10 @@ from runtime.bundle import (
     WEB_UI,
     Bundle,
 )
-from runtime.console import printable
-from runtime.data_args import refused
-from runtime.errors import InputError
-from runtime.gguf_header import Header
-from runtime.json_input import MALFORMED
-from runtime.model_facts import shard
+from runtime.formats.data_args import refused
+from runtime.formats.gguf_header import Header
+from runtime.formats.json_input import MALFORMED
+from runtime.formats.model_facts import shard
 
 _OURS = (ENGINES, GPU, GPU_SOURCES, WEB_UI, LICENSES)
 _ALSO_OURS = {ARGS, BASE_CARD, MANIFEST, MODELS, TEMPLATE}

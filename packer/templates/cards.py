@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from packer.console import warning
-from packer.inputs.collected import Inputs
+from packer.io.console import warning
 from packer.metadata.front_matter import front_matter
 from packer.templates.legacy import HISTORY_FIELD, PROMPT_FIELD, LegacyTemplates, to_jinja
 from packer.templates.texts import text_of
+from packer.weights.collected import Inputs
 from runtime.errors import InputError
 
 

@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from packer.engines import runnable
+from packer.engines.finished import runnable
 from packer.templates.environment import RenderError
 from packer.templates.render import Conversation
-from runtime.json_input import MALFORMED, parse_json
+from runtime.formats.json_input import MALFORMED, parse_json
 
 _QUESTION = "--probe-template"
 _SECONDS = 30  # the engine gives up after 8

@@ -13,7 +13,7 @@ from typing import Any
 from packer.templates.found import ChatTemplate
 from packer.templates.texts import text_of
 from runtime.errors import InputError
-from runtime.json_input import parse_json
+from runtime.formats.json_input import parse_json
 
 CONFIG, JINJA, MORE = "tokenizer_config.json", "chat_template.jinja", "additional_chat_templates"
 _TOOL_USE = "tool_use"

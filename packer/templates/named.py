@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 
-from packer.data_folders import data_folder
+from packer.io.data_folders import data_folder
 from packer.templates.found import ChatTemplate
 
 FOLDER = data_folder("templates") / "chat"

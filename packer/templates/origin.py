@@ -13,14 +13,14 @@ from packer.templates.found import ChatTemplate
 from packer.templates.named import named, names
 from packer.templates.texts import text_of
 from packer.templates.vocabulary import Vocabulary
-from runtime.args_file import parse
-from runtime.bundle import TEMPLATE, Bundle
 from runtime.errors import InputError
-from runtime.gguf_header import MAGIC, Header, read_header_of
+from runtime.formats.args_file import parse
+from runtime.formats.bundle import TEMPLATE, Bundle
+from runtime.formats.gguf_header import MAGIC, Header, read_header_of
+from runtime.formats.model_facts import model_facts
+from runtime.formats.weights import ZIP
+from runtime.formats.zip_directory import Member
 from runtime.launch.flags import read_flags
-from runtime.model_facts import model_facts
-from runtime.weights import ZIP
-from runtime.zip_directory import Member
 
 _OWN, _OWN_FOR_TOOLS = "tokenizer.chat_template", "tokenizer.chat_template.tool_use"
 _CARDS = (".md", ".markdown")

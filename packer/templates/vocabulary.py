@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
 
-from runtime.gguf_header import Header
+from runtime.formats.gguf_header import Header
 
 _TOKENS = "tokenizer.ggml.tokens"
 _PAIR_LIMIT = 64 << 20  # bytes of a vocabulary; real ones have 5

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from packer.console import warning
-from packer.inputs.collected import Inputs
+from packer.io.console import warning
 from packer.templates.found import ChatTemplate
 from packer.templates.origin import of_model
 from packer.templates.problems import problems
-from runtime.gguf_header import Header
+from packer.weights.collected import Inputs
+from runtime.formats.gguf_header import Header
 
 
 def warn(inputs: Inputs, template: bytes | None) -> None:

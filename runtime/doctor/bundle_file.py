@@ -8,11 +8,11 @@ from pathlib import Path
 
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.subject import Subject, word
+from runtime.formats.parts import part_name
+from runtime.formats.zip_directory import STORED
 from runtime.machine.head import Kind, native_target
 from runtime.machine.machine import Machine
-from runtime.parts import part_name
-from runtime.targets import stub_of
-from runtime.zip_directory import STORED
+from runtime.machine.targets import stub_of
 
 _ROSETTA = "/Library/Apple/usr/share/rosetta/rosetta"
 

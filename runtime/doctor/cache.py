@@ -10,10 +10,10 @@ from pathlib import Path
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.from_memory import needs_no_directory
 from runtime.doctor.subject import Subject
+from runtime.formats.sizes import in_words
 from runtime.machine.cache_places import Place, Trouble, owner_trouble, places, trouble
 from runtime.machine.machine import Machine
-from runtime.sizes import in_words
-from runtime.targets import stub_of
+from runtime.machine.targets import stub_of
 
 ENGINE_BYTES = 40_000_000
 """Bytes that an engine takes when unpacked, where no bundle tells."""

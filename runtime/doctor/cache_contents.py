@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from runtime.bundle import ENGINES, GPU, SUMS, Bundle
 from runtime.doctor.cache import removal
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.subject import Subject
 from runtime.errors import InputError
+from runtime.formats.bundle import ENGINES, GPU, SUMS, Bundle
+from runtime.formats.sha256_file import differing, parse
 from runtime.machine.cache_places import (
     FOLDERS,
     Place,
@@ -24,8 +25,7 @@ from runtime.machine.cache_places import (
     places,
 )
 from runtime.machine.machine import Machine
-from runtime.sha256_file import differing, parse
-from runtime.targets import executable
+from runtime.machine.targets import executable
 
 _STUB_NAME = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
 """The first digits of its SHA-256; 32 in files of older packers."""

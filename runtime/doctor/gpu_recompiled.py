@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from runtime.doctor.subject import Subject
-from runtime.json_input import MALFORMED, parse_json
+from runtime.formats.json_input import MALFORMED, parse_json
 from runtime.machine.cache_places import places
 from runtime.machine.machine import Machine
 

@@ -10,7 +10,7 @@ from runtime.doctor.from_memory import trouble
 from runtime.doctor.subject import Subject
 from runtime.machine.host import has_glibc, missing_for_static
 from runtime.machine.machine import Machine
-from runtime.targets import TARGETS
+from runtime.machine.targets import TARGETS
 
 
 def processor(machine: Machine, subject: Subject | None) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.subject import Subject
 from runtime.machine.head import Kind
 from runtime.machine.machine import Machine
-from runtime.targets import SYSTEMS
+from runtime.machine.targets import SYSTEMS
 
 _FIRST_GOOD = (5, 9)
 _STOPPED_BY_WINDOWS = ("ksh", "ksh93", "lksh", "mksh", "yash")

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.bundle import GPU_SOURCES, Bundle, Engine, GpuModule
 from runtime.errors import InputError
+from runtime.formats.bundle import GPU_SOURCES, Bundle, Engine, GpuModule
+from runtime.formats.zip_directory import Member
 from runtime.machine.head import SIZE, Kind, kind_of
-from runtime.zip_directory import Member
 
 _RECIPE = re.compile(rf"{GPU_SOURCES}([a-z]+/[a-z]+)\.json")
 

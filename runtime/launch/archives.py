@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.bundle import Bundle
 from runtime.errors import InputError
+from runtime.formats.bundle import Bundle
 from runtime.launch.cache_folders import usable_places
 from runtime.launch.engine_cache import host_engines
 from runtime.launch.parts import Join

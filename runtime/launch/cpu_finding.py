@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runtime.bundle import Bundle
 from runtime.doctor.cache import cached
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.subject import Subject
 from runtime.errors import InputError
-from runtime.json_input import parse_json
+from runtime.formats.bundle import Bundle
+from runtime.formats.json_input import parse_json
 from runtime.launch.engine_cache import find
 from runtime.launch.hosts import candidates
 from runtime.machine.cache_places import owner_trouble, places
 from runtime.machine.machine import Machine
-from runtime.targets import executable
+from runtime.machine.targets import executable
 
 _PROBE = "LLAMAPACK_CPU_PROBE"  # native/engine/cpu_choice.cpp
 

@@ -20,8 +20,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runtime.bundle import ENGINES, SUMS, Bundle, Engine
 from runtime.errors import InputError
+from runtime.formats.bundle import ENGINES, SUMS, Bundle, Engine
+from runtime.formats.sha256_file import differing, parse
 from runtime.launch.cache_folders import (
     Unusable,
     close_to_others,
@@ -33,8 +34,7 @@ from runtime.launch.cache_folders import (
 from runtime.launch.hosts import Candidate, candidates
 from runtime.machine.cache_places import Place, places
 from runtime.machine.machine import Machine
-from runtime.sha256_file import differing, parse
-from runtime.targets import executable
+from runtime.machine.targets import executable
 
 _PROBE_SECONDS = 60 if os.name == "nt" else 10
 """As the stub has it: on Windows antivirus software may ask its maker first."""

@@ -9,15 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runtime.console import note
-from runtime.download.hub import Hub
-from runtime.download.progress import Report
-from runtime.download.settings import settings
-from runtime.download.web import Web
-from runtime.download.words import HubWord, WebWord, parsed
 from runtime.errors import InputError
+from runtime.formats.sizes import in_words
+from runtime.hub.hub import Hub
+from runtime.hub.progress import Report
+from runtime.hub.settings import settings
+from runtime.hub.web import Web
+from runtime.hub.words import HubWord, WebWord, parsed
 from runtime.launch.cache_folders import cache_folder
 from runtime.machine.machine import Machine
-from runtime.sizes import in_words
 
 _SECONDS = 0.2  # between two lines of progress
 

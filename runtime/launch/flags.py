@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from runtime.judged_options import JUDGED_OPTIONS
+from runtime.formats.judged_options import JUDGED_OPTIONS
 
 DEFAULT_CONTEXT = 8192
 """Tokens, as native/engine/model.cpp has it; fewer where a model was trained for fewer."""

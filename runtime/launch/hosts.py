@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runtime.machine.host import has_glibc, missing_for_static
 from runtime.machine.machine import Machine
-from runtime.targets import TARGETS
+from runtime.machine.targets import TARGETS
 
 
 @dataclass(frozen=True)

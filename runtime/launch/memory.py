@@ -11,11 +11,11 @@ from functools import cached_property
 from typing import Any
 
 from runtime.errors import InputError
-from runtime.json_input import MALFORMED, parse_json
+from runtime.formats.json_input import MALFORMED, parse_json
+from runtime.formats.sizes import in_words
 from runtime.launch.plan import Plan
 from runtime.machine.free_memory import free_memory
 from runtime.machine.machine import Machine
-from runtime.sizes import in_words
 
 _QUESTION = "--probe-memory"  # native/engine/mode_probe.cpp
 _QUIET = {"GGML_NO_BACKTRACE": "1"}  # no debugger where upstream gives a start up

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime import data_args
-from runtime.args_file import merge, parse
-from runtime.bundle import ARGS, Bundle
 from runtime.errors import InputError
+from runtime.formats import data_args
+from runtime.formats.args_file import merge, parse
+from runtime.formats.bundle import ARGS, Bundle
+from runtime.formats.weights import ZIP, Weights, in_bundle, in_files, is_gguf
+from runtime.formats.zip_directory import STORED
 from runtime.launch.flags import Flags, read_flags
 from runtime.launch.parts import Bundles
 from runtime.launch.target import FOLDER, GGUF, StartTarget
-from runtime.weights import ZIP, Weights, in_bundle, in_files, is_gguf
-from runtime.zip_directory import STORED
 
 
 @dataclass(frozen=True)

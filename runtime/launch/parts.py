@@ -9,13 +9,13 @@ from pathlib import Path
 from shlex import quote
 from typing import TypeAlias
 
-from runtime.bundle import Bundle
 from runtime.console import note
 from runtime.errors import InputError
-from runtime.parts import Parts, find, of_whole, part_name, siblings
-from runtime.sizes import in_words
-from runtime.weights import is_gguf
-from runtime.zip_directory import read_directory
+from runtime.formats.bundle import Bundle
+from runtime.formats.parts import Parts, find, of_whole, part_name, siblings
+from runtime.formats.sizes import in_words
+from runtime.formats.weights import is_gguf
+from runtime.formats.zip_directory import read_directory
 
 Join: TypeAlias = Callable[[Path], Path]
 """Joins the parts of the file that a part belongs to, in place; the path of the file."""

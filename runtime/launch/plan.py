@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import InputError
+from runtime.formats.weights import is_gguf
 from runtime.launch import archives, engine_cache
 from runtime.launch.archives import Tools
 from runtime.launch.engine_cache import CachedEngine
@@ -17,7 +18,6 @@ from runtime.launch.models import Loaded, loaded
 from runtime.launch.parts import Bundles
 from runtime.launch.target import BUNDLE, FOLDER, GGUF, StartTarget, target_of
 from runtime.machine.machine import Machine
-from runtime.weights import is_gguf
 
 _ROUTER_PORT = "8080"  # as the engine's other modes have it
 

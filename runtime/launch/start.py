@@ -9,8 +9,8 @@ import sys
 from dataclasses import replace
 from typing import NoReturn
 
-from runtime.bundle import Bundle
 from runtime.errors import InputError
+from runtime.formats.bundle import Bundle
 from runtime.launch import engine_cache
 from runtime.launch.plan import Plan
 from runtime.launch.windows_job import die_together

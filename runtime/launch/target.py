@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import InputError
-from runtime.gguf_header import read_header_of
+from runtime.formats.gguf_header import read_header_of
+from runtime.formats.model_facts import shard
+from runtime.formats.weights import is_gguf
 from runtime.launch.parts import Bundles
-from runtime.model_facts import shard
-from runtime.weights import is_gguf
 
 BUNDLE, GGUF, FOLDER = "bundle", "gguf", "folder"
 _ENDINGS = (".exe", ".EXE", ".llamafile")

@@ -1,6 +1,6 @@
 """Which directories may hold engines, and why one may not: as docs/bundle-format.md has it.
 
-The same rules stand in `packer/polyglot/start.sh` and `native/stub/*/cache_dir.c`.
+The same rules stand in `packer/head/start.sh` and `native/stub/*/cache_dir.c`.
 """
 
 from __future__ import annotations

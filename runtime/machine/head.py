@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from enum import Enum
 
-from runtime.targets import SYSTEMS
+from runtime.machine.targets import SYSTEMS
 
 SIZE = 65536
 """Bytes of a file that are enough to tell."""

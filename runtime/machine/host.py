@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from runtime.machine.machine import Machine
-from runtime.targets import TARGETS
+from runtime.machine.targets import TARGETS
 
 _STATIC_NEEDS = ("avx2", "fma", "f16c", "bmi2")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.targets import ARCHITECTURE_NAMES, STATIC, SYSTEMS, TARGETS
+from runtime.machine.targets import ARCHITECTURE_NAMES, STATIC, SYSTEMS, TARGETS
 
 _SYSTEMS = {one.kernel: one.name for one in SYSTEMS.values()}
 _PROGRAM_SECONDS = 10

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from packer.polyglot import ape_rules, elf, pe
-from packer.polyglot.head import PAGE, build_head, printf
+from packer.head import ape_rules, elf, pe
+from packer.head.head import PAGE, build_head, printf
 
 Break = Callable[[bytes], bytes]
 

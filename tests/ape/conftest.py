@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from apes import write_archive
 
-from packer import front
-from packer.engine import toolchain
+from packer.engines import front, toolchain
 
 
 @pytest.fixture(scope="session")

@@ -27,12 +27,12 @@ from helpers.stand_ins import CommandLine, Refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from packer import front
 from packer.ape.anatomy import Anatomy, take_apart
 from packer.ape.description import described
 from packer.ape.script import Extract, extracts
-from packer.polyglot import elf
-from packer.polyglot.rules import RULES
+from packer.engines import front
+from packer.head import elf
+from packer.head.rules import RULES
 
 
 def explained(llamapack: CommandLine, path: Path, status: int = 0) -> dict[str, Any]:

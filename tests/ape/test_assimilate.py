@@ -12,7 +12,7 @@ from apes import write_ape
 from elftools.elf.elffile import ELFFile
 from helpers.stand_ins import CommandLine, Refused
 
-from packer.polyglot import ape_rules
+from packer.head import ape_rules
 
 
 @pytest.fixture

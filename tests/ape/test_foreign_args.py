@@ -12,10 +12,10 @@ from helpers.stand_ins import CommandLine, Refused, write_gguf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packer.foreign.args import Dialect, dialect, ours, rewritten
-from packer.foreign.version import numbers, program_version
-from runtime.args_file import parse, quote
+from packer.engines.foreign.args import Dialect, dialect, ours, rewritten
+from packer.engines.foreign.version import numbers, program_version
 from runtime.errors import InputError
+from runtime.formats.args_file import parse, quote
 
 
 def cosmo_args(text: str, environment: dict[str, str]) -> list[str]:

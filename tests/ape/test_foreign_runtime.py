@@ -13,7 +13,7 @@ from apes import write_ape
 from helpers.foreign import ARGS, RUNTIME, write_foreign
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
-from runtime.bundle import Bundle
+from runtime.formats.bundle import Bundle
 
 
 @pytest.fixture(params=["ELF", "APE"])

@@ -12,8 +12,10 @@ from helpers.stand_ins import write_engine, write_gguf, write_web_ui
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from packer import cli, engines, front
-from packer.front import Front
+from packer import cli
+from packer.engines import finished as engines
+from packer.engines import front
+from packer.engines.front import Front
 
 MODELS = ("tiny.gguf", "other.gguf", "bare.gguf")
 FILES = {

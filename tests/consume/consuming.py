@@ -11,7 +11,7 @@ from helpers.stand_ins import CommandLine
 
 # Where the engines go for Windows, of which these tests have none.
 EXE_BESIDE = """
-from packer import front, windows_exe
+from packer.engines import front; from packer.head import windows_exe
 windows_exe.divided = lambda choice, targets, size: ([*targets], [*targets])
 front.native = lambda kind, engines: front.Front(b"MZ".ljust(65536, b"\\0"))
 """

@@ -27,10 +27,10 @@ from helpers.killing import (
 )
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
-from packer.disk.fallocate import insert_range
 from packer.edit.moves import Move
 from packer.edit.undo import Change, Undo
-from runtime.unfinished import undo_path
+from packer.io.fallocate import insert_range
+from runtime.formats.unfinished import undo_path
 
 POINTS = 220 if SLOW else 12
 """For each test: at calls, and at random times as many as are missing."""

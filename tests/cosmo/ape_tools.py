@@ -12,9 +12,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from packer.polyglot import elf
-from packer.polyglot.ape_rules import printed
-from packer.polyglot.head import build_head
+from packer.head import elf
+from packer.head.ape_rules import printed
+from packer.head.head import build_head
 from runtime.machine.head import native_target
 
 MACHINES = {"-x": 62, "-a": 183}

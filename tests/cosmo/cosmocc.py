@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from packer.engine import toolchain
+from packer.engines import toolchain
 
 ARCHS = ("x86_64", "aarch64")
 COMPILERS = [

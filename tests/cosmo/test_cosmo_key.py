@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from cosmo_place import Place
 
-from packer.cosmo import build
-from packer.cosmo.build import CosmoRequest
-from packer.engine import native
+from packer.engines import native
+from packer.engines.cosmo import build
+from packer.engines.cosmo.build import CosmoRequest
 
 
 class BuildIsDueError(Exception):

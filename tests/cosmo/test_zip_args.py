@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from packer.engine import native, toolchain
+from packer.engines import native, toolchain
 
 RUNTIME = r"""
 #include <stdio.h>

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from packer.copy import BLOCK, copy
-from packer.digest import digest
-from packer.output import output_file
-from packer.sources import FileSource
+from packer.io.copy import BLOCK, copy
+from packer.io.digest import digest
+from packer.io.output import output_file
+from packer.io.sources import FileSource
 from runtime.errors import InputError
 
 

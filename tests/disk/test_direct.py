@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from packer.disk.direct import DirectReader, DirectWriter
-from packer.output import OutputFile
+from packer.io.direct import DirectReader, DirectWriter
+from packer.io.output import OutputFile
 
 MIB = 1 << 20
 

@@ -6,10 +6,10 @@ import hashlib
 import random
 from pathlib import Path
 
-from runtime.download.progress import Report
-from runtime.download.transfer import Patience
-from runtime.download.web import Web
-from runtime.download.words import WebWord, parsed
+from runtime.hub.progress import Report
+from runtime.hub.transfer import Patience
+from runtime.hub.web import Web
+from runtime.hub.words import WebWord, parsed
 
 DATA = random.Random(4).randbytes((9 << 20) + 12345)
 SHA256 = hashlib.sha256(DATA).hexdigest()

@@ -13,10 +13,10 @@ from helpers.stand_ins import CommandLine, Refused
 from packer.convert.checkpoint import Checkpoint
 from packer.convert.safetensors import New, write
 from packer.convert.workshop import Workshop
-from packer.inputs.checkpoints import checkpoint_of
-from packer.inputs.locate import Locator
-from packer.output_place import OutputPlace
-from runtime.download.choice import checkpoint_files
+from packer.io.output_place import OutputPlace
+from packer.weights.checkpoints import checkpoint_of
+from packer.weights.locate import Locator
+from runtime.hub.choice import checkpoint_files
 
 CONFIG = json.dumps({"architectures": ["LlamaForCausalLM"]}).encode()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.download.choice import best_model, best_projector, is_model, missing_shards, shards
+from runtime.hub.choice import best_model, best_projector, is_model, missing_shards, shards
 
 FILES = [
     "README.md",

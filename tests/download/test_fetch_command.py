@@ -14,7 +14,7 @@ from helpers.stand_ins import CommandLine, Refused, write_gguf
 from helpers.web_server import Answer, Page, WebServer
 
 _SLOW = """
-import runtime.download.transfer as transfer, time
+import runtime.hub.transfer as transfer, time
 read = transfer._read
 def slow(response):
     time.sleep(0.3)
@@ -115,7 +115,7 @@ def test_what_is_no_source(llamapack: CommandLine, refused: Refused) -> None:
 
 def test_the_server_is_away(llamapack: CommandLine, refused: Refused, tmp_path: Path) -> None:
     quick = """
-import runtime.download.transfer as transfer
+import runtime.hub.transfer as transfer
 transfer.Patience.__init__.__defaults__ = (2, 0.01, 600, transfer.time.sleep)
 """
     done = subprocess.run(

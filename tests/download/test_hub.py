@@ -12,7 +12,7 @@ from helpers.stand_ins import Refused
 from helpers.web_server import Page
 from hub_commands import Run, gguf, snapshot
 
-from runtime.bundle import Bundle
+from runtime.formats.bundle import Bundle
 
 LARGE = random.Random(6).randbytes((5 << 20) + 7)
 

@@ -12,12 +12,12 @@ from helpers.stand_ins import Refused
 from helpers.web_server import Answer, Page
 from hub_commands import Run, gguf, snapshot
 
-from runtime.bundle import Bundle
-from runtime.download.hub import Hub
-from runtime.download.progress import Report
-from runtime.download.settings import settings
-from runtime.download.words import HubWord
 from runtime.errors import InputError
+from runtime.formats.bundle import Bundle
+from runtime.hub.hub import Hub
+from runtime.hub.progress import Report
+from runtime.hub.settings import settings
+from runtime.hub.words import HubWord
 
 _BUSY = Answer(429, {"Retry-After": "20"})
 _LOGIN = Answer(200, {"Content-Type": "text/html"}, b"<html>Log in</html>")

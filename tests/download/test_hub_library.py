@@ -65,7 +65,7 @@ def test_nobody_else_waits_for_the_library(llamapack: CommandLine, tmp_path: Pat
             cwd=tmp_path, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-300:]
-        assert "packer.console" in done.stderr
+        assert "packer.io.console" in done.stderr
         assert "huggingface_hub" not in done.stderr
         assert "hf_xet" not in done.stderr
 

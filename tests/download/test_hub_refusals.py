@@ -14,10 +14,10 @@ from helpers.stand_ins import CommandLine, Refused
 from helpers.web_server import Page, WebServer
 from hub_commands import Run
 
-from runtime.download.hub import Hub
-from runtime.download.settings import settings
-from runtime.download.words import HubWord, parsed
 from runtime.errors import InputError
+from runtime.hub.hub import Hub
+from runtime.hub.settings import settings
+from runtime.hub.words import HubWord, parsed
 
 
 @pytest.mark.parametrize(

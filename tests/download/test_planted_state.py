@@ -14,12 +14,12 @@ from helpers.web_server import Page, WebServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.download.progress import Report
-from runtime.download.transfer import Bearer, Job, Patience, fetch
-from runtime.download.unserved import Unserved
-from runtime.download.web import Web
-from runtime.download.words import WebWord, parsed
 from runtime.errors import InputError
+from runtime.hub.progress import Report
+from runtime.hub.transfer import Bearer, Job, Patience, fetch
+from runtime.hub.unserved import Unserved
+from runtime.hub.web import Web
+from runtime.hub.words import WebWord, parsed
 
 
 @pytest.mark.parametrize("kind", ["file", "symlink", "hard link", "pipe"])

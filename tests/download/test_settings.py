@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.download.address import shown
-from runtime.download.checksum import Checksum
-from runtime.download.settings import settings
-from runtime.download.words import HubWord, WebWord, parsed
 from runtime.errors import InputError
+from runtime.hub.address import shown
+from runtime.hub.checksum import Checksum
+from runtime.hub.settings import settings
+from runtime.hub.words import HubWord, WebWord, parsed
 
 ENDPOINT = "https://huggingface.co"
 

@@ -10,7 +10,7 @@ from helpers.repository import DEMO
 from helpers.running import ENGINES, pack
 from wine import Wine
 
-from packer.engine import cache
+from packer.engines import cache
 
 
 @pytest.fixture(scope="session")

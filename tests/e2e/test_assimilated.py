@@ -11,7 +11,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from helpers.running import CLI, answer, run
 
-from runtime.bundle import Bundle
+from runtime.formats.bundle import Bundle
 
 
 def llamapack(*words: str | Path) -> str:

@@ -13,7 +13,7 @@ from data_files import write_data
 from helpers.running import CLI, QUESTION, answer, run, serving
 
 from runtime.errors import InputError
-from runtime.judged_options import JUDGED_OPTIONS
+from runtime.formats.judged_options import JUDGED_OPTIONS
 from runtime.serving import serve
 
 MODEL = "-m demo.gguf "

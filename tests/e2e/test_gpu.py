@@ -18,10 +18,10 @@ from helpers.damage import DAMAGES, damaged
 from helpers.repository import DEMO
 from helpers.running import CLI, answer, pack, run
 
-from packer.engine import native, toolchain
-from packer.engine import pins as engine_pins
-from packer.engine import source as llama_cpp
-from packer.gpu import modules, pins
+from packer.engines import native, toolchain
+from packer.engines import pins as engine_pins
+from packer.engines import source as llama_cpp
+from packer.engines.gpu import modules, pins
 
 FOLDER = "gpu/linux-x86_64/vulkan/"
 ASKED = ["--gpu", "vulkan", "-ngl", "999"]

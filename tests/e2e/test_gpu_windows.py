@@ -14,8 +14,8 @@ from helpers.repository import DEMO
 from helpers.running import CLI, pack
 from wine import Wine
 
-from packer.engine import toolchain
-from packer.gpu import modules, pins
+from packer.engines import toolchain
+from packer.engines.gpu import modules, pins
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from helpers.foreign import write_foreign
 from helpers.repository import DEMO
 from helpers.running import CLI, answer, run
 
-from runtime.bundle import Bundle
-from runtime.zip_directory import CENTRAL, END, END64, LOCAL, LOCATOR64, MAX32
+from runtime.formats.bundle import Bundle
+from runtime.formats.zip_directory import CENTRAL, END, END64, LOCAL, LOCATOR64, MAX32
 
 
 @pytest.fixture

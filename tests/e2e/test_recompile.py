@@ -21,7 +21,7 @@ import pytest
 from helpers.repository import DEMO
 from helpers.running import pack, run
 
-from packer.engine import toolchain
+from packer.engines import toolchain
 
 SOURCE = Path(__file__).with_name("small_backend.cu")
 NAME = "ggml/src/ggml-cuda/small.cu"

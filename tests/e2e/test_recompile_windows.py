@@ -18,7 +18,7 @@ from helpers.repository import DEMO
 from helpers.running import pack
 from wine import Wine
 
-from packer.engine import toolchain
+from packer.engines import toolchain
 
 HERE = Path(__file__).parent
 TARGET = "x86_64-windows.win10-gnu"

@@ -141,7 +141,7 @@ def test_a_module_in_the_current_folder_is_not_loaded(
         '__attribute__((constructor)) static void run(void) { fputs("PLANTED\\n", stderr); }\n'
         "int ggml_backend_score(void) { return 1000000; }\n"
     )
-    from packer.engine import native, pins, toolchain
+    from packer.engines import native, pins, toolchain
 
     zig = toolchain.find(pins.load(native.directory())).zig
     module = tmp_path / "libggml-cpu-evil.so"

@@ -19,9 +19,9 @@ from helpers.stand_ins import CommandLine, Refused, write_gguf
 from packer.edit.apply import apply
 from packer.edit.edits import Edits, edited
 from packer.edit.opened import opened
-from runtime.args_file import parse
-from runtime.bundle import Bundle
 from runtime.errors import InputError
+from runtime.formats.args_file import parse
+from runtime.formats.bundle import Bundle
 
 _CASES: dict[str, tuple[list[str], list[str], list[str]]] = {
     "arguments": ([], ["--args", "-c 4096"], ["--args", "-c 4096"]),

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packer.bundle.args import LORA, MMPROJ, Args
-from packer.models_preset import ModelSection
-from runtime.args_file import parse, quote
+from packer.bundle.models_ini import ModelSection
+from runtime.formats.args_file import parse, quote
 
 MEMBERS = {"m.gguf", "it's one.gguf", "eyes.gguf", "l 1.gguf", "d.gguf", "chat_template.jinja"}
 WORDS = st.lists(st.sampled_from(["-c", "4096", "...", "a b", "", "#", "$HOME", "-m", "'"]))

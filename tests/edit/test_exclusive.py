@@ -10,7 +10,7 @@ from edit_files import NewEngine, packed, ran
 from helpers.stand_ins import CommandLine, Refused
 from helpers.trees import tree
 
-from runtime.bundle import Bundle
+from runtime.formats.bundle import Bundle
 
 
 @pytest.fixture

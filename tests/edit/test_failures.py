@@ -11,7 +11,7 @@ from helpers.killing import calls, failing_at, leftovers
 from helpers.mounts import with_private_mounts
 from helpers.stand_ins import CommandLine
 
-from runtime.bundle import Bundle
+from runtime.formats.bundle import Bundle
 
 
 @pytest.fixture

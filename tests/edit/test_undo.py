@@ -13,11 +13,11 @@ from edit_files import NewEngine, packed, ran
 from helpers.killing import SLOW, Call, calls, killed_at, leftovers, sample
 from helpers.stand_ins import CommandLine, Refused
 
-from packer.disk.fallocate import collapse_range, insert_range
 from packer.edit.moves import Move
 from packer.edit.undo import Change, Undo
-from runtime.bundle import Bundle
-from runtime.unfinished import undo_path
+from packer.io.fallocate import collapse_range, insert_range
+from runtime.formats.bundle import Bundle
+from runtime.formats.unfinished import undo_path
 
 POINTS = 200 if SLOW else 4
 BLOCK = 65536

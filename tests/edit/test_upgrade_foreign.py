@@ -12,8 +12,8 @@ from edit_files import NewEngine, contents, grow, incompressible, ran
 from helpers.foreign import ARGS, RUNTIME, write_foreign
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
-from runtime.args_file import parse
-from runtime.bundle import Bundle
+from runtime.formats.args_file import parse
+from runtime.formats.bundle import Bundle
 
 
 @pytest.fixture

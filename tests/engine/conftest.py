@@ -11,8 +11,8 @@ import structure_samples
 from helpers.compiled import folder_of, made
 from small_release import Release, git, pack
 
-from packer import macho_signature
-from packer.engine import native, source, targets, toolchain, web_ui
+from packer.engines import native, source, targets, toolchain, web_ui
+from packer.head import macho_signature
 
 CMAKE = """\
 cmake_minimum_required(VERSION 3.25)

@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from packer.engine.targets import TARGETS
-from packer.macho_signature import commands, sign
-from packer.polyglot import elf
+from packer.engines.targets import TARGETS
+from packer.head import elf
+from packer.head.macho_signature import commands, sign
 
 Files = dict[str, bytes]
 Break = Callable[[bytes], bytes]

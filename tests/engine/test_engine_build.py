@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from packer.cli import main
-from packer.engine import cache, toolchain
-from packer.engine.build import build
-from packer.engine.targets import TARGETS, named
+from packer.engines import cache, toolchain
+from packer.engines.build import build
+from packer.engines.targets import TARGETS, named
 from runtime.errors import InputError
 
 LINUX = TARGETS["linux-x86_64"]

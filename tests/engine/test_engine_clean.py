@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from packer.archives.engine import packed_engine
-from packer.archives.web_ui import packed_web_ui
-from packer.cleaning import clean
-from packer.engine import stubs, web_ui
-from packer.engine.build import build
-from packer.engine.targets import TARGETS
-from packer.gpu import modules, sources
-from packer.gpu.archive import packed_module
-from packer.gpu.pins import Module
+from packer.engines import stubs, web_ui
+from packer.engines.archives.engine import packed_engine
+from packer.engines.archives.web_ui import packed_web_ui
+from packer.engines.build import build
+from packer.engines.cleaning import clean
+from packer.engines.gpu import modules, sources
+from packer.engines.gpu.archive import packed_module
+from packer.engines.gpu.pins import Module
+from packer.engines.targets import TARGETS
 from runtime.errors import InputError
 
 LINUX = TARGETS["linux-x86_64"]
@@ -54,7 +54,7 @@ def test_only_what_is_current_stays(
     cache_root: Path, small_native: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = Module("vulkan", "linux-x86_64", "npm", "1", "sha512-", "lib/libggml-vulkan.so", "-")
-    monkeypatch.setattr("packer.gpu.pins.load", lambda: [module])
+    monkeypatch.setattr("packer.engines.gpu.pins.load", lambda: [module])
     pages = cache_root / "web-ui"
     engine = build(LINUX)
     kept = [

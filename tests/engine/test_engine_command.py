@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from packer import build_cache
 from packer.cli import main
-from packer.engine import targets
+from packer.engines import targets
+from packer.io import build_cache
 
 
 @pytest.mark.usefixtures("small_tools")

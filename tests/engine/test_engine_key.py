@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from packer.engine import description, native, pins, web_ui
-from packer.engine.targets import TARGETS
+from packer.engines import description, native, pins, web_ui
+from packer.engines.targets import TARGETS
 
 LINUX = TARGETS["linux-x86_64"]
 

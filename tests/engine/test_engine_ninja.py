@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from packer.engine import ninja
+from packer.engines import ninja
 
 
 @pytest.mark.parametrize(

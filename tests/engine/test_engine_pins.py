@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from packer.engine import native, pins
+from packer.engines import native, pins
 from runtime.errors import InputError
 
 

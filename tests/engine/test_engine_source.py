@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from small_release import Release, pack
 
-from packer.engine import npm, pins, source
+from packer.engines import npm, pins, source
 from runtime.errors import InputError
 
 

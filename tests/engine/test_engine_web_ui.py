@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from packer.engine import native, npm, pins, source, web_ui
-from packer.engine.npm import Npm
+from packer.engines import native, npm, pins, source, web_ui
+from packer.engines.npm import Npm
 from runtime.errors import InputError
 
 FAKE_NPM = """\

@@ -12,14 +12,14 @@ import pytest
 from small_release import integrity, pack
 from structure_samples import Files
 
+from packer.checks import check_module
+from packer.checks.systems import system
 from packer.cli import main
-from packer.engine import cache, native, npm
-from packer.engine.structure import check_module
-from packer.engine.structure.systems import system
-from packer.engine.targets import TARGETS
-from packer.gpu import modules, pins
-from packer.gpu.chosen import chosen
-from packer.gpu.pins import Module
+from packer.engines import cache, native, npm
+from packer.engines.gpu import modules, pins
+from packer.engines.gpu.chosen import chosen
+from packer.engines.gpu.pins import Module
+from packer.engines.targets import TARGETS
 from runtime.errors import InputError
 
 PINNED = pins.load()

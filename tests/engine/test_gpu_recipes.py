@@ -9,9 +9,9 @@ from pathlib import Path
 import lief
 import pytest
 
-from packer.engine import layout, native, pins, toolchain
-from packer.gpu import recipes
-from packer.gpu.recipes import Recipe
+from packer.engines import layout, native, pins, toolchain
+from packer.engines.gpu import recipes
+from packer.engines.gpu.recipes import Recipe
 from runtime.errors import InputError
 
 ZIG = Path(toolchain._zig())

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structure_samples import ZIG_TARGETS, Files, names
 
-from packer.engine.structure import check, check_module, check_stub
-from packer.macho_signature import sign
+from packer.checks import check, check_module, check_stub
+from packer.head.macho_signature import sign
 from runtime.errors import InputError
 
 Engines = Callable[[str], Files]

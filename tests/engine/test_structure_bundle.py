@@ -17,15 +17,14 @@ import pytest
 from helpers.stand_ins import write_engine, write_web_ui
 from structure_samples import Files
 
-from packer import front
-from packer.archives.engine import packed_engine
-from packer.archives.web_ui import packed_web_ui
-from packer.engine import cache, toolchain
-from packer.engine.structure import check, check_stub
-from packer.engine.stubs import STUB_TARGETS, build_stubs
-from packer.engine.targets import TARGETS
-from packer.output import output_file
-from packer.pack import BundlePlan, pack
+from packer.bundle.pack import BundlePlan, pack
+from packer.checks import check, check_stub
+from packer.engines import cache, front, toolchain
+from packer.engines.archives.engine import packed_engine
+from packer.engines.archives.web_ui import packed_web_ui
+from packer.engines.stubs import STUB_TARGETS, build_stubs
+from packer.engines.targets import TARGETS
+from packer.io.output import output_file
 
 Engines = Callable[[str], Files]
 IN_THE_FILE = [target for target in STUB_TARGETS if target != "windows-aarch64"]

@@ -17,9 +17,9 @@ from structure_samples import (
     swap,
 )
 
-from packer.engine.structure import check, check_module, check_stub
-from packer.openbsd_marker import without_landing_pads
-from packer.polyglot import elf
+from packer.checks import check, check_module, check_stub
+from packer.head import elf
+from packer.head.openbsd_marker import without_landing_pads
 
 Engines = Callable[[str], Files]
 

@@ -9,8 +9,8 @@ import lief
 import pytest
 from structure_samples import Break, Files, macho_command, names, patch, signed, swap
 
-from packer.engine.structure import check, check_module
-from packer.macho_signature import (
+from packer.checks import check, check_module
+from packer.head.macho_signature import (
     CODE_DIRECTORY,
     LC_CODE_SIGNATURE,
     LC_SEGMENT_64,

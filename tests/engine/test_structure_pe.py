@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from structure_samples import IMPORT_LIBRARY, Break, Files, names, patch, pe_header, swap
 
-from packer.engine.structure import check, check_module, check_stub
+from packer.checks import check, check_module, check_stub
 
 Engines = Callable[[str], Files]
 

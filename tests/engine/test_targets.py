@@ -6,7 +6,7 @@ import pytest
 from helpers.repository import REPOSITORY
 
 from ci.targets import made
-from packer.engine.targets import for_this_machine
+from packer.engines.targets import for_this_machine
 
 
 def test_the_tables_are_current() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.args_file import merge, parse, quote
 from runtime.errors import InputError
+from runtime.formats.args_file import merge, parse, quote
 
 ENVIRONMENT = {"HOME": "/home/me", "TWO": "a b", "EMPTY": ""}
 

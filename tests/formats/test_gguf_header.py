@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import InputError
-from runtime.gguf_header import ARRAY_KEPT, Array, Header, read_header, read_header_of
+from runtime.formats.gguf_header import ARRAY_KEPT, Array, Header, read_header, read_header_of
 
 _SLOW_DISK = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60

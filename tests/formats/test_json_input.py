@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.json_input import is_count, parse_json
+from runtime.formats.json_input import is_count, parse_json
 
 ROOT = Path(__file__).parents[2]
 # What llamapack itself writes into its caches and ships.
 OWN = {
-    "packer/archives/engine.py", "packer/engine/cache.py", "packer/cosmo/cache.py",
-    "packer/gpu/recipes.py", "packer/templates/limited.py",
+    "packer/engines/archives/engine.py", "packer/engines/cache.py", "packer/engines/cosmo/cache.py",
+    "packer/engines/gpu/recipes.py", "packer/templates/limited.py",
 }  # fmt: skip
 
 
@@ -71,4 +71,4 @@ def test_every_reader_uses_it() -> None:
         for path in (ROOT / folder).rglob("*.py")
         if re.search(r"\bjson\.loads?\(|\.json\(\)", path.read_text(encoding="utf-8"))
     }
-    assert found - OWN == {"runtime/json_input.py"}
+    assert found - OWN == {"runtime/formats/json_input.py"}

@@ -6,8 +6,8 @@ import pytest
 from gguf import GGUFWriter
 from helpers.stand_ins import write_gguf
 
-from runtime.gguf_header import Header, Tensor, Value, read_header_of
-from runtime.model_facts import Shard, kind_of, model_facts, shard
+from runtime.formats.gguf_header import Header, Tensor, Value, read_header_of
+from runtime.formats.model_facts import Shard, kind_of, model_facts, shard
 
 
 def header(metadata: dict[str, Value], *tensors: tuple[int, int]) -> Header:

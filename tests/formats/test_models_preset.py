@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packer.models_preset import Draft, Lora, ModelSection, preset, section_of, served_as, without
+from packer.bundle.models_ini import (
+    Draft,
+    Lora,
+    ModelSection,
+    preset,
+    section_of,
+    served_as,
+    without,
+)
 from runtime.errors import InputError
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True).filter(

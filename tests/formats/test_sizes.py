@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from packer.sizes import in_words, parse_size
+from packer.io.sizes import in_words, parse_size
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from helpers.costs import cheap
 
 _READ = (
     "from pathlib import Path; from runtime.errors import InputError\n"
-    "from runtime.gguf_header import read_header_of\n"
+    "from runtime.formats.gguf_header import read_header_of\n"
     "try: header = read_header_of(Path(sys.argv[1]))\n"
     "except InputError as problem: print(problem.message)\n"
     "else: print('read', len(header.tensors), len(header.metadata))"

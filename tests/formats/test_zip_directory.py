@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.bundle import Bundle
 from runtime.errors import InputError
-from runtime.zip_directory import Directory, data_offset, read_directory
+from runtime.formats.bundle import Bundle
+from runtime.formats.zip_directory import Directory, data_offset, read_directory
 
 _NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0/\\"), min_size=1, max_size=20)
 _CONTENTS = st.binary(max_size=200)

@@ -8,8 +8,8 @@ import zipfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packer.zip_headers import Entry, end_records, moved
-from runtime.zip_directory import Member, read_directory
+from packer.zip.headers import Entry, end_records, moved
+from runtime.formats.zip_directory import Member, read_directory
 
 OFFSETS = st.one_of(st.integers(0, 1 << 20), st.integers((1 << 32) - 3, 1 << 40))
 SIZES = st.one_of(st.integers(0, 1 << 20), st.integers((1 << 32) - 3, 1 << 34))

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from packer.output import output_file
-from packer.zip_headers import dos_time
-from packer.zip_writer import ZipWriter
-from runtime.zip_directory import data_offset, read_directory
+from packer.io.output import output_file
+from packer.zip.headers import dos_time
+from packer.zip.writer import ZipWriter
+from runtime.formats.zip_directory import data_offset, read_directory
 
 _MEMBERS = st.lists(
     st.tuples(

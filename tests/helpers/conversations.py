@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from packer.engine import layout, native
-from packer.engine.pins import load
+from packer.engines import layout, native
+from packer.engines.pins import load
 from packer.templates import engine
 from packer.templates.found import ChatTemplate
 from packer.templates.render import Conversation

@@ -16,7 +16,9 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, quants
 
 from helpers import in_process
-from packer import cli, engines, front
+from packer import cli
+from packer.engines import finished as engines
+from packer.engines import front
 
 ENGINE_FILES = {
     "libggml-base.so": b"\x7fELF base " * 4000,
@@ -64,7 +66,7 @@ def write_gguf(
 
 
 def write_engine(folder: Path, files: dict[str, bytes] | None = None) -> Path:
-    """A folder as `packer.engine.cache` makes them, with stand-ins for the programs."""
+    """A folder as `packer.engines.cache` makes them, with stand-ins for the programs."""
     folder.mkdir(parents=True)
     contents = ENGINE_FILES if files is None else files
     for name, data in contents.items():
@@ -92,7 +94,7 @@ _MAGIC = b"jartsr='\n'\n"
 _PROGRAM = f"""
 import sys
 from pathlib import Path
-from packer import cli, engines, front
+from packer import cli; from packer.engines import finished as engines, front
 engine, web_ui = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
 engines.chosen = lambda targets: {{"linux-x86_64": engine}}
 engines.web_ui = lambda: web_ui

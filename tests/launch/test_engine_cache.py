@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.bundle import Bundle
 from runtime.errors import InputError
+from runtime.formats.bundle import Bundle
 from runtime.launch import archives
 from runtime.launch.engine_cache import CachedEngine, find, unpack
 from runtime.machine.machine import Machine

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from helpers.repository import DEMO
 
-from packer.engine import cache
-from runtime.bundle import Engine
+from packer.engines import cache
 from runtime.errors import InputError
+from runtime.formats.bundle import Engine
 from runtime.launch.engine_cache import CachedEngine
 from runtime.launch.hosts import Candidate
 from runtime.launch.memory import Memory, memory

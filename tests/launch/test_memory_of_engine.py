@@ -13,7 +13,7 @@ import pytest
 from helpers.repository import DEMO
 from sparse_models import MAKERS
 
-from packer.engine import cache
+from packer.engines import cache
 
 MIB = 1 << 20
 QUICK = ["-p", "a", "-n", "0", "--no-warmup", "-t", "1"]

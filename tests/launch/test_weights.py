@@ -11,10 +11,10 @@ from helpers.stand_ins import write_gguf
 
 import runtime
 from runtime.errors import InputError
+from runtime.formats.weights import in_files
 from runtime.launch.models import Loaded, loaded
 from runtime.launch.parts import Bundles, Parted, parted
 from runtime.launch.target import Target, target_of
-from runtime.weights import in_files
 
 
 def found(path: Path) -> Target:

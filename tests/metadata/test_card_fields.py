@@ -14,7 +14,7 @@ from packer.metadata.front_matter import without, write
 from packer.metadata.licenses import license_fields
 from packer.metadata.platforms import systems
 from packer.metadata.tasks import task
-from runtime.gguf_header import Array, Header, Value
+from runtime.formats.gguf_header import Array, Header, Value
 
 
 def header(**metadata: Value) -> Header:

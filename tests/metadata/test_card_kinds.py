@@ -16,7 +16,7 @@ from packer.metadata.platforms import systems
 from packer.metadata.render import render
 from packer.metadata.tasks import Task
 from packer.parts.layout import hashed, layout
-from runtime.download.words import HubWord
+from runtime.hub.words import HubWord
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from packer.license_files import license_files
+from packer.engines.license_files import license_files
 from packer.metadata.licenses import warning
 
 PAGE = "https://hub.example/org/repo"

@@ -22,7 +22,7 @@ _LEGACY = (
 )
 _PRESET = (
     "from pathlib import Path; from runtime.errors import InputError\n"
-    "from packer.models_preset import served_as, without\n"
+    "from packer.bundle.models_ini import served_as, without\n"
     "text = Path(sys.argv[1]).read_text()\n"
     "try: served_as(text), without(text, ['x'])\n"
     "except InputError as problem: print(problem.message)\n"

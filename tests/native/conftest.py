@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from packer.engine import native, toolchain
+from packer.engines import native, toolchain
 
 Compiled = Callable[..., Path]
 """Compiles a C++ file of this folder with files of native/engine."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from packer.engine import native, toolchain
+from packer.engines import native, toolchain
 
 HERE = Path(__file__).parent
 NO_TILES = "the operating system does not give this process the tile registers of AMX"

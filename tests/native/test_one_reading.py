@@ -15,7 +15,7 @@ from helpers.stand_ins import CommandLine, Refused
 from hypothesis import settings
 
 from runtime.errors import InputError
-from runtime.zip_directory import Member, data_offset, read_directory
+from runtime.formats.zip_directory import Member, data_offset, read_directory
 
 Listing = list[list[str]] | None
 """Of the directory and of each member; None: refused."""
@@ -257,7 +257,8 @@ def test_the_largest_directories_are_cheap(
     else:
         path.write_bytes(_smallest(count))
     code = (
-        "from runtime.errors import InputError; from runtime.zip_directory import read_directory\n"
+        "from runtime.errors import InputError\n"
+        "from runtime.formats.zip_directory import read_directory\n"
         "try: print(len(read_directory(open(sys.argv[1], 'rb'), 'x').members))\n"
         "except InputError: sys.exit(1)"
     )

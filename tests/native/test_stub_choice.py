@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from packer.engine import native, toolchain
-from packer.engine.stubs import STUB_TARGETS
+from packer.engines import native, toolchain
+from packer.engines.stubs import STUB_TARGETS
 
 
 @pytest.fixture(scope="module")

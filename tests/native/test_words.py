@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runtime.args_file import merge, parse
 from runtime.errors import InputError
+from runtime.formats.args_file import merge, parse
 from tests.formats.test_args_file import CASES, ENVIRONMENT
 from tests.native.conftest import Compiled
 

@@ -14,7 +14,7 @@ import pytest
 from helpers.part_sets import large_bundle, large_gguf, names
 from helpers.stand_ins import CommandLine
 
-from packer.temporary_files import temporary_files
+from packer.io.temporary_files import temporary_files
 
 
 def partials(folder: Path) -> list[Path]:

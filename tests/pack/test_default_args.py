@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
-from packer.inputs.lora import LoraOption, parsed
-from runtime.args_file import parse
-from runtime.bundle import Bundle
+from packer.weights.lora import LoraOption, parsed
+from runtime.formats.args_file import parse
+from runtime.formats.bundle import Bundle
 
 
 @pytest.mark.parametrize(

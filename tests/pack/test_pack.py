@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from helpers.stand_ins import ENGINE_FILES, CommandLine, Refused, write_gguf
 
-from runtime.args_file import parse
-from runtime.bundle import Bundle
-from runtime.gguf_header import read_header_of
+from runtime.formats.args_file import parse
+from runtime.formats.bundle import Bundle
+from runtime.formats.gguf_header import read_header_of
 
 
 def packed(llamapack: CommandLine, *words: str | Path, cwd: Path | None = None) -> Path:

@@ -12,10 +12,10 @@ from helpers.stand_ins import CommandLine, Refused, write_gguf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from packer.inputs.merge import merged
-from runtime.args_file import parse
-from runtime.bundle import Bundle
-from runtime.gguf_header import read_header_of
+from packer.weights.merge import merged
+from runtime.formats.args_file import parse
+from runtime.formats.bundle import Bundle
+from runtime.formats.gguf_header import read_header_of
 
 
 def contents(path: Path) -> tuple[dict[str, object], list[tuple[str, list[int], int, bytes]]]:

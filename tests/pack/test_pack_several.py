@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from helpers.stand_ins import CommandLine, Refused, write_engine, write_gguf
 
-from runtime.args_file import parse
-from runtime.bundle import MODELS, Bundle
+from runtime.formats.args_file import parse
+from runtime.formats.bundle import MODELS, Bundle
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
-from runtime.bundle import Bundle
+from runtime.formats.bundle import Bundle
 
 needs_deflate64 = pytest.mark.skipif(
     not find_spec("zipfile_deflate64"),

@@ -213,8 +213,8 @@ def test_too_little_space(parts: list[Path], llamapack: CommandLine, refused: Re
 
 def end64(offset: int) -> bytes:
     """End records of an empty directory at `offset`."""
-    from runtime.zip_directory import END, END64, END64_MAGIC, END_MAGIC, LOCATOR64
-    from runtime.zip_directory import LOCATOR64_MAGIC as LOCATOR_MAGIC
+    from runtime.formats.zip_directory import END, END64, END64_MAGIC, END_MAGIC, LOCATOR64
+    from runtime.formats.zip_directory import LOCATOR64_MAGIC as LOCATOR_MAGIC
 
     wide = END64.pack(END64_MAGIC, END64.size - 12, 45, 45, 0, 0, 0, 0, 0, offset)
     locator = LOCATOR64.pack(LOCATOR_MAGIC, 0, offset, 1)

@@ -10,10 +10,10 @@ from helpers.stand_ins import CommandLine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from packer.copy import Nowhere
+from packer.io.copy import Nowhere
 from packer.parts.check import check, check_first
 from runtime.errors import InputError
-from runtime.parts import find
+from runtime.formats.parts import find
 
 
 @pytest.fixture(scope="module")

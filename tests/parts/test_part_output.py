@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packer.output import create
+from packer.io.output import create
 from packer.parts.output import PartsOutput
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import InputError
-from runtime.parts import find, part_name
+from runtime.formats.parts import find, part_name
 
 
 @pytest.mark.parametrize(

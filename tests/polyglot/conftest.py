@@ -9,10 +9,10 @@ import pytest
 from helpers.compiled import folder_of
 from small_bundle import HERE, INTERPRETER, Place, Programs, make_place
 
-from packer.engine import toolchain
-from packer.engine.stubs import STUB_TARGETS, build_stub
-from packer.polyglot import pe_link
-from packer.polyglot.head import build_head
+from packer.engines import toolchain
+from packer.engines.stubs import STUB_TARGETS, build_stub
+from packer.head import pe_link
+from packer.head.head import build_head
 
 LIBRARY = b"\x7fELF not really" + bytes(range(256)) * 700 + os.urandom(16)
 """Never the same, so that no cache of this machine has this engine from before."""

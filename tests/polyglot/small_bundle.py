@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from helpers.compiled import made
 
-from packer.polyglot import pe_link
+from packer.head import pe_link
 
 HERE = Path(__file__).parent
 WINDOWS = "x86_64-windows.win10-gnu"

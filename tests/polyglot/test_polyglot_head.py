@@ -12,8 +12,8 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packer.polyglot import ape_rules, elf, script
-from packer.polyglot.head import HEAD_SIZE, NT_HEADERS, TABLES_END, build_head, printf
+from packer.head import ape_rules, elf, script
+from packer.head.head import HEAD_SIZE, NT_HEADERS, TABLES_END, build_head, printf
 
 MACHINES = {elf.EM_X86_64: "linux-x86_64", elf.EM_AARCH64: "linux-aarch64"}
 

@@ -17,7 +17,7 @@ from small_bundle import (
     private_mounts,
 )
 
-from packer.polyglot import ape_rules, elf
+from packer.head import ape_rules, elf
 
 SHELLS = ["bash", "dash", "zsh", "busybox sh", "ksh93", "mksh", "yash"]
 # The others stumble over the NULs or the magic of a Windows program.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from small_bundle import Place, needs, refused
 
-from packer.polyglot import ape_rules
-from packer.polyglot.head import HEAD_SIZE, NT_HEADERS, build_head
+from packer.head import ape_rules
+from packer.head.head import HEAD_SIZE, NT_HEADERS, build_head
 
 SYSTEMS = ("macos", "freebsd", "openbsd", "netbsd")
 # Not busybox: it has a uname of its own.

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_bundle import WINDOWS, needs, write_bundle
 
-from packer.polyglot import ape_rules, pe, pe_link, pe_rules
-from packer.polyglot.head import HEAD_SIZE, NT_HEADERS, PAGE, build_head
+from packer.head import ape_rules, pe, pe_link, pe_rules
+from packer.head.head import HEAD_SIZE, NT_HEADERS, PAGE, build_head
 
 
 def test_what_shells_read_holds_no_nul_but_those_of_e_lfanew(windows_head: bytes) -> None:

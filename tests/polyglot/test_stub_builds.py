@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from packer.engine.stubs import STUB_TARGETS, build_stub, build_stubs
+from packer.engines.stubs import STUB_TARGETS, build_stub, build_stubs
 
 KIB = 1024
 

@@ -17,7 +17,7 @@ import pexpect
 import pytest
 from small_bundle import HERE, WINDOWS, Programs, write_bundle
 
-from packer.engine.stubs import build_stub
+from packer.engines.stubs import build_stub
 
 TARGET = "windows-x86_64"
 LIBRARY = b"MZ not really" + bytes(range(256)) * 700

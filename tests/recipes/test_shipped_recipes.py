@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from packer.io.sources import FileSource
 from packer.metadata import sampling
 from packer.metadata.fields import merged
 from packer.metadata.licenses import warning
 from packer.recipes.completed import completed
 from packer.recipes.read import found, names
-from packer.sources import FileSource
 from packer.templates.load import load
-from runtime.download.settings import DEFAULT_ENDPOINT
-from runtime.download.words import HubWord, parsed
-from runtime.gguf_header import read_header_of
+from runtime.formats.gguf_header import read_header_of
+from runtime.hub.settings import DEFAULT_ENDPOINT
+from runtime.hub.words import HubWord, parsed
 
 
 def recipe(name: str) -> argparse.Namespace:

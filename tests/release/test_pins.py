@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ci.pins.flags import Flag, changes, flags
 from ci.pins.toml_text import replaced
-from packer.engine import layout, native, pins
+from packer.engines import layout, native, pins
 
 SMALL = """\
     add_opt(common_arg(

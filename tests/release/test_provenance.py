@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.release import provenance, seal
-from packer import provenance as reader
-from runtime.bundle import Bundle
+from packer.inspection import provenance as reader
 from runtime.errors import InputError
+from runtime.formats.bundle import Bundle
 
 
 @pytest.fixture

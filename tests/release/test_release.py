@@ -84,7 +84,7 @@ def test_the_wheel_carries_sources_templates_and_the_pinned_index(
         text=True,
         check=True,
     )
-    index = "packer/released/llamapack-engines.json"
+    index = "packer/releases/llamapack-engines.json"
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert {f"packer/data/{name}" for name in listed.stdout.split()} <= set(names)

@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packer.cli import main
-from packer.engine import sums
-from packer.gpu import pins
-from packer.gpu.archive import packed_module
-from packer.inputs.downloads import Downloads
-from packer.released import archive, fetching, index, pieces
-from packer.released.index import Archive, Index
-from packer.released.pieces import Piece
-from packer.zip_writer import ZipWriter
+from packer.engines import sums
+from packer.engines.gpu import pins
+from packer.engines.gpu.archive import packed_module
+from packer.releases import archive, fetching, index, pieces
+from packer.releases.index import Archive, Index
+from packer.releases.pieces import Piece
+from packer.weights.downloads import Downloads
+from packer.zip.writer import ZipWriter
 from runtime.errors import InputError
 
 

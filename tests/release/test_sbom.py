@@ -8,7 +8,7 @@ from pathlib import Path
 from helpers.stand_ins import CommandLine, write_gguf
 
 from ci.release import sbom
-from runtime.bundle import Bundle
+from runtime.formats.bundle import Bundle
 
 
 def test_what_a_model_takes_and_gives_is_read_from_its_files(

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ci.reproduction import __main__ as reproduction
-from packer.engine.targets import TARGETS
+from packer.engines.targets import TARGETS
 
 REPOSITORY = Path(__file__).parents[2]
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from stand_ins import CommandLine
 
-from packer.engine import layout
+from packer.engines import layout
 
 
 @pytest.fixture

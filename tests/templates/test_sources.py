@@ -16,8 +16,8 @@ from packer.templates.found import ChatTemplate
 from packer.templates.load import load
 from packer.templates.origin import any_template, chat_template
 from packer.templates.render import Conversation
-from runtime.bundle import Bundle
 from runtime.errors import InputError
+from runtime.formats.bundle import Bundle
 
 PLAIN, FOR_TOOLS = "plain {{ messages[0].content }}\n", "\n  tools {{ messages[0].content }}  \n"
 ASKED = Conversation([user("Hi")])

@@ -1,0 +1,133 @@
+"""What `pack` puts into one bundle. Knows neither file system nor command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from packer.bundle import ALIGNMENT, Contents, Head, manifest, write
+from packer.bundle.manifest import Model
+from packer.engines.archives.deflated import Packed
+from packer.engines.archives.engine import PackedEngine
+from packer.engines.foreign.runtime import Runtime
+from packer.engines.front import Front
+from packer.engines.gpu.archive import PackedModule
+from packer.io.copy import Destination
+from packer.io.digest import Digest
+from packer.io.progress import Advance
+from packer.io.sources import Source
+from packer.zip.writer import Record
+from runtime.formats.bundle import ARGS, MODELS, TEMPLATE
+
+_OVERHEAD = 1 << 20  # bytes that headers, directory, manifest and small members take at most
+_PER_MEMBER = 4096  # likewise, for each member
+
+
+@dataclass(frozen=True)
+class BundlePlan:
+    """Everything that goes into one bundle."""
+
+    name: str
+    front: Front
+    engines: Sequence[PackedEngine]
+    gpu_modules: Sequence[PackedModule]
+    shared: Sequence[Packed]
+    """What all engines use: GPU sources, web UI."""
+    weights: Mapping[str, Source]
+    """By member name, in the order of the file."""
+    models: Sequence[Model]
+    chat_template: bytes | None
+    """Jinja text in UTF-8."""
+    args: str
+    """Text of `.args`."""
+    epoch: int
+    """Time stamp of every member, seconds since 1970 UTC."""
+    models_preset: str | None = None
+    """Text of `models.ini`, where several models are served."""
+    files: Mapping[str, Source] = field(default_factory=dict)
+    """Other small members: model card, licences, what the user adds. By name, in their order."""
+    card: Mapping[str, Any] = field(default_factory=dict)
+    """What the manifest states for the model card."""
+    recipe: Mapping[str, Any] | None = None
+    """What it records of the arguments that the bundle was packed with: packer/bundle/recipe.py."""
+    runtime: Runtime | None = None
+    """A program of others in place of front and engines; the file then has no manifest."""
+
+    @property
+    def targets(self) -> list[str]:
+        """The targets of its engines."""
+        if self.runtime:
+            return [*self.runtime.systems] or ["systems that its head does not name"]
+        inside = [packed.engine.target for packed in self.engines]
+        return inside or [self.front.program or ""]
+
+    def contents(self, present: Mapping[str, Digest] = MappingProxyType({})) -> Contents:
+        """All that follows the head.
+
+        Args:
+            present: digests of weights that are already in place.
+        """
+        texts = {
+            TEMPLATE: self.chat_template,
+            MODELS: None if self.models_preset is None else self.models_preset.encode(),
+            ARGS: self.args.encode(),
+        }
+        facts = manifest.facts(self.name, self.models, self.card, self.recipe)
+        stated = {**self.head.stated, **facts}
+        return Contents(
+            weights={**self.weights, **present},
+            others={**self.files, **{n: text for n, text in texts.items() if text is not None}},
+            manifest=None if self.runtime else stated,
+        )
+
+    @property
+    def head(self) -> Head:
+        """What comes before the weights, if that is not a program of others."""
+        gpu_modules = [module.packed for module in self.gpu_modules]
+        return Head(self.front, self.engines, [*gpu_modules, *self.shared])
+
+    @property
+    def work(self) -> int:
+        """Bytes of weights to copy."""
+        return sum(source.size for source in self.weights.values())
+
+    @property
+    def size_limit(self) -> int:
+        """Bytes that the bundle will not exceed."""
+        packed = sum(one.compressed_size for one in self.head.copied)
+        members = sum(one.count for one in self.head.copied)
+        small = len(self.chat_template or b"") + len(self.models_preset or "") + len(self.args) * 4
+        small += (len(str(self.card)) + len(str(self.recipe))) * 8
+        for source in self.files.values():
+            small += source.size + (source.size >> 10) + _PER_MEMBER
+        padding = len(self.weights) * (ALIGNMENT * 2 + _PER_MEMBER)
+        if self.runtime:
+            small += self.runtime.size + len(self.runtime.members) * _PER_MEMBER
+        fixed = len(self.front.data) + small + _OVERHEAD + members * _PER_MEMBER
+        return self.work + packed + padding + fixed
+
+
+def pack(
+    plan: BundlePlan,
+    destination: Destination,
+    advance: Advance,
+    present: Mapping[str, Digest] = MappingProxyType({}),
+) -> list[Record]:
+    """Write the bundle.
+
+    Args:
+        advance: told about the weights' bytes as they are copied.
+        present: digests of weights that are already in place.
+
+    Returns:
+        A record of every member, in the order of the file.
+    """
+    contents = plan.contents(present)
+    if plan.runtime:
+        archive = plan.runtime.begin(destination, plan.epoch, contents.ordered.keys())
+    else:
+        archive = plan.head.write(destination, plan.epoch)
+    write(contents, archive, advance)
+    return archive.records

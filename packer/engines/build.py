@@ -1,0 +1,220 @@
+"""Builds the engine of one target and puts it into the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from packer.engines import (
+    cache,
+    description,
+    environment,
+    layout,
+    logged,
+    native,
+    ninja,
+    source,
+    sums,
+    web_ui,
+)
+from packer.engines import pins as pinned
+from packer.engines import toolchain as tools
+from packer.engines.finish import finish
+from packer.engines.lock import locked
+from packer.engines.pins import Pins
+from packer.engines.targets import Target
+from packer.engines.toolchain import Toolchain
+from packer.io import build_cache
+from packer.io.console import note
+from runtime.errors import InputError
+
+_NEEDED = 3_000_000_000
+"""Bytes that sources, objects and zig's cache of one build may take."""
+
+_GOAL = "llamapack-engine-files"
+"""The CMake target that leaves the finished files in `engine/` of the build folder."""
+
+_LIBRARIES = ("so", "dylib", "dll")
+"""How file names of libraries end."""
+
+
+def build_web_ui() -> Path:
+    """The folder of the current web UI; built if it is not in the cache.
+
+    Raises:
+        InputError: npm is missing or a step fails; the message names the log.
+    """
+    if found := web_ui.find():
+        return found
+    sources = native.directory()
+    pins = pinned.load(sources)
+    return web_ui.ready(pins, source.ready(pins), sources)
+
+
+@dataclass(frozen=True)
+class _Work:
+    target: Target
+    pins: Pins
+    key: str
+    toolchain: Toolchain
+    folder: Path
+    """Holds `native/` (what is compiled) and `out/` (CMake's build folder)."""
+    log: Path
+
+
+def build(target: Target, jobs: int | None = None) -> Path:
+    """The folder of the current engine for `target`; built if it is not in the cache.
+
+    Two builders of one target take turns, and the second finds what the first has made.
+
+    Args:
+        jobs: how many compilers run at once; as many as there are CPUs if None.
+
+    Raises:
+        InputError: a tool is missing or a step fails; the message names the log.
+    """
+    with locked(layout.lock(target.name)):
+        if found := cache.find(target.name):
+            return found
+        began = time.monotonic()
+        place = _built(target, jobs or os.cpu_count() or 1)
+        minutes, seconds = divmod(round(time.monotonic() - began), 60)
+        note(f"built the engine for {target.name} in {minutes} min {seconds} s")
+        return place
+
+
+def build_part(target: Target, library: str, jobs: int) -> Path:
+    """Compile one library of the engine for `target`, to compare it with another build's.
+
+    Args:
+        library: what CMake calls it, such as `ggml-base`.
+
+    Returns:
+        its path in the build folder, which stays until the next build for this target.
+
+    Raises:
+        InputError: there is none, a tool is missing, or a step fails.
+    """
+    with locked(layout.lock(target.name)):
+        work = _prepared(target)
+        _compile(work, source.ready(work.pins), jobs, library)
+        out = work.folder / "out"
+        found = [path for ending in _LIBRARIES for path in out.rglob(f"*{library}.{ending}")]
+    if not found:
+        raise InputError(f"the engine for {target.name} has no library {library}")
+    return found[0]
+
+
+def _built(target: Target, jobs: int) -> Path:
+    work = _prepared(target)
+    llama_cpp = source.ready(work.pins)
+    note(f"building the engine for {target.name} (log: {work.log})")
+    _compile(work, llama_cpp, jobs)
+    return _publish(work)
+
+
+def build_folder(target: Target, pins: Pins) -> Path:
+    """Where `target` is compiled, with the objects of earlier builds of the same release."""
+    return layout.build(target.name) / description.base_key(target, pins)[:16]
+
+
+def _prepared(target: Target) -> _Work:
+    """Check what can be checked early, and take a copy of the sources to compile.
+
+    The folder stays after a build, so that the next one compiles only what changed: ninja compares
+    commands, and the times of files that `native.snapshot` leaves alone.
+    """
+    sources = native.directory()
+    folder = build_folder(target, pinned.load(sources))
+    for other in folder.parent.glob("*"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < _NEEDED:
+        raise InputError(
+            f"{build_cache.root()}: an engine build needs {_NEEDED / 1e9:.0f} GB of space, but "
+            f"{free / 1e9:.1f}",
+            "Free some space, or set `LLAMAPACK_BUILD_CACHE` to a directory on another disk.",
+        )
+    native.snapshot(sources, folder / "native")
+    # With the answers of an earlier configuration the result would depend on history.
+    (folder / "out" / "CMakeCache.txt").unlink(missing_ok=True)
+    shutil.rmtree(folder / "out" / "engine", ignore_errors=True)
+    pins = pinned.load(folder / "native")
+    log = layout.log(target.name)
+    logged.start(log)
+    key = description.key(target, pins, native.digests(folder / "native"))
+    return _Work(target, pins, key, tools.find(pins), folder, log)
+
+
+def _compile(work: _Work, llama_cpp: Path, jobs: int, goal: str = _GOAL) -> None:
+    out, name = work.folder / "out", work.target.name
+    definitions = description.settings(work.target, work.pins) | {
+        "CMAKE_MAKE_PROGRAM": str(work.toolchain.ninja),
+        "CMAKE_TOOLCHAIN_FILE": str(work.folder / "native" / "cmake" / "zig-toolchain.cmake"),
+        "LLAMAPACK_ZIG": str(work.toolchain.zig),
+        "LLAMA_SOURCE": str(llama_cpp),
+    }
+    configure: list[str | Path] = [
+        work.toolchain.cmake,
+        "-S",
+        work.folder / "native",
+        "-B",
+        out,
+        "-G",
+        "Ninja",
+    ]
+    configure += [f"-D{variable}={value}" for variable, value in definitions.items()]
+    env = _environment(work)
+    logged.run(configure, f"configuring {name}", work.log, env=env)
+    with ninja.shown(name) as on_line:
+        # ninja itself, not `cmake --build`: it stops its compilers when it is told to end.
+        words: list[str | Path] = [work.toolchain.ninja, "-C", out, "-j", str(jobs), goal]
+        logged.run(words, f"compiling {name}", work.log, env=env, on_line=on_line)
+
+
+def _environment(work: _Work) -> dict[str, str]:
+    return environment.clean() | {
+        "SOURCE_DATE_EPOCH": str(work.pins.date),
+        "ZERO_AR_DATE": "1",
+        "ZIG_GLOBAL_CACHE_DIR": str(layout.zig_cache() / "global"),
+        "ZIG_LOCAL_CACHE_DIR": str(layout.zig_cache() / "local"),
+    }
+
+
+def _publish(work: _Work) -> Path:
+    """Move the finished files into the cache, with their list and their facts, in one step."""
+    made = work.folder / "out" / "engine"
+    files = sorted(made.iterdir()) if made.is_dir() else []
+    complete = made / work.target.executable in files
+    if not complete or not all(path.is_file() for path in files):
+        raise InputError(
+            f"{_GOAL} left no `{work.target.executable}`, or a folder",
+            f"The whole output is in `{work.log}`.",
+        )
+    finish(work.target, files, work.log)
+    (made / sums.NAME).write_text(sums.listing(files), encoding="utf-8", newline="")
+    facts = {
+        "built_with": work.toolchain.versions(),
+        "files": len(files),
+        "id": sums.read(made).id,
+        "key": work.key,
+        "llama.cpp": work.pins.release,
+        "size": sum(path.stat().st_size for path in files),
+        "target": work.target.name,
+    }
+    place = cache.folder(work.target.name, work.key)
+    with layout.unfinished(place.parent) as folder:
+        ready = folder / "engine"
+        made.rename(ready)
+        (ready / cache.FACTS).write_text(
+            json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
+        shutil.rmtree(place, ignore_errors=True)
+        ready.rename(place)
+    return place

@@ -1,0 +1,127 @@
+"""Empties the build cache of what nothing takes any more, or of all that can be made again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from packer.engines import cache, layout, native, pins, source, stubs, sums, web_ui
+from packer.engines.archives import deflated
+from packer.engines.build import build_folder
+from packer.engines.cosmo import cache as cosmo
+from packer.engines.gpu import modules, sources
+from packer.engines.gpu import pins as gpu_pins
+from packer.engines.gpu.archive import archive_name
+from packer.engines.lock import Busy, locked
+from packer.engines.targets import TARGETS
+from packer.io import build_cache
+from runtime.errors import InputError
+
+_LOCKS = ("source", modules.LOCK, "gpu-sources", "web-ui", stubs.FOLDER, cosmo.KIND, *TARGETS)
+
+
+def clean(*, everything: bool) -> int:
+    """Remove leftovers of builds, and builds from other sources than the current ones.
+
+    The user's downloads stay, and environments, and what upstream's sources were compiled to, which
+    makes the next build short.
+
+    Args:
+        everything: also remove current builds.
+
+    Returns:
+        The number of bytes freed.
+
+    Raises:
+        InputError: something is being made, or there is no `native/` folder.
+    """
+    with ExitStack() as locks:
+        for name in _LOCKS:
+            try:
+                locks.enter_context(locked(layout.lock(name), wait=False))
+            except Busy:
+                raise InputError(
+                    f"{name} is being built by another llamapack",
+                    "Run `llamapack engine clean` again when it is done.",
+                ) from None
+        root = build_cache.root()
+        places = [root / "logs", layout.zig_cache(), layout.npm_cache()]
+        places += [layout.builds(), *_stores()] if everything else [*_unfinished(), *_stale()]
+        freed = sum(_size(place) for place in places)
+        for place in places:
+            _remove(place)
+    return freed
+
+
+def _stores() -> tuple[Path, ...]:
+    return (layout.engines(), *_stores_by_name())
+
+
+def _stores_by_name() -> tuple[Path, ...]:
+    """Those in which the name tells whether something is current."""
+    return (
+        layout.source(),
+        layout.gpu(),
+        layout.gpu_sources(),
+        layout.web_ui(),
+        deflated.folder(),
+        build_cache.root() / stubs.FOLDER,
+    )
+
+
+def _unfinished() -> Iterator[Path]:
+    for store in _stores():
+        yield from store.glob(".unfinished-*")
+
+
+def _stale() -> Iterator[Path]:
+    pinned = pins.load(native.directory())
+    objects = {build_folder(target, pinned) for target in TARGETS.values()}
+    for folder in layout.builds().glob("*"):
+        kept = {one for one in objects if one.parent == folder}
+        yield from (path for path in folder.glob("*") if path not in kept) if kept else (folder,)
+    engines = cache.engines()
+    yield from (engine.path for engine in engines if not engine.current)
+    yield from (runtime.folder for runtime in cosmo.runtimes() if not runtime.current)
+    current = set(_current(engines))
+    for store in _stores_by_name():
+        for path in store.glob("[!.]*"):
+            # No lock guards the folders in which stubs are compiled.
+            compiling = store.name == stubs.FOLDER and path.is_dir()
+            if path not in current and not compiling:
+                yield path
+
+
+def _current(engines: Sequence[cache.BuiltEngine]) -> Iterator[Path]:
+    """What is taken now, besides engines. The deflated sources of GPU modules are never among it:
+    there are some for each choice of targets, and all are made again within a second."""
+    pinned = pins.load(native.directory())
+    yield source.folder(pinned)
+    yield web_ui.folder()
+    yield sources.collected_folder().parent
+    yield from (stubs.cached(target, pinned.zig) for target in stubs.STUB_TARGETS)
+    yield from map(modules.folder_of, gpu_pins.load())
+    for path in _current_deflated(engines):
+        yield from (path, deflated.checksum(path))
+
+
+def _current_deflated(engines: Sequence[cache.BuiltEngine]) -> Iterator[Path]:
+    yield deflated.place("web-ui", web_ui.folder().name)
+    yield from (deflated.place(one.target, one.id) for one in engines if one.current)
+    for module, folder in modules.found():
+        with suppress(InputError):  # damaged, as the next `pack` with it says
+            yield deflated.place(archive_name(module), sums.read(folder).id)
+
+
+def _size(place: Path) -> int:
+    paths = place.rglob("*") if place.is_dir() else [place]
+    return sum(p.lstat().st_size for p in paths if p.is_symlink() or p.is_file())
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)

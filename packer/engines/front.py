@@ -1,0 +1,134 @@
+"""What stands in front of the archive: the polyglot head with its stubs, or one native program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.errors import InputError
+from runtime.machine.targets import EXECUTABLES, STATIC, SYSTEMS, TARGETS, stub_of
+
+APE, ELF, EXE, MACHO = "ape", "elf", "exe", "macho"
+FORMATS = {
+    APE: "polyglot for all its targets",
+    ELF: "native program for Linux or one BSD",
+    EXE: "native program for Windows",
+    MACHO: "native program for macOS",
+}
+ENDINGS = {APE: ".llamafile", ELF: ".elf", EXE: ".exe", MACHO: ".macho"}
+
+_KINDS = {"elf": ELF, "pe": EXE, "macho": MACHO}
+"""By the format of a system's programs."""
+_BLOCK = 65536
+"""Bytes; the archive begins on a multiple of it."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """The bytes from the start of the file to the archive."""
+
+    data: bytes
+    """A multiple of 64 KiB."""
+    program: str | None = None
+    """The target that the file is a native program of; None for a polyglot."""
+    is_engine: bool = False
+    """Whether that program is the engine itself, so that the archive need not hold it."""
+
+
+def polyglot(targets: Iterable[str]) -> Front:
+    """Head and stubs for these targets.
+
+    Raises:
+        InputError: zig is not installed.
+    """
+    from packer.head.head import build_head
+
+    names = {stub_of(target) for target in targets}
+    # A file is only one PE; it starts the engine for Arm where the machine is one.
+    names |= {TARGETS[name].guest for name in names if _kind(name) == EXE} - {""}
+    return Front(build_head(_stubs(names)))
+
+
+def native(kind: str, engines: Mapping[str, Path]) -> Front:
+    """A program that the system itself starts, with no shell in between.
+
+    It is the start stub of the engines' system. A static engine that is alone needs no stub: it is
+    itself the program, and unpacks nothing.
+
+    Args:
+        kind: `elf`, `exe` or `macho`.
+        engines: folders by target; all of one system and architecture, but for Windows, where the
+            x86-64 stub also starts an engine for Arm.
+
+    Raises:
+        InputError: these engines do not fit into one such program; or zig is not installed.
+    """
+    only = next(iter(engines), "")
+    if kind == ELF and list(engines) == [only] and only.endswith(STATIC):
+        return Front(_padded((engines[only] / EXECUTABLES[0]).read_bytes()), only, True)
+    names = {stub_of(target) for target in engines}
+    if kind == EXE:
+        names = {name for name in names if TARGETS[name].guest not in names}
+    if len(names) != 1 or _kind(min(names)) != kind:
+        raise InputError(
+            f"`--format {kind}` makes a {FORMATS[kind]}, not for {', '.join(engines) or 'nothing'}",
+            f"Name one of its targets, as in `--targets {example(kind)}`.",
+        )
+    (name,) = names
+    return Front(_padded(_stubs(names)[name]), name)
+
+
+def kind_of(program: str | None) -> str:
+    """The format of a file that is a native program of this target; None: of a polyglot.
+
+    Raises:
+        InputError: there are no such programs.
+    """
+    if program is None:
+        return APE
+    kind = _kind(program)
+    if kind is None:
+        raise InputError(f"a program for {program!r} is not known", "Upgrade llamapack.")
+    return kind
+
+
+def example(kind: str) -> str:
+    """A target that a native program of this kind can be made for."""
+    names = [name for name in TARGETS if _kind(name) == kind]
+    return names[-1] if kind == MACHO else names[0]
+
+
+def fitting(kind: str, targets: Iterable[str]) -> list[str]:
+    """Those of `targets` that a native program of this kind is made for if nobody says which.
+
+    For Linux that is one architecture: this machine's if it is among them.
+    """
+    from packer.engines.targets import for_this_machine
+
+    possible = [target for target in targets if _kind(target) == kind]
+    if kind == EXE:
+        return possible
+    here = [target.name for target in for_this_machine()]
+    stub = next((stub_of(t) for t in possible if t in here), next(map(stub_of, possible), ""))
+    return [target for target in possible if stub_of(target) == stub]
+
+
+def _kind(target: str) -> str | None:
+    """The format of native programs for a target; None for an unknown system."""
+    system = SYSTEMS.get(target.split("-", maxsplit=1)[0])
+    return _KINDS[system.format] if system else None
+
+
+def _padded(program: bytes) -> bytes:
+    return program + bytes(-len(program) % _BLOCK)
+
+
+def _stubs(names: Iterable[str]) -> dict[str, bytes]:
+    from packer.engines import native as sources
+    from packer.engines import pins, toolchain
+    from packer.engines.stubs import all_cached, build_stubs
+
+    pinned, wanted = pins.load(sources.directory()), sorted(names)
+    # Those that were fetched need no compiler.
+    return all_cached(wanted, pinned.zig) or build_stubs(wanted, toolchain.find(pinned).zig)

@@ -1,0 +1,67 @@
+"""The native sources: where they are, and which of them make an engine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from packer.io.data_folders import data_folder
+from runtime.errors import InputError
+
+_OTHERS = ("cosmo", "gpu", "stub", "targets.toml", "web_ui")
+"""Sources that are built separately. Each target's row enters the key of its own engine."""
+_SUFFIXES = (".c", ".cmake", ".cpp", ".h", ".manifest", ".rc", ".toml", ".txt")
+
+
+def directory() -> Path:
+    """The `native/` folder: beside `packer/` in a checkout, inside it in an installed wheel.
+
+    Raises:
+        InputError: this installation came without it.
+    """
+    place = data_folder("native")
+    if (place / "pins.toml").is_file():
+        return place
+    raise InputError(
+        "this installation of llamapack has no `native/` folder to build engines from",
+        "Run llamapack from a checkout of its repository: `pip install -e .`",
+    )
+
+
+def files(native: Path) -> Iterator[Path]:
+    """The source files of an engine, sorted; chosen by suffix and folder.
+
+    A build sees only these (`snapshot`), so a file of another kind cannot get into an engine
+    without being listed here, and a stray `a.out` makes no engine stale.
+    """
+    for path in sorted(native.rglob("*")):
+        parts = path.relative_to(native).parts
+        if parts[0] not in _OTHERS and path.suffix in _SUFFIXES and not path.name.startswith("."):
+            yield path
+
+
+def digests(native: Path) -> dict[str, str]:
+    """SHA-256 (hexadecimal) of each of `files`, by path relative to `native`."""
+    return {
+        path.relative_to(native).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files(native)
+    }
+
+
+def snapshot(native: Path, destination: Path) -> None:
+    """Make `destination` a copy of `files`: an edit during a build cannot end up in its result.
+
+    Files that are there with the same contents keep their time: a build compiles what changed.
+    """
+    wanted = {path.relative_to(native) for path in files(native)}
+    if destination.is_dir():
+        for path in destination.rglob("*"):
+            if path.is_file() and path.relative_to(destination) not in wanted:
+                path.unlink()
+    for name in wanted:
+        copy, contents = destination / name, (native / name).read_bytes()
+        if copy.is_file() and copy.read_bytes() == contents:
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(contents)

@@ -1,0 +1,126 @@
+"""The first bytes of a bundle, up to where its ZIP begins."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+
+from packer.head import elf, pe
+from packer.head.script import BLOCK, Placed, render
+
+UNIX_MAGIC = b"jartsr='\n'\n"
+"""Makes the file an APE of the kind without Windows, and to a shell an empty assignment."""
+
+HEAD_SIZE = BLOCK
+
+NT_HEADERS = 0x0D78
+"""Where the script ends, and in files for Windows the NT headers begin.
+
+Windows checks the signatures of programs only if these headers end within the first page. In what
+shells read, e_lfanew becomes `x`, a carriage return and two NULs.
+"""
+PAGE = 4096
+"""Where the APE loader's ELF headers follow, which no shell reads."""
+TABLES_END = 8192
+"""Where ELF program header tables end, and the part in which the loader looks for `printf '`."""
+
+_WINDOWS_STUB = "windows-x86_64"
+_WINDOWS_GUEST = "windows-aarch64"
+
+
+def _dos_header() -> bytes:
+    """64 bytes that Windows takes for a DOS header, and a shell for the start of an assignment.
+
+    Windows uses its first and last field alone. Older readers demand that e_lfarlc, at 0x18, be
+    0x40 or more; 0x4040 is, without one more NUL for shells to stumble over.
+    """
+    text = b"MZqFpD='\nllamapack file\n@@ is read by shells and by Windows\n"
+    return text.ljust(pe.LFANEW) + struct.pack("<I", NT_HEADERS)
+
+
+def printf(header: bytes) -> bytes:
+    """The text by which the APE loader finds an ELF header: octal but for letters."""
+    letters = (chr(b) if b < 0x80 and chr(b).isalpha() else f"\\{b:03o}" for b in header)
+    return f"printf '{''.join(letters)}'\n".encode("ascii")
+
+
+def _cover(program: elf.Program) -> elf.Segment:
+    """The segment that maps the program headers: the kernel wants them mapped.
+
+    It is far below the program's own segments: the APE loader merges what touches.
+    """
+    address = min(s.vaddr for s in program.loads) - 16 * BLOCK
+    return elf.Segment(
+        elf.PT_LOAD, elf.PF_R, 0, address, address, TABLES_END, TABLES_END, align=BLOCK
+    )
+
+
+def _place(stubs: Mapping[str, bytes]) -> list[Placed]:
+    placed, offset = [], HEAD_SIZE
+    for target in sorted(stubs):
+        if target != _WINDOWS_GUEST:
+            placed.append(Placed(target, offset, stubs[target]))
+            offset += placed[-1].blocks * BLOCK
+    return placed
+
+
+def _elf_part(stubs: Sequence[Placed]) -> bytes:
+    """The bytes from `PAGE` to `TABLES_END`: ELF headers as text, and program header tables."""
+    # The headers name the tables' places, and the text's length depends on their digits: so the
+    # tables end at a fixed place instead of following it.
+    text = tables = b""
+    for stub in reversed(stubs):
+        program = elf.parse(stub.data, stub.data)
+        count = 1 + sum(s.type not in (elf.PT_NULL, elf.PT_PHDR) for s in program.segments)
+        table_at = TABLES_END - len(tables) - count * elf.SEGMENT_SIZE
+        new, table = elf.embed(program, at=stub.offset, table_at=table_at, extra=[_cover(program)])
+        text = printf(new.header()) + text
+        tables = table + tables
+    return text + tables.rjust(TABLES_END - PAGE - len(text), b"\0")
+
+
+def _nt_headers(stubs: Sequence[Placed]) -> bytes:
+    """The NT headers of the Windows stub, if there is one.
+
+    Raises:
+        ValueError: if they are too long.
+    """
+    for stub in stubs:
+        if stub.target == _WINDOWS_STUB:
+            headers = pe.embed(pe.parse(stub.data), at=stub.offset, headers_at=NT_HEADERS)
+            if NT_HEADERS + len(headers) >= PAGE:
+                raise ValueError("the Windows stub has too many sections")
+            return headers
+    return b""
+
+
+def build_head(stubs: Mapping[str, bytes]) -> bytes:
+    """Lay out script, headers and stubs.
+
+    Args:
+        stubs: the stub of each target, as `build_stub` made it. That of windows-aarch64 is left
+            out: a file has one set of PE headers, and Windows on Arm emulates the x86-64 stub.
+
+    Returns:
+        the head, exactly 64 KiB, then the stubs, each on a 64 KiB boundary: the ZIP comes next. The
+        same stubs give the same bytes, in whatever order they come.
+
+    Raises:
+        ValueError: a stub for Linux is not an ELF program; the stub for Windows is not a PE32+
+            program with few sections; windows-aarch64 comes without windows-x86_64; the script is
+            too long.
+    """
+    if _WINDOWS_GUEST in stubs and _WINDOWS_STUB not in stubs:
+        raise ValueError(f"{_WINDOWS_GUEST} starts through {_WINDOWS_STUB}, which is missing")
+    placed = _place(stubs)
+    nt_headers = _nt_headers(placed)
+    magic = _dos_header() + b"\n'\n#'\"\n" if nt_headers else UNIX_MAGIC
+    text = magic + render(placed, sorted(stubs))
+    if len(text) > NT_HEADERS:
+        over = len(text) - NT_HEADERS
+        raise ValueError(f"the start script has {len(text)} bytes, {over} too many")
+    first_page = (text.ljust(NT_HEADERS, b"\0") + nt_headers).ljust(PAGE, b"\0")
+    head = first_page + _elf_part([stub for stub in placed if stub.target.startswith("linux-")])
+    return head.ljust(HEAD_SIZE, b"\0") + b"".join(
+        stub.data.ljust(stub.blocks * BLOCK, b"\0") for stub in placed
+    )

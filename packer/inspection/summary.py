@@ -1,0 +1,161 @@
+"""What is inside a bundle, a foreign ZIP or a bare GGUF, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from packer.bundle.models_ini import keys, served_as
+from packer.engines.foreign.args import dialect_of, ours
+from packer.engines.foreign.runtime import runtime_facts
+from runtime.errors import InputError
+from runtime.formats.args_file import parse
+from runtime.formats.bundle import MODELS, TEMPLATE, Bundle
+from runtime.formats.data_args import is_refused, refused_of
+from runtime.formats.gguf_header import MAGIC, Header, read_header_of
+from runtime.formats.model_facts import ModelFacts, model_facts, shard
+from runtime.formats.shards import ShardName
+from runtime.formats.zip_directory import METHODS
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """Describe the file at `path`; reads headers and directories only.
+
+    Returns:
+        JSON values. `kind` is `bundle` (made by llamapack), `zip` or `gguf`.
+
+    Raises:
+        InputError: it is none of these, or damaged.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) == MAGIC:
+                return _gguf(path)
+    with Bundle.open(path) as bundle:
+        return described(bundle)
+
+
+def _gguf(path: Path) -> dict[str, Any]:
+    header = read_header_of(path)
+    size = path.stat().st_size
+    facts = model_facts([header], size)
+    return {
+        "file": str(path),
+        "kind": "gguf",
+        "models": [_model(path.name, facts, "gguf" if facts.chat_template else None, header)],
+        "size": size,
+    }
+
+
+def described(bundle: Bundle) -> dict[str, Any]:
+    """The same for a bundle, or a foreign ZIP, that is open."""
+    manifest = bundle.manifest
+    stated = manifest or {}
+    releases = stated.get("engines", {})
+    return {
+        "args": _args(bundle),
+        "engines": [
+            {**asdict(engine), "llama.cpp": _release(releases, engine.target)}
+            for engine in bundle.engines
+        ],
+        "file": str(bundle.path),
+        "format": stated.get("format"),
+        "gpu_modules": [asdict(module) for module in bundle.gpu_modules],
+        "kind": "zip" if manifest is None else "bundle",
+        "members": [
+            {
+                "compressed_size": member.compressed_size,
+                "crc32": f"{member.crc32:08x}",
+                "method": METHODS.get(member.method, str(member.method)),
+                "name": member.name,
+                "offset": bundle.data_offset(member),
+                "size": member.size,
+            }
+            for member in bundle.members.values()
+        ],
+        "models": _models(bundle),
+        "name": stated.get("name"),
+        "runtime": runtime_facts(bundle) if manifest is None else None,
+        "size": bundle.size,
+        "tool": stated.get("tool"),
+    }
+
+
+def _args(bundle: Bundle) -> dict[str, Any]:
+    """The text of `.args`, its words, and what another file's engine would refuse."""
+    facts = {"text": bundle.args, "words": _words(bundle)}
+    found = [*refused_of(bundle), *_refused_of_models(bundle)]
+    return {**facts, "refused": found} if found else facts
+
+
+def _refused_of_models(bundle: Bundle) -> list[str]:
+    if MODELS not in bundle.members:
+        return []
+    text = bundle.read(MODELS).decode(errors="replace")
+    return [f"{MODELS}: {key}" for key in keys(text) if is_refused(key)]
+
+
+def _words(bundle: Bundle) -> list[str] | None:
+    """The words of `.args` with variables as they are written; None if they cannot be told."""
+    text = bundle.args
+    if text and bundle.manifest is None:
+        text = ours(text, dialect_of(bundle))
+    try:
+        return parse(text)
+    except InputError:
+        return None
+
+
+def _release(releases: object, target: str) -> object:
+    facts = releases.get(target) if isinstance(releases, dict) else None
+    return facts.get("llama.cpp") if isinstance(facts, dict) else None
+
+
+def _models(bundle: Bundle) -> list[dict[str, Any]]:
+    """One entry per GGUF member, shards joined; members that are not readable GGUF say why."""
+    models: list[dict[str, Any]] = []
+    groups: dict[tuple[str, int], tuple[list[Header], list[int]]] = {}
+    for member in bundle.weights:
+        try:
+            header = bundle.header(member)
+        except InputError as problem:
+            models.append({"file": member.name, "problem": problem.message})
+            continue
+        named = ShardName.of(member.name) if shard(header) else None
+        key = named.model if named else (member.name, 1)
+        headers, sizes = groups.setdefault(key, ([], []))
+        sizes.append(member.size)
+        headers.append(header)
+        if len(headers) == 1:
+            models.append({"file": member.name, "key": key})
+    names = _served_as(bundle)
+    for model in models:
+        if model["file"] in names:
+            model["served_as"] = names[model["file"]]
+        if (key := model.pop("key", None)) is not None:
+            headers, sizes = groups[key]
+            facts = model_facts(headers, sum(sizes))
+            template = "gguf" if facts.chat_template else None
+            if TEMPLATE in bundle.members and facts.kind == "model":
+                template = "member"
+            model.update(_model(model["file"], facts, template, headers[0]))
+            model["shards"] = len(headers)
+    return models
+
+
+def _served_as(bundle: Bundle) -> dict[str, str]:
+    """What the API calls models, by member; nothing in a bundle with one model."""
+    if MODELS not in bundle.members:
+        return {}
+    return served_as(bundle.read(MODELS).decode(errors="replace"))
+
+
+def _model(file: str, facts: ModelFacts, template: str | None, header: Header) -> dict[str, Any]:
+    return {
+        **asdict(facts),
+        "chat_template": template,
+        "file": file,
+        "gguf_version": header.version,
+        "tensors": len(header.tensors),
+    }

@@ -1,0 +1,1 @@
+"""The command `pack`, from a request to the files of a bundle."""

@@ -1,0 +1,81 @@
+"""Makes an archive of the engines that are built, for the launcher to run GGUF files with."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from packer.bundle.pack import BundlePlan, pack
+from packer.engines.archives.engine import packed_engine
+from packer.engines.archives.web_ui import packed_web_ui
+from packer.engines.finished import web_ui
+from packer.engines.front import Front
+from packer.engines.gpu.archive import packed_module
+from packer.engines.gpu.chosen import chosen
+from packer.engines.gpu.sources import packed_sources, wanted
+from packer.engines.targets import for_this_machine
+from packer.io.console import note
+from packer.io.epoch import source_date_epoch
+from packer.io.output import output_file
+from runtime.errors import InputError
+from runtime.launch.archives import FOLDER
+from runtime.launch.cache_folders import cache_folder
+from runtime.machine.machine import Machine
+
+_KEPT = 32  # hex digits of an id in a file's name
+
+
+def of_built(machine: Machine) -> Path | None:
+    """An archive of the built engines that run here, made if need be; None if none is built.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from packer.engines import cache
+
+    try:
+        built = cache.built()
+        names = [target.name for target in for_this_machine() if target.name in built]
+        pages = web_ui() if names else Path()
+    except InputError:
+        return None  # an installation that cannot build
+    if not names:
+        return None
+    folders = {name: built[name] for name in names}
+    modules = chosen(None, names)
+    sources = wanted("auto", names)
+    parts = [
+        *folders.values(),
+        *(path for _, path in modules),
+        pages,
+        *([sources] if sources else []),
+    ]
+    key = hashlib.sha256("\0".join(path.name for path in parts).encode()).hexdigest()
+    path = cache_folder(machine, FOLDER) / f"built-{names[0]}-{key[:_KEPT]}.zip"
+    if path.exists():
+        path.touch()  # the newest is the one that is used
+        return path
+    note(f"packing the engine for {names[0]} that was built here")
+    with ExitStack() as stack:
+        plan = BundlePlan(
+            name="engines",
+            front=Front(b""),
+            engines=[stack.enter_context(packed_engine(*item)) for item in folders.items()],
+            gpu_modules=[stack.enter_context(packed_module(*item)) for item in modules],
+            shared=[
+                *([stack.enter_context(packed_sources(sources, folders))] if sources else []),
+                stack.enter_context(packed_web_ui(pages)),
+            ],
+            weights={},
+            models=[],
+            chat_template=None,
+            args="",
+            epoch=source_date_epoch(),
+        )
+        with output_file(path, force=True, needed=plan.size_limit, mode=0o600) as file:
+            pack(plan, file, lambda _: None)
+    for old in set(path.parent.glob(f"built-{names[0]}-*.zip")) - {path}:
+        with suppress(OSError):  # Windows: an engine has it open
+            old.unlink()
+    return path

@@ -1,0 +1,1 @@
+"""Writes ZIP archives: aligned, streamed, the same bytes each time."""
