@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.lanes import slow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -111,6 +112,7 @@ class Holes(io.RawIOBase):
         return len(space)
 
 
+@slow
 def test_beyond_four_gib(tmp_path: Path) -> None:
     """A member of more than 4 GiB, and one that begins after it; on disk they are holes."""
     path, large = tmp_path / "large.zip", (4 << 30) + 5

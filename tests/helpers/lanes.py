@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,8 +11,13 @@ import pytest
 TESTS = Path(__file__).parents[1]
 LANES = ("unit", "native", "e2e", "kill")
 
+slow = pytest.mark.skipif("LLAMAPACK_SLOW_TESTS" not in os.environ, reason="LLAMAPACK_SLOW_TESTS=1")
+"""Takes many seconds: `sh ci/test` runs it, `pytest` alone does not."""
+
 _FOLDERS = {"e2e": "e2e", "cosmo": "native", "native": "native", "polyglot": "native"}
 _FILES = {
+    "engine/test_engine_web_ui.py": "native",  # and npm
+    "release/test_installed.py": "e2e",
     "engine/test_gpu_recipes.py": "native",
     "engine/test_structure_bundle.py": "native",
     "fit/test_against_engine.py": "e2e",

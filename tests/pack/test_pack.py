@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.lanes import slow
 from helpers.stand_ins import ENGINE_FILES, CommandLine, Refused, write_gguf
 
 from runtime.formats.args_file import parse
@@ -255,6 +256,7 @@ def test_force_replaces(tmp_path: Path, gguf: Path, llamapack: CommandLine) -> N
     assert output.read_bytes().startswith(b"jartsr")
 
 
+@slow
 def test_weights_beyond_four_gib(tmp_path: Path, llamapack: CommandLine) -> None:
     """A first model of more than 4 GiB (of holes), and a small one after it."""
     large = write_gguf(tmp_path / "large.gguf", name="Large")

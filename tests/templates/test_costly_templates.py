@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.lanes import slow
 from helpers.stand_ins import write_gguf
 
 COSTLY = {
@@ -59,6 +60,7 @@ def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@slow
 @pytest.mark.parametrize("name", COSTLY)
 def test_check_ends(name: str, tmp_path: Path) -> None:
     (tmp_path / "t.jinja").write_text(COSTLY[name])
@@ -67,6 +69,7 @@ def test_check_ends(name: str, tmp_path: Path) -> None:
     assert "t.jinja: its chat template " in done.stdout
 
 
+@slow
 @pytest.mark.parametrize("name", ["loops", "a power", "text times a number", "parentheses"])
 def test_pack_and_render_end(name: str, tmp_path: Path) -> None:
     template = tmp_path / "t.jinja"
