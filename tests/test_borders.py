@@ -73,6 +73,73 @@ def test_a_new_module_has_to_be_given_a_place(copy: Path) -> None:
     assert "elsewhere" in done.stdout + done.stderr
 
 
+def parsed(root: Path) -> dict[str, ast.Module]:
+    """All modules under their dotted names; packages end in `.`."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            name = ".".join(path.relative_to(root).with_suffix("").parts)
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            found[name.removesuffix("__init__")] = tree
+    return found
+
+
+def faces(modules: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """The names in `__all__` of each package that has one."""
+    found = {}
+    for name, tree in modules.items():
+        for node in tree.body if name.endswith(".") else ():
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                found[name] = set(ast.literal_eval(node.value))
+    return found
+
+
+def past_faces(root: Path) -> list[str]:
+    """Imports of what a package does not show to others."""
+    modules = parsed(root)
+    shown = faces(modules)
+    problems = []
+    for name, tree in modules.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                wanted = [f"{node.module}.{one.name}" for one in node.names]
+            elif isinstance(node, ast.Import):
+                wanted = [one.name for one in node.names]
+            else:
+                continue
+            for one in wanted:
+                words = one.split(".")
+                for at in range(1, len(words)):
+                    package = ".".join(words[:at]) + "."
+                    inside = name.startswith(package)
+                    if package in shown and not inside and words[at] not in shown[package]:
+                        problems.append(f"{name}: {one}")
+    return problems
+
+
+def test_imports_go_through_faces() -> None:
+    assert past_faces(REPOSITORY) == []
+
+
+def test_every_package_has_a_face_of_what_there_is() -> None:
+    modules = parsed(REPOSITORY)
+    shown = faces(modules)
+    without = {"ci.bench.", "packer.", "packer.commands.", "runtime."}
+    packages = {name for name in modules if name.endswith(".") and not name.startswith("ci.")}
+    assert packages - shown.keys() <= without
+    for package, names in shown.items():
+        body = ast.unparse(modules[package])
+        for name in names:
+            is_module = f"{package}{name}" in modules or f"{package}{name}." in modules
+            assert is_module or re.search(rf"\b{name}\b", body.replace(f"'{name}'", ""))
+
+
+def test_an_import_past_a_face_is_found(copy: Path) -> None:
+    with (copy / "packer" / "commands" / "pack.py").open("a") as file:
+        file.write("\n\ndef late() -> None:\n    from packer.edit.moves import Move\n")
+    assert past_faces(copy) == ["packer.commands.pack: packer.edit.moves.Move"]
+
+
 @pytest.mark.parametrize("package", ["packer", "runtime"])
 def test_the_drawn_layers_are_those_of_the_contract(package: str) -> None:
     text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")

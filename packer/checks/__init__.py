@@ -17,7 +17,7 @@ from packer.checks import elf, import_library, macho, pe
 from packer.checks.links import Links, unmet
 from packer.checks.systems import BinaryKind, System, kind_of, system
 
-__all__ = ["check", "check_module", "check_stub"]
+__all__ = ["check", "check_module", "check_stub", "systems"]
 
 _NOT_NATIVE = ("SHA256SUMS", "engine.json")
 """Files that may lie in an engine's folder beside the native ones."""

@@ -73,3 +73,7 @@ class _InGroups(argparse.HelpFormatter):
             return text.partition("\n")[2]  # the first line is the metavar alone
         title = next((one for one, (first, *_) in GROUPS.items() if first == action.dest), None)
         return f"\n{title}:\n{text}" if title else text
+
+
+__all__ = []
+"""Modules that other packages may use."""

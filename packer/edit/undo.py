@@ -23,8 +23,9 @@ then moves.
 
 **Proof.** The undo file is beside a file that may have been downloaded: it may be a stranger's.
 It must fit the present file in all that it says (runtime/formats/undo_file.py), by at least one
-piece of its contents, and state its inode, which no stranger knows. If only that differs, as after a copy to
-another disk, the change is taken back when the user asks for it, and the present bytes are kept.
+piece of its contents, and state its inode, which no stranger knows. If only that differs, as after
+a copy to another disk, the change is taken back when the user asks for it, and the present bytes
+are kept.
 
 Layout: a line that names the format, a line of JSON, the old bytes of all ranges, the SHA-256 of
 all that (32 bytes), and the byte that says that the move is done, if it is.

@@ -1,1 +1,16 @@
 """The head of a bundle: shell script, ELF headers and start stubs in front of the ZIP."""
+
+__all__ = [
+    "ape_rules",
+    "elf",
+    "head",
+    "macho_signature",
+    "openbsd_marker",
+    "pe",
+    "pe_link",
+    "pe_rules",
+    "rules",
+    "script",
+    "windows_exe",
+]
+"""Modules that other packages may use."""

@@ -1,1 +1,4 @@
 """The command `pack`, from a request to the files of a bundle."""
+
+__all__ = ["make"]
+"""Modules that other packages may use."""

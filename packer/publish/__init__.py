@@ -1,1 +1,4 @@
 """Puts a bundle into a repository of the Hub, with its card, checksums and licence."""
+
+__all__ = ["hub", "uploads"]
+"""Modules that other packages may use."""

@@ -71,3 +71,7 @@ def examine(
             # One place that may not be looked at must not hide what the other checks find.
             name = getattr(check, "__name__", "check").replace("_", " ")
             yield note(name, f"cannot be checked: {error}")
+
+
+__all__ = ["CHECKS", "GPU_CHECKS", "cache", "examine", "finding", "subject"]
+"""What other packages may use."""

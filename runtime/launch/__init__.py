@@ -1,1 +1,18 @@
 """Starts engines: finds the one for a target and a host, and hands over to it."""
+
+__all__ = [
+    "archives",
+    "cache_folders",
+    "cli",
+    "cpu_finding",
+    "engine_cache",
+    "flags",
+    "keeper",
+    "memory",
+    "models",
+    "parts",
+    "plan",
+    "start",
+    "target",
+]
+"""Modules that other packages may use."""
