@@ -50,7 +50,7 @@ def test_a_second_name(
     word, *words = words
     before, blob = tree(tmp_path), path.read_bytes()
     done = llamapack(word, name, *words)
-    assert ("a symbolic link" if link == "symlink" else "another name") in refused(done)
+    assert ("a symbolic link" if link == "symlink" else "a second name") in refused(done)
     assert "`--copy`" in done.stderr
     assert tree(tmp_path).items() >= before.items()
     ran(llamapack, word, name, *words, "--copy")
@@ -97,7 +97,7 @@ def test_a_half_changed_file_that_got_a_second_name(
     before = tree(tmp_path)
     for words in (["--copy"], ["--copy", "--args", "-c 5"]):
         done = llamapack("edit", path, *words)
-        assert "another name" in refused(done)
+        assert "a second name" in refused(done)
         assert "to another folder" in done.stderr
         assert tree(tmp_path).items() >= before.items()
     other = tmp_path / "other"
