@@ -93,7 +93,7 @@ def _cut(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_second_name, "has another name"),
+        (_second_name, "has a second name"),
         (_link, "is a symbolic link"),
         (_holes, "has holes"),
         (_cut, "less than 4096 bytes"),
