@@ -39,7 +39,7 @@ def test_modules_of_another_release_are_refused(tmp_path: Path) -> None:
     text = (native.directory() / "gpu" / "modules.toml").read_text()
     (tmp_path / "gpu" / "modules.toml").write_text(text.replace('release = "v', 'release = "v9'))
     (tmp_path / "pins.toml").write_text((native.directory() / "pins.toml").read_text())
-    with pytest.raises(InputError, match=r"of llama\.cpp v9.*the engines of v"):
+    with pytest.raises(InputError, match=r"from llama\.cpp v9.*the engines from v"):
         pins.load(tmp_path)
 
 
