@@ -106,7 +106,7 @@ def made(folder: Path) -> dict[Path, str]:
     )
     return {
         folder / "engine" / "judged_options.h": _HEADER % header,
-        folder.parent / "runtime" / "judged_options.py": _MODULE % module,
+        folder.parent / "runtime" / "formats" / "judged_options.py": _MODULE % module,
     }
 
 

@@ -99,7 +99,7 @@ class Target:
 
     @property
     def static(self) -> bool:
-        """One executable without modules; else ggml's libraries and CPU variants lie beside it."""
+        """One executable without modules; else ggml's libraries and CPU variants are in its folder."""
         return self.name.endswith(STATIC)
 
     @property
@@ -158,7 +158,7 @@ def made(folder: Path) -> dict[Path, str]:
     table = tomllib.loads((folder / "targets.toml").read_text(encoding="utf-8"))
     return {
         folder / "stub" / "targets.h": _header(table),
-        folder.parent / "runtime" / "targets.py": _module(table),
+        folder.parent / "runtime" / "machine" / "targets.py": _module(table),
     }
 
 

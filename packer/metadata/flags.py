@@ -61,7 +61,7 @@ def _card_field(word: str) -> tuple[str, Any]:
 
     name, sign, text = word.partition("=")
     if not sign:
-        raise argparse.ArgumentTypeError(f"{word!r} is no NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"{word!r} is not NAME=VALUE")
     try:
         return checked(name, parsed(text, f"card field {name}"))
     except InputError as problem:

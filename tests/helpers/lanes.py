@@ -16,6 +16,7 @@ slow = pytest.mark.skipif("LLAMAPACK_SLOW_TESTS" not in os.environ, reason="LLAM
 
 _FOLDERS = {"e2e": "e2e", "cosmo": "native", "native": "native", "polyglot": "native"}
 _FILES = {
+    "ape/test_ape_command.py": "native",
     "engine/test_engine_web_ui.py": "native",  # and npm
     "release/test_installed.py": "e2e",
     "engine/test_gpu_recipes.py": "native",
