@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from repository import REPOSITORY
+from helpers.repository import REPOSITORY
 
 from packer.commands import VERBS
 from packer.commands.completion import SHELLS

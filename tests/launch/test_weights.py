@@ -14,15 +14,15 @@ from runtime.errors import InputError
 from runtime.formats.weights import in_files
 from runtime.launch.models import Loaded, loaded
 from runtime.launch.parts import Bundles, Parted, parted
-from runtime.launch.target import Target, target_of
+from runtime.launch.target import StartTarget, target_of
 
 
-def found(path: Path) -> Target:
+def found(path: Path) -> StartTarget:
     with Bundles() as bundles:
         return target_of(path, bundles)
 
 
-def read(target: Target, words: list[str], engine: Path) -> Loaded:
+def read(target: StartTarget, words: list[str], engine: Path) -> Loaded:
     with Bundles() as bundles:
         return loaded(target, words, bundles, engine)
 

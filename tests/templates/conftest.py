@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stand_ins import CommandLine
+from helpers.stand_ins import CommandLine
 
 from packer.engines import layout
 

@@ -7,7 +7,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from conversations import published, thinks, user
+from helpers.conversations import published, thinks, user
 
 from packer.templates import engine
 from packer.templates.named import named

@@ -190,13 +190,13 @@ def test_without_an_engine_only_the_syntax_is_checked(
     none = {"LLAMAPACK_BUILD_CACHE": str(tmp_path / "a"), "LLAMAPACK_CACHE": str(tmp_path / "b")}
     (tmp_path / "drops.jinja").write_text("constant")
     (tmp_path / "broken.jinja").write_text("{% for %}")
-    done = llamapack("template", "check", tmp_path / "drops.jinja", **none)
+    done = llamapack.process("template", "check", tmp_path / "drops.jinja", **none)
     assert done.returncode == 0
     assert done.stderr.startswith("no engine runs here, so only the syntax")
-    done = llamapack("template", "check", tmp_path / "broken.jinja", **none)
+    done = llamapack.process("template", "check", tmp_path / "broken.jinja", **none)
     assert done.returncode == 1
     assert "its chat template fails: line 1: " in done.stdout
-    done = llamapack("template", "render", "chatml", "--messages", messages, **none)
+    done = llamapack.process("template", "render", "chatml", "--messages", messages, **none)
     assert done.stdout == llamapack("template", "render", "chatml", "--messages", messages).stdout
     assert "this is what Jinja alone says" in done.stderr
 
