@@ -99,7 +99,7 @@ class Target:
 
     @property
     def static(self) -> bool:
-        """One executable without modules; else ggml's libraries and CPU variants are in its folder."""
+        """One executable; else ggml's libraries and CPU variants are in its folder."""
         return self.name.endswith(STATIC)
 
     @property

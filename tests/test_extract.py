@@ -104,7 +104,7 @@ def test_links_in_the_way(tmp_path: Path, llamapack: CommandLine, refused: Refus
         link = zipfile.ZipInfo("link")
         link.create_system, link.external_attr = 3, 0o120777 << 16
         archive.writestr(link, b"/etc/passwd")
-    assert "leads out of" in refused(llamapack("extract", path, "sub", "-C", folder))
+    assert "is outside" in refused(llamapack("extract", path, "sub", "-C", folder))
     assert list(outside.iterdir()) == []
     assert llamapack("extract", path, "link", "-C", folder).returncode == 0
     assert not (folder / "link").is_symlink()

@@ -28,10 +28,13 @@ _COSTS = re.compile(r"^ERROR the chat template that was given (.*)", re.MULTILIN
 _LINE = re.compile(r"\bat line (\d+)")
 
 
-@cache
 def program() -> Path | None:
     """An engine that runs here and answers; None if there is none: older ones do not."""
-    found = runnable()
+    return _answering(runnable())
+
+
+@cache
+def _answering(found: Path | None) -> Path | None:
     try:
         return found if found and _answer(found, "{{ messages }}", "", "", []) else None
     except RenderError:

@@ -23,7 +23,7 @@ def test_build_list_path_clean(
     assert main(["engine", "path", "linux-x86_64"]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.splitlines()[1] == "TIP `llamapack engine build linux-x86_64` makes it"
+    assert captured.err.splitlines()[1] == "TIP Run `llamapack engine build linux-x86_64`."
 
     assert main(["engine", "build"]) == 0
     printed = capsys.readouterr().out.splitlines()

@@ -177,7 +177,7 @@ def test_parts_do_not_touch_the_whole_file_beside_them(
 
 def test_the_usual_size_of_parts() -> None:
     def size(*words: str) -> object:
-        return completed(parser(["pack"]).parse_args(["pack", "m.gguf", *words])).split_size
+        return completed(vars(parser(["pack"]).parse_args(["pack", "m.gguf", *words]))).split_size
 
     assert (size(), size("--no-split"), size("--split-size", "1.9GiB")) == (
         50_000_000_000,

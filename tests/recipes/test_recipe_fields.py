@@ -24,7 +24,8 @@ def flags_of_pack() -> set[str]:
 
 
 def parsed(*words: str) -> dict[str, Any]:
-    found = vars(completed(commands.parser(["pack"]).parse_args(["pack", *words])))
+    stated = vars(commands.parser(["pack"]).parse_args(["pack", *words]))
+    found = dict(vars(completed(stated)))
     found["sampling"] = sampling.merged({"top_k": 1}, found["sampling"])
     return {name: value for name, value in found.items() if name not in ("run", "refuse", "recipe")}
 

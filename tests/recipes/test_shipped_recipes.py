@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
 
+from packer.bundle.request import PackRequest
 from packer.io.sources import FileSource
 from packer.metadata import sampling
 from packer.metadata.fields import merged
@@ -19,8 +19,8 @@ from runtime.hub.settings import DEFAULT_ENDPOINT
 from runtime.hub.words import HubWord, parsed
 
 
-def recipe(name: str) -> argparse.Namespace:
-    return completed(argparse.Namespace(recipe=name))
+def recipe(name: str) -> PackRequest:
+    return completed({"recipe": name})
 
 
 @pytest.mark.parametrize("name", names())
