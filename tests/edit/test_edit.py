@@ -225,7 +225,7 @@ def test_a_file_in_use_is_not_changed_in_place(
     old = path.read_bytes()
     with path.open("rb") as file:
         view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    done = llamapack("edit", path, "--args", "-c 1")
+    done = llamapack.process("edit", path, "--args", "-c 1")
     assert f"is in use by {Path('/proc/self/comm').read_text().strip()}" in refused(done)
     assert str(os.getpid()) in done.stderr
     assert "--copy" in done.stderr
