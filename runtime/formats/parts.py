@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import io
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
 from shlex import quote
 from typing import BinaryIO
@@ -73,15 +70,6 @@ class Parts:
     def size(self) -> int:
         """Bytes of the joined file."""
         return sum(self.sizes)
-
-    @cached_property
-    def offsets(self) -> list[int]:
-        """Bytes of the joined file in front of each part."""
-        return [0, *accumulate(self.sizes)][:-1]
-
-    def at(self, offset: int) -> int:
-        """The index of the part that holds the byte at `offset` of the joined file."""
-        return max(bisect_right(self.offsets, offset) - 1, 0)
 
     def open(self) -> BinaryIO:
         """The joined file as a stream, read from where its parts are; the caller closes it."""

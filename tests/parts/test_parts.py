@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import random
 from pathlib import Path
 
 import pytest
@@ -84,12 +83,3 @@ def test_reads_as_one_file(
             assert file.seek(offset) == whole.seek(offset)
             assert file.read(count) == whole.read(count)
             assert file.tell() == whole.tell()
-
-
-def test_which_part_holds_a_byte(tmp_path: Path) -> None:
-    random_sizes = [random.Random(1).randint(1, 9) for _ in range(5)]
-    for number, size in enumerate(random_sizes):
-        (tmp_path / f"m.cat{number}").write_bytes(bytes(size))
-    parts = find(tmp_path / "m.cat0")
-    expected = [number for number, size in enumerate(random_sizes) for _ in range(size)]
-    assert [parts.at(offset) for offset in range(parts.size)] == expected
