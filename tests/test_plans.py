@@ -16,8 +16,7 @@ from packer.engines.archives.engine import packed_engine
 from packer.engines.front import APE, EXE, Front
 from packer.head import windows_exe
 from packer.io.sources import BytesSource
-from packer.packing.plans import planned
-from packer.packing.report import report
+from packer.packing.plans import planned, report
 from runtime.errors import InputError
 
 LIMIT = windows_exe.LIMIT

@@ -1,17 +1,15 @@
 """What a bundle holds, and the one function that writes it."""
 
-from packer.bundle.contents import Contents
-from packer.bundle.head import Head
-from packer.bundle.write import ALIGNMENT, write
+from packer.bundle.contents import ALIGNMENT, Contents, Head, write
 
 __all__ = [
     "ALIGNMENT",
     "Contents",
     "Head",
     "args",
+    "contents",
     "extraction",
     "manifest",
-    "member_names",
     "models_ini",
     "pack",
     "recipe",

@@ -1,20 +1,68 @@
-"""What a bundle holds behind engines and web UI, in the order of the file.
+"""What a bundle contains, and the one function that writes it.
 
-The order depends on the contents alone, not on the command that writes them, so that `pack` with
-options and `pack` followed by `edit` give the same bytes. See docs/bundle-format.md, Members.
+The order of members depends on the contents alone, not on the command that writes them, so that
+`pack` with options and `pack` followed by `edit` give the same bytes: docs/bundle-format.md,
+Members.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from packer.bundle import manifest
+from packer.engines.archives.deflated import Packed, add
+from packer.engines.archives.engine import PackedEngine
+from packer.engines.front import Front
+from packer.io.console import Advance
+from packer.io.copy import Destination
 from packer.io.digest import Digest
-from packer.io.sources import Source
-from runtime.formats.bundle import ARGS, MODELS, TEMPLATE
+from packer.io.sources import Checked, Source
+from packer.zip.writer import ZipWriter
+from runtime.errors import InputError
+from runtime.formats.bundle import ARGS, MANIFEST, MODELS, TEMPLATE
 from runtime.formats.zip_directory import Member
+
+# Members that llamapack writes itself.
+_WAYS = {
+    ARGS: "Use `--args-file`.",
+    TEMPLATE: "Use `--chat-template`.",
+    MANIFEST: "Rename the file.",
+}
+
+
+def check_member_name(name: str) -> str:
+    """`name`, if a file of the user's can be a member under it: a file name, on every system.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if name in _WAYS:
+        raise InputError(f"{name} cannot be added under this name", _WAYS[name])
+    if not _is_file_name(name):
+        raise InputError(f"{name!r} cannot be the name of a member", "Rename the file.")
+    return name
+
+
+def check_bundle_name(name: str) -> str:
+    """`name`, if a bundle can call itself so: in a list, in a card's title, in a file name.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if not name.strip() or not _is_file_name(name):
+        raise InputError(
+            f"{name!r} cannot be the name of a bundle",
+            "Use letters, digits and other characters of file names.",
+        )
+    return name
+
+
+def _is_file_name(name: str) -> bool:
+    return name not in ("", ".", "..") and name.isprintable() and not {"/", "\\"} & set(name)
+
 
 LARGE = 1 << 20
 """Bytes. Larger files follow the weights directly, so that a change of small ones moves none."""
@@ -54,3 +102,86 @@ def _place(item: tuple[str, Weight | Other]) -> tuple[int, str]:
     name, content = item
     size = len(content) if isinstance(content, bytes) else content.size
     return _RANKS.get(name, _LARGE if size >= LARGE else _SMALL), name
+
+
+@dataclass(frozen=True)
+class Head:
+    """A front, the engines, and the members that engines use."""
+
+    front: Front
+    engines: Sequence[PackedEngine]
+    others: Sequence[Packed]
+    """GPU modules and sources, web UI, in the order of the file."""
+
+    @property
+    def copied(self) -> list[Packed]:
+        """What comes from the build cache, in the order of the file."""
+        return [*(engine.packed for engine in self.engines), *self.others]
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """What the manifest states about it."""
+        engines = {packed.engine: packed.release for packed in self.engines}
+        return {
+            "engines": manifest.engine_entries(engines),
+            "front": manifest.front_entry(self.front),
+        }
+
+    def write(self, destination: Destination, epoch: int) -> ZipWriter:
+        """Write it, and hand over the archive to go on with."""
+        destination.write(self.front.data)
+        archive = ZipWriter(destination, epoch)
+        for packed in self.copied:
+            for member, content in packed.members():
+                add(archive, packed, member, content)
+        return archive
+
+
+ALIGNMENT = 65536
+"""Bytes; weights begin on multiples of it. No system has larger pages or mapping units."""
+
+Keep = Callable[[Member], object]
+"""Brings a member of the present file into the archive."""
+
+
+def _nothing_to_keep(member: Member) -> None:
+    raise ValueError(f"{member.name} is not in an existing file")
+
+
+def write(
+    contents: Contents, archive: ZipWriter, advance: Advance, keep: Keep = _nothing_to_keep
+) -> None:
+    """Write all members that the archive does not list yet, manifest, directory and end.
+
+    Args:
+        advance: told about the bytes of new weights as they are copied.
+    """
+    listed = {record.name for record in archive.records}
+    for name, content in contents.ordered.items():
+        if name in listed:
+            continue
+        if isinstance(content, Member):
+            keep(content)
+        elif isinstance(content, Digest):
+            archive.add_in_place(name, content, alignment=ALIGNMENT)
+        elif isinstance(content, bytes):
+            archive.add_bytes(name, content, deflate=name != ARGS)
+        else:
+            _add_source(archive, name, content, advance if name in contents.weights else None)
+    if contents.manifest is not None:
+        text = manifest.encode(contents.manifest, archive.records)
+        archive.add_bytes(MANIFEST, text, deflate=True)
+    archive.close()
+
+
+def _add_source(archive: ZipWriter, name: str, source: Source, weights: Advance | None) -> None:
+    with source.open() as file:
+        if weights:
+            record = archive.add_stored(
+                name, file, source.size,
+                alignment=ALIGNMENT, sparse=source.sparse, advance=weights,
+            )  # fmt: skip
+        else:
+            record = archive.add_deflated(name, file, source.size)
+    if isinstance(source, Checked):
+        source.check(record.digest)

@@ -6,10 +6,10 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from packer.io.console import Advance
+from packer.io.copy import append_range
 from packer.io.digest import crc32
 from packer.io.output import OutputFile, output_file
-from packer.io.progress import Advance
-from packer.io.ranges import append_range
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle
 from runtime.formats.zip_directory import STORED, Member

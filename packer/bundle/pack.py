@@ -14,9 +14,9 @@ from packer.engines.archives.engine import PackedEngine
 from packer.engines.foreign.runtime import Runtime
 from packer.engines.front import Front
 from packer.engines.gpu.archive import PackedModule
+from packer.io.console import Advance
 from packer.io.copy import Destination
 from packer.io.digest import Digest
-from packer.io.progress import Advance
 from packer.io.sources import Source
 from packer.zip.writer import Record
 from runtime.formats.bundle import ARGS, MODELS, TEMPLATE

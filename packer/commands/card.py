@@ -48,8 +48,7 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.io.output import output_file
-    from packer.io.output_checks import check_path
+    from packer.io.output import check_path, output_file
     from packer.io.output_place import STDOUT, output_place
     from packer.metadata.render import made
     from packer.parts.layout import hashed, layout

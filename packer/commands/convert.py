@@ -45,8 +45,7 @@ def register(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from packer.convert.converter import convert, converted_size
-    from packer.io.output import made_file
-    from packer.io.output_checks import check_path
+    from packer.io.output import check_path, made_file
     from packer.io.output_place import output_place
     from packer.weights.checkpoints import checkpoint_of, find_base
     from packer.weights.locate import Locator

@@ -28,7 +28,7 @@ def register(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from packer.bundle.extraction import chosen, extract
-    from packer.io.progress import progress
+    from packer.io.console import progress
     from runtime.formats.bundle import Bundle
 
     with Bundle.open(args.file, old_names=True) as bundle:

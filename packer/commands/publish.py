@@ -126,8 +126,8 @@ def _send(
     args: argparse.Namespace, hub: Repository, remote: Remote, todo: Publication
 ) -> str | None:
     """The address of the commit; None if there is nothing to do."""
+    from packer.io.console import progress
     from packer.io.output import terminable
-    from packer.io.progress import progress
 
     message = args.message or f"Publish {args.file.name}"
     cut = sum(file.size for file in todo.missing if file.is_cut)

@@ -33,7 +33,7 @@ def register(verbs: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     from packer.inspection import provenance
     from packer.inspection.verification import verify
-    from packer.io.progress import progress
+    from packer.io.console import progress
     from runtime.formats.bundle import MANIFEST, Bundle
 
     stated = provenance.read(args.provenance) if args.provenance else None

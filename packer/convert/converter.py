@@ -12,7 +12,7 @@ from packer.convert import environment, program
 from packer.convert.checkpoint import Checkpoint
 from packer.convert.dequantized import dequantize, dequantized_size
 from packer.engines import native, pins, source
-from packer.io.output_checks import check_space
+from packer.io.output import check_space
 
 AUTO = "auto"
 TYPES = ("f32", "f16", "bf16", "q8_0", AUTO)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from packer.convert.bitsandbytes import EightBit, FourBit
 from packer.convert.checkpoint import CONFIG, Checkpoint
 from packer.convert.safetensors import SIZES, New, Stored, write
-from packer.io.progress import Advance, progress
+from packer.io.console import Advance, progress
 from runtime.errors import InputError
 
 _INDEX = "model.safetensors.index.json"

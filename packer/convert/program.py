@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packer.engines import layout, logged
-from packer.io.progress import progress
+from packer.io.console import progress
 from runtime.errors import InputError
 
 _LONGEST = 240

@@ -19,9 +19,9 @@ from packer.convert.quantizer import (
     quantized_size,
     size_limit,
 )
-from packer.io.output_checks import check_path, check_space
+from packer.io.output import check_path, check_space
 from packer.io.output_place import OutputPlace
-from packer.io.weights_file import FileWeights, WeightsSource
+from packer.io.sources import FileWeights, WeightsSource
 from runtime.errors import InputError
 from runtime.formats.gguf_header import read_header_of
 from runtime.formats.model_facts import model_facts

@@ -21,21 +21,26 @@ from pathlib import Path
 from packer.bundle import ALIGNMENT
 from packer.bundle.pack import BundlePlan, pack
 from packer.edit.in_place import InPlace, check_directory
-from packer.edit.in_use import allow_use, refuse_used
 from packer.edit.moves import Move, make_move, movable
-from packer.edit.opened import Held, held
+from packer.edit.opened import Held, allow_use, held, refuse_used
 from packer.edit.undo import Change, Undo, made_of, take_back
-from packer.io.console import note
+from packer.io.console import Advance, note
 from packer.io.copy import Nowhere, read_ahead
 from packer.io.digest import Digest
-from packer.io.fallocate import UNSUPPORTED, block_size, insert_range
-from packer.io.output import OutputFile, create, make_executable, publish, sync_folder
-from packer.io.output_checks import check_path, check_space, exists_already
+from packer.io.file_system import UNSUPPORTED, block_size, insert_range, rename_new
+from packer.io.output import (
+    OutputFile,
+    check_path,
+    check_space,
+    create,
+    exists_already,
+    make_executable,
+    publish,
+    sync_folder,
+)
 from packer.io.ownership import check_exclusive
-from packer.io.progress import Advance
-from packer.io.renames import rename_new
+from packer.io.sources import FileWeights
 from packer.io.temporary_files import refuse_folder, temporary_files
-from packer.io.weights_file import FileWeights
 from packer.weights.locate import Locator
 from runtime.errors import InputError
 from runtime.formats.gguf_header import read_header_of

@@ -24,9 +24,9 @@ from packer.engines.front import Front
 from packer.head import elf
 from packer.head.ape_rules import SCANNED, printed
 from packer.head.windows_exe import LIMIT
+from packer.io.copy import append_range
 from packer.io.epoch import source_date_epoch
 from packer.io.output import OutputFile, create, made_file
-from packer.io.ranges import append_range
 from runtime.errors import InputError
 from runtime.formats.bundle import MANIFEST, Bundle
 from runtime.machine.targets import stub_of

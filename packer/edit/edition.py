@@ -1,18 +1,21 @@
-"""The contents of a bundle after a change, and the known digests of members that stay."""
+"""The contents of a bundle after a change, and members of the old one that stay."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 from packer.bundle import Contents, Head
+from packer.io.console import Advance, progress
 from packer.io.digest import Digest, member_digest
-from packer.io.progress import Advance, progress
-from packer.io.sources import Source
-from packer.io.weights_file import is_weights
+from packer.io.sources import Source, is_weights
+from packer.zip.writer import ZipWriter
 from runtime.errors import InputError
-from runtime.formats.bundle import Bundle
+from runtime.formats.bundle import ENGINES, WEB_UI, Bundle
 from runtime.formats.zip_directory import Member
 
 
@@ -89,3 +92,87 @@ def check_crc(bundle: Bundle, member: Member, found: Digest) -> Digest:
 
 def _hash(bundle: Bundle, member: Member, advance: Advance) -> Digest:
     return check_crc(bundle, member, member_digest(bundle, member, advance))
+
+
+_MEMORY = 16 << 20  # bytes kept in memory; more go to a temporary file
+_BLOCK = 1 << 20
+_DESCRIPTOR = 1 << 3  # flag: sizes and CRC follow the data (APPNOTE 4.4.4)
+_DESCRIPTOR_MAGIC = b"PK\x07\x08"  # APPNOTE 4.3.9.3: commonly there, not always
+
+
+def is_heavy(member: Member) -> bool:
+    """Whether it is left where it is: weights, or of the part that comes before them."""
+    return member.name.startswith((ENGINES, WEB_UI)) or is_weights(member)
+
+
+def entry_end(bundle: Bundle, file: BinaryIO, member: Member) -> int:
+    """Bytes from the start of the file to the end of the local entry of `member`.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    end = bundle.data_offset(member) + member.compressed_size
+    if not member.flags & _DESCRIPTOR:
+        return end
+    file.seek(end)
+    found = file.read(24)
+    for form in ("<3I", "<I2Q"):
+        sizes = (member.compressed_size & _mask(form), member.size & _mask(form))
+        stated = struct.pack(form, member.crc32, *sizes)
+        for descriptor in (_DESCRIPTOR_MAGIC + stated, stated):
+            if found.startswith(descriptor):
+                return end + len(descriptor)
+    raise InputError(
+        f"{bundle.path} is damaged: the size after member {member.name!r} is missing",
+        "Unpack it with another ZIP tool and pack it again.",
+    )
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Bytes of local entries that were put aside."""
+
+    entries: Mapping[str, tuple[int, int, int]]
+    """Data offset in the old file, and place and length here, by member name."""
+    storage: IO[bytes]
+
+    def add_to(self, archive: ZipWriter, member: Member, digest: Digest) -> None:
+        """Bring one of them back."""
+        data_offset, place, length = self.entries[member.name]
+        archive.add_entry(member, digest, self._pieces(place, length), data_offset)
+
+    def _pieces(self, place: int, length: int) -> Iterator[bytes]:
+        self.storage.seek(place)
+        while length:
+            piece = self.storage.read(min(_BLOCK, length))
+            yield piece
+            length -= len(piece)
+
+
+@contextmanager
+def put_aside(bundle: Bundle, file: BinaryIO, members: Sequence[Member]) -> Iterator[Aside]:
+    """Copy the local entries of `members`, so that the file may change."""
+    # Beside the bundle: gigabytes need not fit where temporary files go, which is often memory.
+    folder = str(bundle.path.resolve().parent)
+    with tempfile.SpooledTemporaryFile(_MEMORY, dir=folder) as storage:
+        kept = {}
+        for member in members:
+            place = storage.tell()
+            position, end = member.header_offset, entry_end(bundle, file, member)
+            length = end - position
+            while position < end:
+                file.seek(position)
+                piece = file.read(min(_BLOCK, end - position))
+                if not piece:
+                    raise InputError(
+                        f"{bundle.path} is damaged: member {member.name} is cut off",
+                        "Download or copy the file again.",
+                    )
+                storage.write(piece)
+                position += len(piece)
+            kept[member.name] = (bundle.data_offset(member), place, length)
+        yield Aside(kept, storage)
+
+
+def _mask(form: str) -> int:
+    return (1 << 32) - 1 if form == "<3I" else (1 << 64) - 1

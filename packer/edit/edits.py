@@ -10,17 +10,14 @@ from typing import Any
 from packer.bundle import manifest, recipe
 from packer.bundle.args import LORA, MMPROJ, Args, check_options
 from packer.bundle.args import MODEL as MODEL_FLAG
+from packer.bundle.contents import check_bundle_name, check_member_name
 from packer.bundle.extraction import members_named
-from packer.bundle.member_names import check_bundle_name, check_member_name
 from packer.edit.edition import Edition, changed
-from packer.edit.models import entries, with_shards, with_template
-from packer.edit.runtime_members import FOLDERS
-from packer.edit.served import served_models
+from packer.edit.members import FOLDERS, entries, served_models, with_shards, with_template
 from packer.engines.cache import finished
 from packer.engines.foreign.args import dialect_of, ours, rewritten
 from packer.io.epoch import source_date_epoch
-from packer.io.sources import FileSource
-from packer.io.weights_file import FileWeights
+from packer.io.sources import FileSource, FileWeights
 from packer.weights.collected import Inputs
 from runtime.errors import InputError
 from runtime.formats.args_file import parse

@@ -12,18 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from packer.bundle import ALIGNMENT, write
-from packer.edit.edition import Edition
-from packer.edit.entries import entry_end, is_heavy, put_aside
-from packer.edit.in_use import COPY, refuse_used
+from packer.edit.edition import Edition, entry_end, is_heavy, put_aside
 from packer.edit.moves import Move, make_move, movable
-from packer.edit.opened import Opened
+from packer.edit.opened import COPY, Opened, refuse_used
 from packer.edit.undo import Change, Undo, take_back
+from packer.io.console import Advance
 from packer.io.copy import Nowhere
 from packer.io.digest import Digest
-from packer.io.fallocate import UNSUPPORTED
+from packer.io.file_system import UNSUPPORTED
 from packer.io.output import OutputFile
-from packer.io.progress import Advance
-from packer.io.weights_file import is_weights
+from packer.io.sources import is_weights
 from packer.zip.headers import aligned, stored_header
 from packer.zip.writer import ZipWriter
 from runtime.formats.zip_directory import Member, data_offset, read_directory

@@ -12,7 +12,7 @@ import io
 import os
 from dataclasses import dataclass
 
-from packer.io.fallocate import block_size, collapse_range, end_of_hole, first_hole, insert_range
+from packer.io.file_system import block_size, collapse_range, end_of_hole, first_hole, insert_range
 
 
 @dataclass(frozen=True)

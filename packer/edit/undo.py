@@ -46,9 +46,9 @@ from typing import Any, BinaryIO
 
 from packer.edit.moves import Move, move_back
 from packer.io.console import note
-from packer.io.fallocate import punch_hole
+from packer.io.copy import append_range
+from packer.io.file_system import punch_hole
 from packer.io.output import output_file, sync_folder
-from packer.io.ranges import append_range
 from packer.io.temporary_files import remove_leftover
 from runtime.errors import InputError
 from runtime.formats.undo_file import MAGIC, MOVED, UndoFile, open_undo, witness_at, witness_places

@@ -12,8 +12,7 @@ from packer.bundle.args import MODEL
 from packer.bundle.recipe import of_bundle
 from packer.edit.edition import Edition, changed
 from packer.edit.edits import hashes
-from packer.edit.models import models_in
-from packer.edit.runtime_members import FOLDERS, without_runtime
+from packer.edit.members import FOLDERS, models_in, without_runtime
 from packer.engines import front
 from packer.engines.archives.engine import packed_engine
 from packer.engines.archives.web_ui import packed_web_ui

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from packer.io.console import note
-from packer.io.progress import Advance, progress
+from packer.io.console import Advance, note, progress
 
 STATUS = "[%f/%t] "
 """What `NINJA_STATUS` must be for `shown` to understand the lines."""

@@ -16,7 +16,7 @@ from typing import Any
 from packer.bundle import manifest
 from packer.engines import native, pins
 from packer.inspection.verification import Problem
-from packer.io.progress import Advance
+from packer.io.console import Advance
 from runtime.errors import InputError
 from runtime.formats.bundle import MANIFEST, Bundle
 from runtime.formats.json_input import MALFORMED, parse_json

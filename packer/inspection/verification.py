@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from packer.bundle import manifest
+from packer.io.console import Advance
 from packer.io.digest import member_digest
-from packer.io.progress import Advance
-from packer.io.weights_file import is_weights
+from packer.io.sources import is_weights
 from runtime.errors import InputError
 from runtime.formats.bundle import MANIFEST, Bundle
 from runtime.formats.zip_directory import Member

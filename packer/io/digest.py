@@ -12,7 +12,7 @@ from mmap import mmap
 from types import TracebackType
 from typing import TypeAlias
 
-from packer.io.progress import Advance
+from packer.io.console import Advance
 from runtime.formats.bundle import Bundle
 from runtime.formats.zip_directory import Member
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from packer.bundle.args import CONTEXT, Pair
-from packer.bundle.member_names import check_member_name
+from packer.bundle.contents import check_member_name
 from packer.bundle.request import PackRequest
 from packer.io.sources import BytesSource, Source
 from packer.metadata import fields, sampling

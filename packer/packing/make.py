@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from packer.bundle.args import Args, check_options, own_words
-from packer.bundle.member_names import check_bundle_name
+from packer.bundle.contents import check_bundle_name
 from packer.bundle.models_ini import preset
 from packer.bundle.pack import BundlePlan, pack
 from packer.bundle.recipe import recorded
@@ -22,24 +22,24 @@ from packer.engines import front
 from packer.engines.archives.deflated import Packed
 from packer.engines.archives.engine import packed_engine
 from packer.engines.archives.web_ui import packed_web_ui
+from packer.engines.cosmo.cache import chosen as chosen_cosmo
 from packer.engines.foreign.args import rewritten
-from packer.engines.foreign.runtime import Runtime
+from packer.engines.foreign.named import COSMO
+from packer.engines.foreign.runtime import Runtime, read_runtime
 from packer.engines.front import APE, ENDINGS, Front
 from packer.engines.gpu import sources
 from packer.engines.gpu.archive import packed_module
 from packer.engines.gpu.chosen import chosen
-from packer.io.console import note
+from packer.engines.gpu.sources import AUTO
+from packer.io.console import note, progress
 from packer.io.copy import Destination
 from packer.io.epoch import source_date_epoch
 from packer.io.output import output_file, terminable
 from packer.io.output_place import OutputPlace, output_place
-from packer.io.progress import progress
 from packer.metadata.model_metadata import ModelMetadata, read_metadata
-from packer.packing.plans import planned
-from packer.packing.report import report
-from packer.packing.runtime_choice import chosen_runtime
-from packer.parts.files import part_files
-from packer.recipes.completed import completed
+from packer.packing.plans import planned, report
+from packer.parts.splitting import part_files
+from packer.recipes.read import completed
 from packer.templates.cards import stated_template
 from packer.templates.load import load
 from packer.templates.warnings import warn
@@ -50,6 +50,33 @@ from packer.weights.small_files import small_file
 from packer.weights.zipped import named_member
 from runtime.errors import InputError
 from runtime.formats.args_file import parse
+
+
+def chosen_runtime(request: PackRequest) -> Runtime | None:
+    """The program of others to pack into, if one was named.
+
+    Raises:
+        InputError: it cannot be used, or other arguments ask for an engine of ours.
+    """
+    path = request.runtime
+    if path is None:
+        return None
+    refused = {
+        "--targets": request.targets,
+        "--gpu": request.gpu,
+        "--gpu-sources": None if request.gpu_sources == AUTO else request.gpu_sources,
+        "--format": None if request.format == APE else request.format,
+        "--windows": request.windows,
+        "--model": request.named_models,
+        "--consume": request.consume,
+    }
+    for flag, value in refused.items():
+        if value:
+            raise InputError(
+                f"`{flag}` is for bundles with llamapack's own engine, and {path} brings another",
+                "Leave one of the two out.",
+            )
+    return read_runtime(chosen_cosmo() if path == COSMO else path)
 
 
 def make(stated: Mapping[str, Any]) -> list[Path]:

@@ -1,4 +1,4 @@
 """Bundles in parts: written, split, checked, joined."""
 
-__all__ = ["files", "in_place", "joining", "layout", "splitting"]
+__all__ = ["in_place", "joining", "layout", "splitting"]
 """Modules that other packages may use."""

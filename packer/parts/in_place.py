@@ -1,12 +1,16 @@
 """Joins parts without a second copy: the first one becomes the file, the others move into it.
 
 1. Every part is checked; so far nothing has changed. Moving reads them once more: what is moved
-   leaves its part, so one read would move what was not checked, or need the space of a copy.
+   leaves its part, so one read would move bytes that were not checked, or need space for a copy.
 2. The journal is written, and the first part renamed to `NAME.joining`.
-3. Part after part is moved into it (packer/parts/tail_moves.py) and stays as an empty file.
-4. `NAME.joining` gets its final name; list of hashes, empty parts and journal are dealt with.
+3. Part after part is moved into it and stays as an empty file. A part is moved from its end on:
+   its last bytes are copied to their place, brought to the disk, and only then cut off. So a byte
+   that a part has lost is in the growing file, whenever this ends. The length of the part says how
+   far it came, and doing it again goes on from there.
+4. `NAME.joining` gets its final name; then the list of hashes is changed, and the empty parts and
+   the journal are removed.
 
-Each step can be done again, so that after an interruption the command goes on where it was. What it
+Each step can be done again, so after an interruption the command goes on where it was. The files it
 finds then may come from a stranger, so all bytes are compared with the journal's hash first.
 """
 
@@ -14,22 +18,21 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Iterable
+from io import FileIO
 from itertools import accumulate
 from pathlib import Path
 
 from packer.engines.lock import Busy, locked
-from packer.io.console import note
+from packer.io.console import Advance, note, progress
 from packer.io.copy import Nowhere
-from packer.io.output import make_executable, publish, sync_folder, terminable
-from packer.io.output_checks import check_path
+from packer.io.file_system import copied
+from packer.io.output import check_path, make_executable, publish, sync_folder, terminable
 from packer.io.ownership import check_exclusive, no_follow
-from packer.io.progress import progress
 from packer.parts import sha256_lists
-from packer.parts.check import check, check_first
-from packer.parts.journal import Journal, growing_path, journal_path
-from packer.parts.resumption import prove
-from packer.parts.tail_moves import move_tail
+from packer.parts.joining import check, check_first
+from packer.parts.journal import Journal, growing_path, journal_path, prove
 from runtime.errors import InputError
 from runtime.formats.parts import PartName, Parts, find, of_whole, part_name, siblings
 
@@ -228,3 +231,59 @@ def _clean_up(whole: Path, path: Path, journal: Journal) -> None:
             part.unlink()
     journal_path(whole).unlink()
     sync_folder(whole.parent)
+
+
+_LARGEST, _SMALLEST = 256 << 20, 64 << 10  # bytes moved at once; multiples of a file system's block
+_PIECES = 4  # a source is moved in as many, if they are not larger; each waits for the disk
+_BLOCK = 1 << 20  # bytes read at once where the kernel does not copy
+
+
+def move_tail(source: Path, size: int, target: FileIO, offset: int, advance: Advance) -> None:
+    """Move what is left of `source` into `target`; `source` is empty then.
+
+    Args:
+        size: bytes that `source` had at first.
+        offset: where its first byte belongs in the target.
+        advance: told about bytes that were moved.
+
+    Raises:
+        InputError: source and target are not as an interrupted move leaves them.
+    """
+    with FileIO(source, "r+", opener=no_follow) as file:
+        left, length = file.seek(0, 2), target.seek(0, 2)
+        if left > size or (left < size and length < offset + size):
+            raise InputError(
+                f"{source} has {left:,} bytes instead of {size:,}, and the rest was not joined",
+                "Put the part itself there again.",
+            )
+        if length < offset + size:
+            target.truncate(offset + size)
+        step = _step(source, size)
+        while left:
+            count = left % step or step
+            left -= count
+            _copy(file, left, target, offset + left, count)
+            os.fsync(target.fileno())
+            file.truncate(left)
+            advance(count)
+
+
+def _step(source: Path, size: int) -> int:
+    """Bytes to move at once: few enough that they fit on a disk that is nearly full."""
+    free = shutil.disk_usage(source.parent).free
+    step = min(_LARGEST, size // _PIECES, free // 4)
+    return max(step // _SMALLEST, 1) * _SMALLEST
+
+
+def _copy(source: FileIO, start: int, target: FileIO, offset: int, count: int) -> None:
+    # It shares blocks where the file system can, and where both offsets are on its blocks.
+    done = copied(source.fileno(), start, target.fileno(), offset, count)
+    source.seek(start + done)
+    target.seek(offset + done)
+    while done < count:
+        data = memoryview(source.read(min(_BLOCK, count - done)))
+        if not data:
+            raise InputError("a part became shorter while it was read", "Run the command again.")
+        done += len(data)
+        while data:
+            data = data[target.write(data) or 0 :]

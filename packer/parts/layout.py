@@ -1,22 +1,59 @@
-"""The files that a bundle is published as: itself, or its parts, which need not be cut yet."""
+"""The files that a bundle is published as: itself, or its parts, which need not exist yet."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packer.head.windows_exe import path_beside
-from packer.io.progress import Advance, progress
+from packer.io.console import Advance, progress
 from packer.io.sources import FileSource
-from packer.parts.files import LIMIT
-from packer.parts.slices import FileSlice
+from packer.parts.splitting import LIMIT
 from runtime.errors import InputError
 from runtime.formats import parts
 from runtime.formats.bundle import Bundle
+from runtime.formats.file_stream import FileRange, FileStream
 from runtime.formats.sha256_file import hash_rest
 from runtime.launch.parts import open_parts
+
+
+class FileSlice(FileStream, io.BufferedIOBase):
+    """Reads `size` bytes of the file at `path` from `start` on."""
+
+    def __init__(
+        self, path: Path, start: int, size: int, advance: Advance = lambda _: None
+    ) -> None:
+        """Open nothing yet; `advance` is told about bytes that are read."""
+        super().__init__([FileRange(path, start, size)])
+        self._source = path
+        self._advance = advance
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(self._size - self._position, 0)
+        space = bytearray(left if size is None or size < 0 else min(size, left))
+        return bytes(memoryview(space)[: self.readinto(space)])
+
+    def readinto(self, space: Any) -> int:
+        """Fill `space` as far as there are bytes.
+
+        Raises:
+            InputError: the file became shorter.
+        """
+        room = memoryview(space)[: max(self._size - self._position, 0)]
+        done = 0
+        while done < len(room):
+            count = self._read_some(room[done:])
+            if not count:
+                raise InputError(f"{self._source} became shorter while it was read", "Try again.")
+            done += count
+            self._advance(count)
+        if self._position >= self._size:
+            self._close_file()  # there may be a thousand of these
+        return done
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
+from packer.io.console import Advance
 from packer.io.copy import BLOCK
 from packer.io.digest import Data
 from packer.io.output import OutputFile
-from packer.io.progress import Advance
 from runtime.formats.sha256_file import hash_rest
 
 if TYPE_CHECKING:

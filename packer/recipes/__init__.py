@@ -1,4 +1,4 @@
 """Recipes: TOML files that say what goes into a bundle, as the flags of `pack` do."""
 
-__all__ = ["completed", "read", "write"]
+__all__ = ["read", "write"]
 """Modules that other packages may use."""

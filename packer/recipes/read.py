@@ -1,15 +1,18 @@
-"""Reads recipes: those that come with llamapack, and files."""
+"""Reads recipes, and completes them to the arguments of `pack`."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from packer.bundle.request import PackRequest
 from packer.io.data_folders import data_folder
-from packer.recipes.fields import FIELDS, Field
+from packer.recipes.fields import FIELDS, OF_THE_RUN, Field
 from runtime.errors import InputError
 
 FOLDER = data_folder("templates") / "recipes"
@@ -22,7 +25,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def found(name: str) -> Path:
+def file_of(name: str) -> Path:
     """The file of a recipe.
 
     Args:
@@ -91,3 +94,30 @@ def _keys(wrong: str) -> str:
     keys = [field.key for field in FIELDS]
     near = get_close_matches(wrong.replace("_", "-").lower(), keys, 1)
     return f"Did you mean `{near[0]}`?" if near else f"The keys are {', '.join(keys)}."
+
+
+_NAMES = frozenset(field.name for field in dataclasses.fields(PackRequest))
+
+
+def completed(stated: Mapping[str, Any]) -> PackRequest:
+    """Add those of the recipe, and the defaults, to the options of a command line.
+
+    Args:
+        stated: values by attribute, of the options that were written there alone.
+
+    Raises:
+        InputError: the recipe cannot be read.
+    """
+    recipe = read(file_of(stated["recipe"])) if stated.get("recipe") else {}
+    found: dict[str, Any] = {flag.lstrip("-"): default for flag, default in OF_THE_RUN.items()}
+    for field in FIELDS:
+        name = field.attribute
+        if field.adds_up:
+            found[name] = [*recipe.get(name, ()), *stated.get(name, ())]
+        elif name in recipe and field.instead_of not in stated:
+            found[name] = recipe[name]
+        else:
+            found[name] = field.default
+    lists = {field.attribute for field in FIELDS if field.adds_up}
+    found.update({name: value for name, value in stated.items() if name not in lists})
+    return PackRequest(**{name: value for name, value in found.items() if name in _NAMES})

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from packer.bundle.contents import check_member_name
 from packer.bundle.manifest import Model
-from packer.bundle.member_names import check_member_name
-from packer.io.sources import Source
-from packer.io.weights_file import FileWeights, WeightsSource
+from packer.io.sources import FileWeights, Source, WeightsSource
 from packer.weights.kinds import check_kind
 from runtime.errors import InputError
 from runtime.formats.gguf_header import Header

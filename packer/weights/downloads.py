@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from packer.io import build_cache
-from packer.io.console import note
-from packer.io.progress import progress
+from packer.io.console import note, progress
 from runtime.hub.settings import HubSettings, settings
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from packer.bundle.member_names import check_member_name
+from packer.bundle.contents import check_member_name
 from packer.io.sources import FileSource, Source
 from packer.weights.zipped import ZippedSource, named_member
 from runtime.errors import InputError

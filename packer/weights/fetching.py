@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from packer.io.console import progress
 from packer.io.output import output_file
-from packer.io.progress import progress
 from packer.weights.locate import Locator
 from runtime.errors import InputError
 from runtime.hub.words import HubWord, WebWord, parsed

@@ -5,7 +5,7 @@ The engine would refuse them too, but only when the file is started, after all w
 
 from __future__ import annotations
 
-from packer.io.weights_file import WeightsSource
+from packer.io.sources import WeightsSource
 from runtime.errors import InputError
 from runtime.formats.gguf_header import Header
 from runtime.formats.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packer.convert.formats import check_file
-from packer.io.weights_file import FileWeights, WeightsSource
+from packer.io.sources import FileWeights, WeightsSource
 from packer.weights.documents import Documents, documents_of
 from packer.weights.downloads import Downloads
 from packer.weights.zipped import is_archive, named_member, zipped

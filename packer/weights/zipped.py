@@ -8,8 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from packer.io.digest import Digest
-from packer.io.sources import Source
-from packer.io.weights_file import WeightsSource
+from packer.io.sources import Source, WeightsSource
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle
 from runtime.formats.file_stream import PieceStream

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from packer.io.console import Advance
 from packer.io.copy import Destination, copy, read_ahead
 from packer.io.digest import Digest, digest
-from packer.io.progress import Advance
 from packer.zip.headers import Entry, aligned, dos_time, end_records, moved, padding, stored_header
 from runtime.errors import InputError
 from runtime.formats.zip_directory import DEFLATED, MAX32, STORED, Member

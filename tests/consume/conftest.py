@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from packer.io.fallocate import insert_range
+from packer.io.file_system import insert_range
 
 
 @pytest.fixture(autouse=True)

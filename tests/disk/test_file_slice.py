@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packer.parts.slices import FileSlice
+from packer.parts.layout import FileSlice
 from runtime.errors import InputError
 
 DATA = bytes(range(256)) * 3

@@ -15,7 +15,7 @@ from helpers.stand_ins import CommandLine, Refused
 
 from packer.edit.moves import Move
 from packer.edit.undo import Change, Undo
-from packer.io.fallocate import collapse_range, insert_range
+from packer.io.file_system import collapse_range, insert_range
 from runtime.formats.bundle import Bundle
 from runtime.formats.unfinished import undo_path
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packer.io.copy import Nowhere
-from packer.parts.check import check, check_first
+from packer.parts.joining import check, check_first
 from runtime.errors import InputError
 from runtime.formats.parts import find
 

@@ -14,7 +14,7 @@ from helpers.part_sets import large_bundle, large_gguf, names, sha256sum, split
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from packer.commands import parser
-from packer.recipes.completed import completed
+from packer.recipes.read import completed
 from runtime.formats.unfinished import undo_path
 
 

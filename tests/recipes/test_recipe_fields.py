@@ -10,8 +10,8 @@ import pytest
 
 from packer import commands
 from packer.metadata import sampling
-from packer.recipes.completed import completed
 from packer.recipes.fields import FIELDS, OF_THE_RUN
+from packer.recipes.read import completed
 
 
 def flags_of_pack() -> set[str]:

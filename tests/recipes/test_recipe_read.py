@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packer.recipes.fields import FIELDS
-from packer.recipes.read import found, read
+from packer.recipes.read import file_of, read
 from runtime.errors import InputError
 
 
@@ -90,7 +90,7 @@ def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
 
 def test_unknown_names() -> None:
     with pytest.raises(InputError) as problem:
-        found("nowhere.toml")
+        file_of("nowhere.toml")
     assert "demo" in problem.value.tip
 
 

@@ -11,8 +11,7 @@ from packer.io.sources import FileSource
 from packer.metadata import sampling
 from packer.metadata.fields import merged
 from packer.metadata.licenses import warning
-from packer.recipes.completed import completed
-from packer.recipes.read import found, names
+from packer.recipes.read import completed, file_of, names
 from packer.templates.load import load
 from runtime.formats.gguf_header import read_header_of
 from runtime.hub.settings import DEFAULT_ENDPOINT
@@ -72,6 +71,6 @@ def test_gemma_2(size: str) -> None:
 
 def test_demo_is_found_from_anywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    by_name, by_path = recipe("demo"), recipe(str(found("demo")))
+    by_name, by_path = recipe("demo"), recipe(str(file_of("demo")))
     assert by_name.models == by_path.models
     assert FileSource.of(Path(by_name.models[0])).size

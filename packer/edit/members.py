@@ -1,0 +1,150 @@
+"""Members of an existing bundle: its models, their names in the API, the old runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from packer.bundle.manifest import Model, model_entry
+from packer.bundle.models_ini import check_name, section_of, served_as, without
+from runtime.formats.bundle import (
+    ENGINES,
+    GPU,
+    GPU_SOURCES,
+    MANIFEST,
+    MODELS,
+    TEMPLATE,
+    WEB_UI,
+    Bundle,
+)
+from runtime.formats.gguf_header import Header
+from runtime.formats.model_facts import MODEL, model_facts, shard
+from runtime.formats.shards import ShardName, model_stem
+from runtime.formats.zip_directory import Member
+
+
+def with_shards(bundle: Bundle, names: Collection[str]) -> set[str]:
+    """These members, and all shards of the models that they belong to."""
+    wanted = {named.model for name in names if (named := ShardName.of(name))}
+    others = {
+        member.name
+        for member in bundle.weights
+        if (named := ShardName.of(member.name)) and named.model in wanted
+    }
+    return {*names, *others}
+
+
+def models_in(bundle: Bundle) -> list[Model]:
+    """The models among the weights of a bundle; adapters and projectors are none.
+
+    Raises:
+        InputError: a member is not a GGUF, or compressed.
+    """
+    groups: dict[tuple[str, int], list[tuple[str, Header, int]]] = {}
+    for member in bundle.weights:
+        header = bundle.header(member)
+        named = ShardName.of(member.name) if shard(header) else None
+        key = named.model if named else (member.name, 1)
+        groups.setdefault(key, []).append((member.name, header, member.size))
+    models = []
+    for files in groups.values():
+        name, first, _ = files[0]
+        facts = model_facts([header for _, header, _ in files], sum(size for *_, size in files))
+        if facts.kind == MODEL:
+            own = "gguf" if shard_template(first) else None
+            models.append(Model(name, facts, "member" if TEMPLATE in bundle.members else own))
+    return models
+
+
+def shard_template(header: Header) -> bool:
+    """Whether the GGUF holds a chat template."""
+    return model_facts([header], 0).chat_template
+
+
+def with_template(entry: dict[str, Any], bundle: Bundle, present: bool) -> dict[str, Any]:
+    """What the manifest says of one model, after the bundle's own template was added or removed."""
+    if present:
+        return {**entry, "chat_template": "member"}
+    member = bundle.members.get(str(entry.get("file")))
+    own = member is not None and shard_template(bundle.header(member))
+    return {**entry, "chat_template": "gguf" if own else None}
+
+
+def entries(bundle: Bundle, removed: Collection[str]) -> list[dict[str, Any]]:
+    """What the manifest says of the models that stay."""
+    stated = (bundle.manifest or {}).get("models")
+    known = stated if isinstance(stated, list) else [model_entry(m) for m in models_in(bundle)]
+    return [
+        entry
+        for entry in known
+        if isinstance(entry, dict) and str(entry.get("file")) not in removed
+    ]
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a changed bundle serves by name; nothing in a bundle with one model."""
+
+    text: str | None
+    """Of `models.ini`; None: there is none."""
+    changed: bool
+    """Whether it is another text than before."""
+    names: Mapping[str, str]
+    """What each model is served as, by member."""
+
+    def named(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """What the manifest says of a model, with this name of it."""
+        other = {key: value for key, value in entry.items() if key != "served_as"}
+        name = self.names.get(str(entry.get("file")))
+        return other if name is None else {**other, "served_as": name}
+
+
+def served_models(bundle: Bundle, removed: Collection[str], added: Iterable[Model]) -> Served:
+    """What `bundle` serves without the members that are removed, and with the models added.
+
+    Raises:
+        InputError: an added model has a name that it cannot be served as.
+    """
+    if MODELS not in bundle.members or MODELS in removed:
+        return Served(None, False, {})
+    old = bundle.read(MODELS).decode(errors="replace")
+    text = without(old, removed)
+    for model in added:
+        if model.file not in served_as(text):
+            name = check_name(model_stem(model.file))
+            text += ("\n" if text else "") + section_of(name, model.file)
+    return Served(text or None, text != old, served_as(text))
+
+
+FOLDERS = (ENGINES, GPU, GPU_SOURCES, WEB_UI)
+"""Members of llamapack itself, not of the user, begin with one of these."""
+
+# What Mozilla's llamafile and Cosmopolitan put into their programs: symbol tables, time zones,
+# sources and libraries for GPUs, pages of the server.
+_COSMO_FOLDERS = ("llama.cpp/", "llamafile/", "whisper.cpp/", "third_party/", "usr/share/zoneinfo/")
+_NAMES = (".cosmo", ".symtab", "usr/", "usr/share/")
+_LIBRARIES = (".so", ".dll", ".dylib")
+
+
+def without_runtime(members: Iterable[Member], *, ours: bool) -> list[Member]:
+    """The members that an upgrade keeps.
+
+    Args:
+        ours: whether llamapack made the file.
+    """
+    return [member for member in members if not is_runtime(member.name, ours=ours)]
+
+
+def is_runtime(name: str, *, ours: bool) -> bool:
+    """Whether the member of this name belongs to the runtime, or is made anew in any case."""
+    if name.startswith(FOLDERS) or name == MANIFEST:
+        return True
+    if ours:
+        return False
+    at_root = "/" not in name
+    return (
+        name.startswith((*_COSMO_FOLDERS, ".symtab."))
+        or name in _NAMES
+        or (at_root and name.endswith(_LIBRARIES))
+    )
