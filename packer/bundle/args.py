@@ -88,12 +88,9 @@ class Pair(NamedTuple):
 class Args:
     """The text of `.args` in its parts."""
 
-    pairs: list[Pair]
-    """Options that name members."""
-    defaults: list[Pair] = field(default_factory=list)
-    """Context size and sampling defaults."""
-    own: str = ""
-    """The user's part, from the end of the others on."""
+    pairs: list[Pair]  # options that name members
+    defaults: list[Pair] = field(default_factory=list)  # context size and sampling defaults
+    own: str = ""  # the user's part, from the end of the others on
 
     @classmethod
     def of(
@@ -101,13 +98,12 @@ class Args:
     ) -> Args:
         """What a bundle starts with when its user says nothing else.
 
+        Raises InputError if an adapter has a name that options cannot hold.
+
         Args:
             first: the model to start with.
             several: whether `models.ini` says what belongs to each model.
             template: whether the bundle has a chat template of its own.
-
-        Raises:
-            InputError: an adapter has a name that options cannot hold.
         """
         args = cls([Pair(MODEL, first.model)], list(defaults))
         if first.mmproj is not None:
@@ -129,11 +125,10 @@ class Args:
         Options in the form in which llamapack writes them end where that form ends, so that words
         of the user's which say the same stay theirs, with all blanks around them.
 
+        Raises InputError if a quote is not closed.
+
         Args:
             outside: whether weights lie beside the bundle, so that any name is one of a file.
-
-        Raises:
-            InputError: a quote is not closed.
         """
         words = list(words_and_ends(text))
         options = [
@@ -226,11 +221,7 @@ def member_in(value: str, members: Collection[str]) -> str | None:
 
 
 def own_words(words: str | None, file: Path | None) -> str:
-    """What `--args` or `--args-file` says.
-
-    Raises:
-        InputError: it is not a text of arguments.
-    """
+    """What `--args` or `--args-file` says. Raises InputError if it is not a text of arguments."""
     text, name = words or "", "`--args`"
     if words is None and file is not None:
         name = str(file)
@@ -245,13 +236,12 @@ def own_words(words: str | None, file: Path | None) -> str:
 def check_options(words: Sequence[str], engines: Mapping[str, Path]) -> None:
     """Ask an engine whether it knows all options among default arguments.
 
+    Raises InputError if it does not know one.
+
     Args:
         words: of `.args`, variables not expanded: what they stand for is known to the user alone.
         engines: folders of the engines in question by target; those that do not run on this machine
             cannot be asked.
-
-    Raises:
-        InputError: it does not know one.
     """
     program = _program(engines) if words else None
     if program is None:

@@ -35,10 +35,7 @@ _WAYS = {
 
 def check_member_name(name: str) -> str:
     """`name`, if a file of the user's can be a member under it: a file name, on every system.
-
-    Raises:
-        InputError: it cannot.
-    """
+    Raises InputError if it cannot."""
     if name in _WAYS:
         raise InputError(f"{name} cannot be added under this name", _WAYS[name])
     if not _is_file_name(name):
@@ -47,11 +44,8 @@ def check_member_name(name: str) -> str:
 
 
 def check_bundle_name(name: str) -> str:
-    """`name`, if a bundle can call itself so: in a list, in a card's title, in a file name.
-
-    Raises:
-        InputError: it cannot.
-    """
+    """`name`, if a bundle can call itself so: in a list, in a card's title, in a file name. Raises
+    InputError if it cannot."""
     if not name.strip() or not _is_file_name(name):
         raise InputError(
             f"{name!r} cannot be the name of a bundle",
@@ -70,8 +64,7 @@ LARGE = 1 << 20
 Weight: TypeAlias = Source | Member | Digest
 """A new GGUF, one of the present file, or the digest of one whose bytes are in place already."""
 
-Other: TypeAlias = Source | Member | bytes
-"""A new file, a member of the present file, or a text."""
+Other: TypeAlias = Source | Member | bytes  # a new file, a member of the present file, or a text
 
 _RANKS = {TEMPLATE: 1, MODELS: 2, ARGS: 4}
 _LARGE, _SMALL = 0, 3
@@ -81,8 +74,7 @@ _LARGE, _SMALL = 0, 3
 class Contents:
     """All members but those of the head, by name."""
 
-    weights: Mapping[str, Weight]
-    """In the order of the file."""
+    weights: Mapping[str, Weight]  # in the order of the file
     others: Mapping[str, Other]
     manifest: Mapping[str, Any] | None
     """All that it states but the members; None: the file is to have none."""
@@ -110,8 +102,7 @@ class Head:
 
     front: Front
     engines: Sequence[PackedEngine]
-    others: Sequence[Packed]
-    """GPU modules and sources, web UI, in the order of the file."""
+    others: Sequence[Packed]  # GPU modules and sources, web UI, in the order of the file
 
     @property
     def copied(self) -> list[Packed]:
@@ -140,8 +131,7 @@ class Head:
 ALIGNMENT = 65536
 """Bytes; weights begin on multiples of it. No system has larger pages or mapping units."""
 
-Keep = Callable[[Member], object]
-"""Brings a member of the present file into the archive."""
+Keep = Callable[[Member], object]  # brings a member of the present file into the archive
 
 
 def _nothing_to_keep(member: Member) -> None:
@@ -151,11 +141,7 @@ def _nothing_to_keep(member: Member) -> None:
 def write(
     contents: Contents, archive: ZipWriter, advance: Advance, keep: Keep = _nothing_to_keep
 ) -> None:
-    """Write all members that the archive does not list yet, manifest, directory and end.
-
-    Args:
-        advance: told about the bytes of new weights as they are copied.
-    """
+    """Write all members that the archive does not list yet, manifest, directory and end."""
     listed = {record.name for record in archive.records}
     for name, content in contents.ordered.items():
         if name in listed:

@@ -18,11 +18,7 @@ _PLAIN, _EXECUTABLE = 0o644, 0o755
 
 
 def member_named(bundle: Bundle, name: str) -> Member:
-    """The member of this name.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The member of this name. Raises InputError if there is none."""
     if name not in bundle.members:
         raise InputError(
             f"{bundle.path} has no member {name}", f"`llamapack ls {bundle.path}` lists them."
@@ -31,22 +27,16 @@ def member_named(bundle: Bundle, name: str) -> Member:
 
 
 def members_named(bundle: Bundle, name: str) -> list[Member]:
-    """The member of this name, or all that are in the folder of this name.
-
-    Raises:
-        InputError: there is nothing of such a name.
-    """
+    """The member of this name, or all that are in the folder of this name. Raises InputError if
+    there is nothing of such a name."""
     folder = name.rstrip("/") + "/"
     found = [m for m in bundle.members.values() if m.name == name or m.name.startswith(folder)]
     return found or [member_named(bundle, name)]
 
 
 def chosen(bundle: Bundle, names: Iterable[str]) -> list[Member]:
-    """The members of these names, and those in folders of these names; all if none is given.
-
-    Raises:
-        InputError: there is nothing of such a name.
-    """
+    """The members of these names, and those in folders of these names; all if none is given. Raises
+    InputError if there is nothing of such a name."""
     wanted = list(names)
     files = [member for name, member in bundle.members.items() if not name.endswith("/")]
     if not wanted:
@@ -56,11 +46,8 @@ def chosen(bundle: Bundle, names: Iterable[str]) -> list[Member]:
 
 
 def contents(bundle: Bundle, member: Member) -> Iterator[bytes]:
-    """The contents of a member, piece by piece.
-
-    Raises:
-        InputError: it is damaged, which may show at the end only.
-    """
+    """The contents of a member, piece by piece. Raises InputError if it is damaged, which may show
+    at the end only."""
     sum_ = 0
     for piece in bundle.stream(member):
         sum_ = crc32(piece, sum_)
@@ -73,16 +60,14 @@ def extract(
 ) -> list[Path]:
     """Write members as files in `folder`; stored ones share their blocks where that is possible.
 
+    Raises InputError if `folder` is a file, a name leads out of it, a file exists, or a member is
+    damaged; files that were finished before stay.
+
     Args:
         force: replace files that exist.
-        advance: told about bytes of content.
 
     Returns:
         the paths of the files.
-
-    Raises:
-        InputError: `folder` is a file, a name leads out of it, a file exists, or a member is
-            damaged; files that were finished before stay.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is not a directory", "Choose a folder with `-C`.")

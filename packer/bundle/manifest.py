@@ -26,13 +26,10 @@ FORMAT = 1
 class Model:
     """One model in the bundle."""
 
-    file: str
-    """Name of its member, of the first shard's if there are several."""
+    file: str  # name of its member, of the first shard's if there are several
     facts: ModelFacts
-    chat_template: str | None
-    """Where its template comes from: `gguf`, `member`, or None."""
-    served_as: str | None = None
-    """What the API calls it, in a bundle that serves several models."""
+    chat_template: str | None  # where its template comes from: `gguf`, `member`, or None
+    served_as: str | None = None  # what the API calls it, in a bundle that serves several models
 
 
 def facts(
@@ -103,11 +100,10 @@ def member_entries(records: Iterable[Record]) -> dict[str, Any]:
 def expected(manifest: Mapping[str, Any], where: str) -> dict[str, tuple[int, str]]:
     """Size in bytes and SHA-256 of every member, from a parsed manifest.
 
+    Raises InputError if the manifest is of a later format, or not of this shape.
+
     Args:
         where: what errors call the bundle.
-
-    Raises:
-        InputError: the manifest is of a later format, or not of this shape.
     """
     version = manifest.get("format")
     if version != FORMAT:

@@ -35,8 +35,7 @@ class Lora:
     """A LoRA adapter in the bundle."""
 
     member: str
-    scale: str | None = None
-    """How strongly it applies, a number; None: 1."""
+    scale: str | None = None  # how strongly it applies, a number; None: 1
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,7 @@ class Draft:
     """A draft model in the bundle."""
 
     member: str
-    kind: str | None
-    """What `--spec-type` must say; None: the engine finds out by itself."""
+    kind: str | None  # what `--spec-type` must say; None: the engine finds out by itself
 
 
 @dataclass(frozen=True)
@@ -57,16 +55,11 @@ class ModelSection:
     mmproj: str | None = None
     loras: Sequence[Lora] = ()
     draft: Draft | None = None
-    args: Sequence[str] = ()
-    """Words of its own: `-c`, `4096`, …"""
+    args: Sequence[str] = ()  # words of its own: `-c`, `4096`, …
 
 
 def preset(sections: Iterable[ModelSection]) -> str:
-    """Write the text of `models.ini`.
-
-    Raises:
-        InputError: a name or a word cannot be in it.
-    """
+    """Write the text of `models.ini`. Raises InputError if a name or a word cannot be in it."""
     return "\n".join(_section(section.name, _pairs(section)) for section in sections)
 
 
@@ -102,11 +95,7 @@ def without(text: str, members: Collection[str]) -> str:
 
 
 def check_name(name: str) -> str:
-    """`name`, if a model can be served as that.
-
-    Raises:
-        InputError: it cannot.
-    """
+    """`name`, if a model can be served as that. Raises InputError if it cannot."""
     if not NAME.fullmatch(name) or name == _DEFAULT:
         raise InputError(
             f"{name!r} cannot be the name of a model",
@@ -130,11 +119,8 @@ def draft_kind(header: Header) -> str | None:
 
 
 def lora_option(lora: Lora) -> tuple[str, str]:
-    """The option that applies an adapter, and its value.
-
-    Raises:
-        InputError: the adapter has a name that options cannot hold.
-    """
+    """The option that applies an adapter, and its value. Raises InputError if the adapter has a
+    name that options cannot hold."""
     # Upstream takes `FILE:SCALE,FILE:SCALE`, and splits at every comma and colon.
     if "," in lora.member or (lora.scale is not None and ":" in lora.member):
         raise InputError(
@@ -191,11 +177,8 @@ def _value(value: str) -> str:
 
 
 def _sections(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Names and lines of the sections; lines before the first one have no name.
-
-    Raises:
-        InputError: there are more than any file has.
-    """
+    """Names and lines of the sections; lines before the first one have no name. Raises InputError
+    if there are more than any file has."""
     if len(text) > _LIMIT:
         raise InputError(
             f"models.ini has {len(text):,} characters, and {_LIMIT:,} are read",

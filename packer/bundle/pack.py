@@ -33,19 +33,13 @@ class BundlePlan:
     front: Front
     engines: Sequence[PackedEngine]
     gpu_modules: Sequence[PackedModule]
-    shared: Sequence[Packed]
-    """What all engines use: GPU sources, web UI."""
-    weights: Mapping[str, Source]
-    """By member name, in the order of the file."""
+    shared: Sequence[Packed]  # what all engines use: GPU sources, web UI
+    weights: Mapping[str, Source]  # by member name, in the order of the file
     models: Sequence[Model]
-    chat_template: bytes | None
-    """Jinja text in UTF-8."""
-    args: str
-    """Text of `.args`."""
-    epoch: int
-    """Time stamp of every member, seconds since 1970 UTC."""
-    models_preset: str | None = None
-    """Text of `models.ini`, where several models are served."""
+    chat_template: bytes | None  # Jinja text in UTF-8
+    args: str  # text of `.args`
+    epoch: int  # time stamp of every member, seconds since 1970 UTC
+    models_preset: str | None = None  # text of `models.ini`, where several models are served
     files: Mapping[str, Source] = field(default_factory=dict)
     """Other small members: model card, licences, what the user adds. By name, in their order."""
     card: Mapping[str, Any] = field(default_factory=dict)
@@ -118,7 +112,6 @@ def pack(
     """Write the bundle.
 
     Args:
-        advance: told about the weights' bytes as they are copied.
         present: digests of weights that are already in place.
 
     Returns:

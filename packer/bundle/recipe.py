@@ -92,8 +92,7 @@ def of_bundle(bundle: Bundle) -> dict[str, Any] | None:
     An earlier llamapack recorded nothing, a later one may record more, and another program may have
     put another `.args` or `models.ini` in.
 
-    Raises:
-        InputError: the manifest is of a later format, or does not list members.
+    Raises InputError if the manifest is of a later format, or does not list members.
     """
     manifest = bundle.manifest or {}
     recipe = manifest.get("recipe")
@@ -112,11 +111,8 @@ def of_bundle(bundle: Bundle) -> dict[str, Any] | None:
 
 
 def divided(bundle: Bundle) -> dict[str, Any]:
-    """What `.args` says; its defaults count as the user's words.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """What `.args` says; its defaults count as the user's words. Raises InputError if it cannot be
+    read."""
     args = Args.parsed(bundle.args, bundle.members)
     of_model = {} if MODELS in bundle.members else _of_one_model(args)
     return _stated({"args": _own(args, {}), **of_model})

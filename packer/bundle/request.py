@@ -16,10 +16,8 @@ class PackRequest:
     """
 
     models: Sequence[str]
-    named_models: Sequence[str]
-    """`NAME=SOURCE`."""
-    model_args: Sequence[str]
-    """`NAME=WORDS`."""
+    named_models: Sequence[str]  # `NAME=SOURCE`
+    model_args: Sequence[str]  # `NAME=WORDS`
     mmproj: Sequence[str]
     lora: Sequence[str]
     draft: Sequence[str]
@@ -29,8 +27,7 @@ class PackRequest:
 
     args: str | None
     args_file: Path | None
-    ctx_size: int | None
-    """Tokens."""
+    ctx_size: int | None  # tokens
     sampling: Sequence[tuple[str, Any]]
     chat_template: str | None
 
@@ -42,8 +39,7 @@ class PackRequest:
     quant: str | None
     imatrix: Path | None
 
-    runtime: Path | None
-    """A program of others in place of the engines."""
+    runtime: Path | None  # a program of others in place of the engines
     targets: str | None
     gpu: str | None
     gpu_sources: str
@@ -51,8 +47,7 @@ class PackRequest:
     windows: str | None
 
     output: str | None
-    split_size: int | None
-    """Bytes; None: one file always."""
+    split_size: int | None  # bytes; None: one file always
     consume: bool
     offline: bool
     force: bool

@@ -54,11 +54,8 @@ _TIP = "Pack without `--consume`, which makes a copy."
 
 
 def own_file(words: Sequence[str]) -> FileWeights:
-    """The GGUF file that `words`, the models to pack, name.
-
-    Raises:
-        InputError: it is not one file on disk.
-    """
+    """The GGUF file that `words`, the models to pack, name. Raises InputError if it is not one file
+    on disk."""
     if len(words) != 1:
         raise InputError(f"one file can be consumed, not {len(words)}", _TIP)
     with Locator(offline=True, quiet=True) as locator:
@@ -75,10 +72,7 @@ def own_file(words: Sequence[str]) -> FileWeights:
 
 def finished(path: Path, output: Path) -> bool:
     """Do what is left to do if the file at `path` has become the bundle `output`; whether it has.
-
-    Raises:
-        InputError: it was changed, and is neither here nor there.
-    """
+    Raises InputError if it was changed, and is neither here nor there."""
     undo = undo_path(path)
     if path.exists() or not undo.exists():
         return False
@@ -99,11 +93,8 @@ def finished(path: Path, output: Path) -> bool:
 
 @contextmanager
 def consumable(path: Path) -> Iterator[Held]:
-    """Hold a GGUF that can be consumed; an interrupted attempt is taken back first.
-
-    Raises:
-        InputError: it cannot, and why.
-    """
+    """Hold a GGUF that can be consumed; an interrupted attempt is taken back first. Raises
+    InputError if it cannot, and why."""
     if path.is_file():
         check_exclusive(path, _TIP)
         if path.stat().st_size < WITNESS:
@@ -117,11 +108,8 @@ def consumable(path: Path) -> Iterator[Held]:
 
 
 def _check_file(model: Held, output: Path, inputs: Sequence[Path], move: Move) -> None:
-    """Find out before the weights are hashed what would keep them from becoming a bundle.
-
-    Raises:
-        InputError: something would.
-    """
+    """Find out before the weights are hashed what would keep them from becoming a bundle. Raises
+    InputError if something would."""
     if sum(path.samefile(model.path) for path in inputs) > 1:
         raise InputError(f"{model.path} is packed under two names", _TIP)
     if output.parent.stat().st_dev != model.path.stat().st_dev:
@@ -164,15 +152,13 @@ def consume(
 ) -> None:
     """Make the bundle of the model, and other files that it needs beside it.
 
+    Raises InputError or OSError if it failed; the model is as it was.
+
     Args:
         plans: by the path of the file to make, the bundle's first; the model is its first weights.
         force: replace files at these paths.
         part_size: bytes above which a bundle is to become parts; None: never.
         inputs: all files that are read.
-        advance: told about bytes of weights.
-
-    Raises:
-        InputError, OSError: it failed; the model is as it was.
     """
     (output, plan), *others = plans.items()
     if part_size is not None and plan.size_limit > part_size:

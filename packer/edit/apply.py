@@ -27,15 +27,14 @@ _GAP = 1 << 20  # bytes; a smaller member leaves a gap where it was
 def apply(opened: Opened, edition: Edition, *, copy: bool) -> str:
     """Make the change; the old file or the new one is there at any moment.
 
+    Raises InputError or OSError if the change failed and the file is as it was.
+
     Args:
         copy: write a new file in any case.
 
     Returns:
         what became of the weights: `IN_PLACE`, `MOVED` by the file system; in a new file that has
         its blocks in common with the old one `SHARED`, else `COPIED`.
-
-    Raises:
-        InputError, OSError: the change failed and the file is as it was.
     """
     new = edition.contents.new_weights
     stay = staying(opened, edition)
@@ -76,14 +75,8 @@ def _worthwhile(opened: Opened, edition: Edition, stay: Stay) -> bool:
 
 
 def write_whole(opened: Opened, edition: Edition, advance: Advance) -> None:
-    """Write the new file and put it in place of the old one.
-
-    Args:
-        advance: told about bytes of weights.
-
-    Raises:
-        InputError, OSError: it failed; the old file is as it was.
-    """
+    """Write the new file and put it in place of the old one. Raises InputError or OSError if it
+    failed; the old file is as it was."""
     bundle, file = opened.bundle, opened.file
     kept = edition.kept
     heavy = [n for n, member in enumerate(kept) if is_heavy(member)]

@@ -39,6 +39,8 @@ _COPY = "add `-o OUT`, which writes a new file and leaves the old one to its use
 def assimilate(path: Path, target: str, output: Path | None, *, force: bool = False) -> bool:
     """Make a native program.
 
+    Raises InputError if the file is no APE, has no such program, or must not be changed.
+
     Args:
         target: such as `linux-x86_64`.
         output: where to write it; None: the file itself becomes it.
@@ -46,9 +48,6 @@ def assimilate(path: Path, target: str, output: Path | None, *, force: bool = Fa
 
     Returns:
         whether its bytes differ from those of the APE file, which is a program for Windows already.
-
-    Raises:
-        InputError: the file is no APE, has no such program, or must not be changed.
     """
     target = stub_of(target)
     anatomy = take_apart(path)
@@ -144,11 +143,8 @@ def _change(path: Path, anatomy: Anatomy, target: str) -> bool:
 
 
 def _restarted(bundle: Bundle, front: Front) -> Edition:
-    """The bundle with what it begins with replaced.
-
-    Raises:
-        InputError: its manifest is of a later format.
-    """
+    """The bundle with what it begins with replaced. Raises InputError if its manifest is of a later
+    format."""
     old = bundle.manifest or {}
     kept = [member for member in bundle.members.values() if member.name != MANIFEST]
     stated = {**old, "front": front_entry(front)}

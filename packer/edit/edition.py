@@ -44,14 +44,11 @@ class Edition:
     """A change of a bundle."""
 
     contents: Contents
-    head: Head | None = None
-    """What replaces all before the weights; None: it stays."""
-    start: bytes = b""
-    """What replaces the first bytes of the file where `head` is None."""
+    head: Head | None = None  # what replaces all before the weights; None: it stays
+    start: bytes = b""  # what replaces the first bytes of the file where `head` is None
     hashed: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of kept members, as far as they are known."""
-    epoch: int = 0
-    """Time stamp of new members, seconds since 1970 UTC."""
+    epoch: int = 0  # time stamp of new members, seconds since 1970 UTC
 
     @property
     def kept(self) -> list[Member]:
@@ -67,11 +64,8 @@ class Edition:
         return Digest(member.size, member.crc32, sha256 or "")
 
     def digests(self, bundle: Bundle, members: Sequence[Member]) -> dict[str, Digest]:
-        """Digests of kept members; reads those that are not known.
-
-        Raises:
-            InputError: one is damaged, or cannot be read.
-        """
+        """Digests of kept members; reads those that are not known. Raises InputError if one is
+        damaged, or cannot be read."""
         unknown = [member for member in members if self.known(member) is None]
         with progress("hashing", sum(member.size for member in unknown)) as advance:
             read = {member.name: _hash(bundle, member, advance) for member in unknown}
@@ -106,11 +100,8 @@ def is_heavy(member: Member) -> bool:
 
 
 def entry_end(bundle: Bundle, file: BinaryIO, member: Member) -> int:
-    """Bytes from the start of the file to the end of the local entry of `member`.
-
-    Raises:
-        InputError: it is damaged.
-    """
+    """Bytes from the start of the file to the end of the local entry of `member`. Raises InputError
+    if it is damaged."""
     end = bundle.data_offset(member) + member.compressed_size
     if not member.flags & _DESCRIPTOR:
         return end

@@ -30,17 +30,13 @@ from runtime.formats.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of
 class Edits:
     """What the user wants to be changed."""
 
-    args: str | None = None
-    """The user's own part of `.args`."""
+    args: str | None = None  # the user's own part of `.args`
     add: Sequence[Path] = ()
     remove: Sequence[str] = ()
-    template: bytes | None = None
-    """A new chat template."""
-    no_template: bool = False
-    """Whether the bundle's own chat template is to go."""
+    template: bytes | None = None  # a new chat template
+    no_template: bool = False  # whether the bundle's own chat template is to go
     name: str | None = None
-    force: bool = False
-    """Whether members may be replaced by new ones of the same name."""
+    force: bool = False  # whether members may be replaced by new ones of the same name
 
 
 @dataclass
@@ -56,11 +52,7 @@ class _Added:
 
 
 def edited(bundle: Bundle, edits: Edits) -> Edition:
-    """The new contents of `bundle`.
-
-    Raises:
-        InputError: this cannot be done to it.
-    """
+    """The new contents of `bundle`. Raises InputError if this cannot be done to it."""
     if edits.name is not None:
         check_bundle_name(edits.name)
     old = bundle.manifest

@@ -42,8 +42,7 @@ class Stay:
     start: int
     """Bytes from the start of the file; with a new head, to the data of the first weights."""
     end: int
-    members: Sequence[Member]
-    """Those inside, in the order of the file."""
+    members: Sequence[Member]  # those inside, in the order of the file
 
 
 def staying(opened: Opened, edition: Edition) -> Stay:
@@ -95,12 +94,11 @@ def distances(opened: Opened, edition: Edition, stay: Stay) -> list[int]:
 def rewrite(opened: Opened, edition: Edition, stay: Stay, distance: int, advance: Advance) -> bool:
     """Make the change in place; False if the file system cannot, and then nothing was changed.
 
+    Raises InputError or OSError if somebody uses the file by now; or the change failed and was
+    taken back.
+
     Args:
         distance: one of `distances`.
-        advance: told about bytes of new weights.
-
-    Raises:
-        InputError, OSError: somebody uses the file by now; or the change failed and was taken back.
     """
     file, bundle = opened.file, opened.bundle
     size = os.fstat(file.fileno()).st_size
@@ -186,11 +184,8 @@ def _write_front(
 
 
 def check_directory(file: io.FileIO, names: list[str]) -> None:
-    """Read the new directory as others will, while there still is a way back.
-
-    Raises:
-        ValueError: it does not list these members.
-    """
+    """Read the new directory as others will, while there still is a way back. Raises ValueError if
+    it does not list these members."""
     directory = read_directory(file, "the changed file")
     if list(directory.members) != names:
         raise ValueError("the changed file has wrong contents")

@@ -36,11 +36,8 @@ def with_shards(bundle: Bundle, names: Collection[str]) -> set[str]:
 
 
 def models_in(bundle: Bundle) -> list[Model]:
-    """The models among the weights of a bundle; adapters and projectors are none.
-
-    Raises:
-        InputError: a member is not a GGUF, or compressed.
-    """
+    """The models among the weights of a bundle; adapters and projectors are none. Raises InputError
+    if a member is not a GGUF, or compressed."""
     groups: dict[tuple[str, int], list[tuple[str, Header, int]]] = {}
     for member in bundle.weights:
         header = bundle.header(member)
@@ -86,12 +83,9 @@ def entries(bundle: Bundle, removed: Collection[str]) -> list[dict[str, Any]]:
 class Served:
     """What a changed bundle serves by name; nothing in a bundle with one model."""
 
-    text: str | None
-    """Of `models.ini`; None: there is none."""
-    changed: bool
-    """Whether it is another text than before."""
-    names: Mapping[str, str]
-    """What each model is served as, by member."""
+    text: str | None  # of `models.ini`; None: there is none
+    changed: bool  # whether it is another text than before
+    names: Mapping[str, str]  # what each model is served as, by member
 
     def named(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """What the manifest says of a model, with this name of it."""
@@ -101,11 +95,8 @@ class Served:
 
 
 def served_models(bundle: Bundle, removed: Collection[str], added: Iterable[Model]) -> Served:
-    """What `bundle` serves without the members that are removed, and with the models added.
-
-    Raises:
-        InputError: an added model has a name that it cannot be served as.
-    """
+    """What `bundle` serves without the members that are removed, and with the models added. Raises
+    InputError if an added model has a name that it cannot be served as."""
     if MODELS not in bundle.members or MODELS in removed:
         return Served(None, False, {})
     old = bundle.read(MODELS).decode(errors="replace")

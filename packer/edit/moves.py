@@ -19,10 +19,8 @@ from packer.io.file_system import block_size, collapse_range, end_of_hole, first
 class Move:
     """A range that is inserted, or removed."""
 
-    offset: int
-    """Bytes from the start of the file."""
-    by: int
-    """Bytes; negative if they are removed."""
+    offset: int  # bytes from the start of the file
+    by: int  # bytes; negative if they are removed
 
 
 def movable(file: io.FileIO, move: Move) -> bool:
@@ -35,11 +33,8 @@ def movable(file: io.FileIO, move: Move) -> bool:
 
 
 def make_move(file: io.FileIO, move: Move) -> None:
-    """Make the move; when it returns, it is on disk.
-
-    Raises:
-        OSError: the file system cannot (`disk.fallocate.UNSUPPORTED`), or failed.
-    """
+    """Make the move; when it returns, it is on disk. Raises OSError if the file system cannot
+    (`disk.fallocate.UNSUPPORTED`), or failed."""
     if move.by > 0:
         insert_range(file.fileno(), move.offset, move.by)
     else:

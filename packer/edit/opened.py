@@ -40,11 +40,8 @@ _PATIENCE = 1.0  # seconds; a reader such as `inspect` is done by then
 
 
 def lock(file: io.FileIO, path: Path) -> None:
-    """Keep other llamapack commands from changing the file, until it is closed.
-
-    Raises:
-        InputError: one is changing it.
-    """
+    """Keep other llamapack commands from changing the file, until it is closed. Raises InputError
+    if one is changing it."""
     if sys.platform == "win32":
         return  # it refuses to open a file twice for what we do with it
     import fcntl
@@ -63,11 +60,10 @@ def lock(file: io.FileIO, path: Path) -> None:
 def refuse_used(file: io.FileIO, path: Path, otherwise: str) -> None:
     """Make sure that nobody uses the file, until it is closed; must be its only open descriptor.
 
+    Raises InputError if somebody does.
+
     Args:
         otherwise: what to do instead.
-
-    Raises:
-        InputError: somebody does.
     """
     if sys.platform != "linux":
         return
@@ -151,11 +147,7 @@ def replacement(path: Path, old: io.FileIO) -> Iterator[OutputFile]:
 
 
 def remove_new_file(path: Path) -> None:
-    """Remove what a crash has left of a new file for `path`.
-
-    Raises:
-        InputError: it is a folder.
-    """
+    """Remove a new file that a crash has left. Raises InputError if it is a folder."""
     remove_leftover(_temporary(path))
 
 
@@ -175,12 +167,10 @@ def _own_as(descriptor: int, facts: os.stat_result) -> None:
 class Held:
     """A file that nobody else changes now."""
 
-    path: Path
-    """Absolute; that of a link, where the user named one."""
+    path: Path  # absolute; that of a link, where the user named one
     file: io.FileIO
     """Unbuffered, the only descriptor of it; for writing too if it is to be changed in place."""
-    recovered: bool
-    """Whether restored as it was before an interrupted change."""
+    recovered: bool  # whether restored as it was before an interrupted change
 
 
 @dataclass(frozen=True)
@@ -194,15 +184,14 @@ class Opened(Held):
 def held(path: Path, *, alone: bool, otherwise: str = COPY, keep: bool = False) -> Iterator[Held]:
     """Open the file at `path` for a change, and take an interrupted one back.
 
+    Raises InputError if it does not exist, or is in use, or somebody else's too; or an interrupted
+    change cannot be taken back.
+
     Args:
         alone: whether it is to be changed in place, so that nobody else may have it open, and it
             must have no other name. If not, a link is what is replaced, and its file stays.
         otherwise: what to do instead.
         keep: as for `take_back`.
-
-    Raises:
-        InputError: it does not exist, or is in use, or somebody else's too; or an interrupted
-            change cannot be taken back.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist", "Check the path.")
@@ -241,12 +230,11 @@ def held(path: Path, *, alone: bool, otherwise: str = COPY, keep: bool = False) 
 def opened(path: Path, *, alone: bool, otherwise: str = COPY) -> Iterator[Opened]:
     """Open the bundle at `path` for a change.
 
+    Raises InputError if as `held`, or it is not a bundle, or one of several parts.
+
     Args:
         alone: whether nobody else may have it open, as it is to be changed in place.
         otherwise: what to do instead if somebody has.
-
-    Raises:
-        InputError: as `held`, or it is not a bundle, or one of several parts.
     """
     with held(path, alone=alone, otherwise=otherwise) as one:
         try:

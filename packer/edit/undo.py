@@ -61,12 +61,10 @@ _BLOCK = 1 << 20  # bytes copied at once
 class Change:
     """Which bytes of a file a change replaces."""
 
-    size: int
-    """Bytes of the old file."""
+    size: int  # bytes of the old file
     ranges: Sequence[tuple[int, int]]
     """Offset and length of what will be overwritten or cut off, in the old file."""
-    move: Move | None = None
-    """An insertion or removal, inside or at the end of a range."""
+    move: Move | None = None  # an insertion or removal, inside or at the end of a range
 
     @property
     def leaves_a_witness(self) -> bool:
@@ -115,14 +113,13 @@ class Undo:
 def take_back(path: Path, file: io.FileIO, *, keep: bool = False) -> bool:
     """Make the old file again if a change of it was interrupted; says whether there was one.
 
+    Raises InputError if the undo file is damaged, belongs to another file, or may.
+
     Args:
         path: of the bundle.
         file: the same, open for reading and writing.
         keep: whether to do that also if the undo file was not made for this very file; its present
             bytes are put aside then, as `NAME.before-undo`.
-
-    Raises:
-        InputError: the undo file is damaged, belongs to another file, or may.
     """
     place = undo_path(path)
     if not os.path.lexists(place):
@@ -155,21 +152,15 @@ def take_back(path: Path, file: io.FileIO, *, keep: bool = False) -> bool:
 
 def made_of(old: Path, file: io.FileIO) -> bool:
     """Whether `file` is what the change of the file at `old`, which is gone, has made of that.
-
-    Raises:
-        InputError: the undo file of `old` is damaged.
-    """
+    Raises InputError if the undo file of `old` is damaged."""
     with _claim(old, "rb") as (_, claim):
         return claim.moved and claim.fits(file) and claim.is_proved(file)
 
 
 @contextmanager
 def _claim(path: Path, mode: str) -> Iterator[tuple[BinaryIO, UndoFile]]:
-    """The undo file of the bundle at `path`, open, and what it says.
-
-    Raises:
-        InputError: it is damaged.
-    """
+    """The undo file of the bundle at `path`, open, and what it says. Raises InputError if it is
+    damaged."""
     try:
         undo = open_undo(undo_path(path), mode)
     except ValueError:
@@ -202,11 +193,8 @@ def _put_aside(path: Path, file: io.FileIO) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove an undo file that was not complete, so that nothing was changed yet.
-
-    Raises:
-        InputError: it is a folder.
-    """
+    """Remove an undo file that was not complete, so that nothing was changed yet. Raises InputError
+    if it is a folder."""
     remove_leftover(_unfinished(undo_path(path)))
 
 

@@ -41,14 +41,14 @@ def build_head(
 ) -> Head:
     """A front of the same kind as the bundle has, engines, GPU modules and sources, web UI.
 
+    Raises InputError if these engines do not go into a file of this kind, or there is no such
+    module.
+
     Args:
         folders: of engines, by target.
         ui: folder of the web UI.
         gpu: what `--gpu` says; None: the kinds that the bundle has, in a file of another tool those
             that `pack` takes.
-
-    Raises:
-        InputError: these engines do not go into a file of this kind, or there is no such module.
     """
     kind = front.kind_of(_program(bundle))
     first = front.polyglot(folders) if kind == APE else front.native(kind, folders)
@@ -105,12 +105,11 @@ def is_up_to_date(bundle: Bundle, head: Head) -> bool:
 def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition:
     """The new contents of `bundle`: all that it has, with a new runtime.
 
+    Raises InputError if it holds no weights that an engine could map, is of a later format, or has
+    arguments that a file of weights may not decide, and no engine of ours that obeys them.
+
     Args:
         trust_args: take the arguments of another tool's file for our engine, whatever they say.
-
-    Raises:
-        InputError: it holds no weights that an engine could map, is of a later format, or has
-            arguments that a file of weights may not decide, and no engine of ours that obeys them.
     """
     old = bundle.manifest
     known = manifest.expected(old, str(bundle.path)) if old is not None else {}
@@ -150,11 +149,7 @@ def _first_args(bundle: Bundle, base: Mapping[str, Any]) -> str | None:
 
 
 def _check_args(bundle: Bundle, args: str | None) -> None:
-    """Refuse what only the new engine would obey.
-
-    Raises:
-        InputError: there is such an argument.
-    """
+    """Refuse arguments that only the new engine would obey, with an InputError."""
     words = parse(bundle.args if args is None else args)
     if found := refused(words, bundle.members):
         raise InputError(

@@ -24,10 +24,8 @@ from runtime.formats.sha256_file import file_sha256
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
-INSIDE = "/zip/"
-"""`NAME.llamafile/zip/MEMBER` is what a statement calls a member."""
-FILE = "the file"
-"""What a problem of the whole file names in place of a member."""
+INSIDE = "/zip/"  # `NAME.llamafile/zip/MEMBER` is what a statement calls a member
+FILE = "the file"  # what a problem of the whole file names in place of a member
 
 _LIMIT = 64 << 20  # bytes
 
@@ -37,20 +35,16 @@ class Dependency:
     """Something that a bundle was built from."""
 
     uri: str
-    digest: Mapping[str, str]
-    """Hexadecimal, by the name of the algorithm."""
+    digest: Mapping[str, str]  # hexadecimal, by the name of the algorithm
 
 
 @dataclass(frozen=True)
 class Provenance:
     """A statement that was read."""
 
-    subjects: Mapping[str, str]
-    """SHA-256 by name."""
-    dependencies: Mapping[str, Dependency]
-    """By name."""
-    builder: str
-    """Who built it, as an address."""
+    subjects: Mapping[str, str]  # SHA-256 by name
+    dependencies: Mapping[str, Dependency]  # by name
+    builder: str  # who built it, as an address
 
     @property
     def commit(self) -> str | None:
@@ -60,11 +54,8 @@ class Provenance:
 
 
 def read(path: Path) -> Provenance:
-    """Read a statement. Its signature, if it has one, is not checked.
-
-    Raises:
-        InputError: it is none.
-    """
+    """Read a statement. Its signature, if it has one, is not checked. Raises InputError if it is
+    none."""
     if not path.is_file():
         raise InputError(f"{path} does not exist", "Name the `.intoto.json` of the release.")
     try:
@@ -99,9 +90,6 @@ def check(bundle: Bundle, stated: Provenance, advance: Advance) -> Iterator[Prob
 
     Members are compared by the manifest, which `packer.inspection.verification` compares with their
     bytes.
-
-    Args:
-        advance: told about bytes of the file as they are hashed.
     """
     actual = file_sha256(bundle.path, advance)
     name = _subject(stated, actual, bundle.path.name)

@@ -22,11 +22,10 @@ from runtime.formats.zip_directory import METHODS
 def inspect(path: Path) -> dict[str, Any]:
     """Describe the file at `path`; reads headers and directories only.
 
+    Raises InputError if it is none of these, or damaged.
+
     Returns:
         JSON values. `kind` is `bundle` (made by llamapack), `zip` or `gguf`.
-
-    Raises:
-        InputError: it is none of these, or damaged.
     """
     if path.is_file():
         with path.open("rb") as file:

@@ -17,8 +17,7 @@ from runtime.formats.zip_directory import Member
 _WEIGHTS_ALIGNMENT = 32
 """Bytes; GGUF pads its tensors to multiples of it, counted from the start of the file."""
 
-FRONT = "head and start stubs"
-"""What a problem in front of the archive names in place of a member."""
+FRONT = "head and start stubs"  # what a problem in front of the archive names in place of a member
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,7 @@ def verify(bundle: Bundle, advance: Advance) -> Iterator[Problem]:
 
     A file without manifest is checked against its CRCs alone.
 
-    Args:
-        advance: told about bytes of content as they are hashed.
-
-    Raises:
-        InputError: the manifest is of a later format.
+    Raises InputError if the manifest is of a later format.
     """
     listed = None
     checked = dict(bundle.members)

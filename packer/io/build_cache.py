@@ -13,8 +13,7 @@ def root() -> Path:
 
     The folder may not exist yet.
 
-    Raises:
-        InputError: there is neither the variable nor a home directory.
+    Raises InputError if there is neither the variable nor a home directory.
     """
     if chosen := os.environ.get("LLAMAPACK_BUILD_CACHE"):
         return Path(chosen).expanduser().absolute()

@@ -79,15 +79,13 @@ def copy(
 ) -> Digest:
     """Append `size` bytes of `source` to `destination`.
 
+    Raises InputError if the source ends before `size` bytes.
+
     Args:
         source: positioned at its start; unbuffered.
         size: bytes that `source` holds.
         name: what errors call the source.
-        advance: told about every block that is done, in bytes.
         sparse: whether blocks of zeros should become holes.
-
-    Raises:
-        InputError: the source ends before `size` bytes.
     """
     pieces = None if sparse else destination.take(source, size)
     if pieces is not None:
@@ -115,8 +113,7 @@ def read_ahead(
 
     The next blocks are read, and the previous ones are hashed, while `use` has its turn.
 
-    Raises:
-        InputError: the source ends before `size` bytes.
+    Raises InputError if the source ends before `size` bytes.
     """
     count = _BLOCKS if size > BLOCK else 1
     # Whole pages of memory, as direct reading and writing want them.
@@ -197,12 +194,10 @@ def append_range(
 ) -> None:
     """Append `count` bytes of `source` from `start` on. Holes stay holes.
 
+    Raises InputError if `source` is shorter.
+
     Args:
         use: given all these bytes in order, to be hashed for example.
-        advance: told about bytes that are done.
-
-    Raises:
-        InputError: `source` is shorter.
     """
     if os.fstat(source.fileno()).st_size < start + count:
         raise InputError(f"{source.name!s} is shorter than it states", "Download or copy it again.")

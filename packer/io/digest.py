@@ -30,11 +30,9 @@ crc32: Callable[[Data, int], int] = _crc32
 class Digest:
     """Identity of one content."""
 
-    size: int
-    """Bytes."""
+    size: int  # bytes
     crc32: int
-    sha256: str
-    """64 lower-case hex digits."""
+    sha256: str  # 64 lower-case hex digits
 
 
 def digest(data: Data) -> Digest:
@@ -43,14 +41,8 @@ def digest(data: Data) -> Digest:
 
 
 def member_digest(bundle: Bundle, member: Member, advance: Advance) -> Digest:
-    """The digest of a member's contents, whatever the directory says of them.
-
-    Args:
-        advance: told about bytes of content as they are hashed.
-
-    Raises:
-        InputError: it is cut off, or cannot be unpacked.
-    """
+    """The digest of a member's contents, whatever the directory says of them. Raises InputError if
+    it is cut off, or cannot be unpacked."""
     with Hasher() as hasher:
         for piece in bundle.stream(member):
             hasher.update(piece)

@@ -47,11 +47,8 @@ class DirectReader(_Direct):
         self._unasked = 0  # reads that take it for granted that the cache has nothing
 
     def read(self, space: memoryview, offset: int) -> int:
-        """Fill `space` with what begins at byte `offset`; how many bytes, 0 at the end.
-
-        Raises:
-            OSError: the disk fails.
-        """
+        """Fill `space` with what begins at byte `offset`; how many bytes, 0 at the end. Raises
+        OSError if the disk fails."""
         if self._descriptor is None:
             return os.preadv(self._buffered, [space], offset)
         if self._unasked:
@@ -90,11 +87,8 @@ class DirectWriter(_Direct):
         return self._descriptor is not None
 
     def write(self, data: memoryview, offset: int) -> int:
-        """Write the beginning of `data`; the number of bytes, 0 if it is not possible.
-
-        Raises:
-            OSError: the disk is full or fails.
-        """
+        """Write the beginning of `data`; the number of bytes, 0 if it is not possible. Raises
+        OSError if the disk is full or fails."""
         count = len(data) // _ALIGNMENT * _ALIGNMENT
         if self._descriptor is None or count < _WORTHWHILE or data.readonly:
             return 0

@@ -8,16 +8,12 @@ from runtime.errors import InputError
 
 VARIABLE = "SOURCE_DATE_EPOCH"
 
-ZIP_BEGINS = 315532800
-"""1980-01-01 00:00:00 UTC, the earliest time that ZIP can state."""
+ZIP_BEGINS = 315532800  # 1980-01-01 00:00:00 UTC, the earliest time that ZIP can state
 
 
 def source_date_epoch() -> int:
     """Seconds since 1970 UTC that members are stamped with; 1980-01-01 if the variable is unset.
-
-    Raises:
-        InputError: the variable is not a number.
-    """
+    Raises InputError if the variable is not a number."""
     text = os.environ.get(VARIABLE, "")
     if not text:
         return ZIP_BEGINS

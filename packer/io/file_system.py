@@ -109,11 +109,10 @@ def shared(source: int, start: int, target: int, offset: int, count: int) -> boo
 def copied(source: int, start: int, target: int, offset: int, count: int) -> int:
     """Let the kernel copy between two open files, as far as it does (Linux).
 
+    Raises OSError if reading or writing failed.
+
     Returns:
         Bytes; less than `count` where the source ends or the kernel does not copy at all.
-
-    Raises:
-        OSError: reading or writing failed.
     """
     done = 0
     while sys.platform == "linux" and done < count:

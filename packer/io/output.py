@@ -124,13 +124,12 @@ def made_file(
 ) -> Iterator[Path]:
     """The temporary name under which the body has a program write what becomes `path`.
 
+    Raises InputError if `path` cannot or must not be written, or its disk has too little space.
+
     Args:
         force: replace a file that is at `path`.
         inputs: files that `path` must not be.
         needed: bytes that the file will take at most, checked before anything is written.
-
-    Raises:
-        InputError: `path` cannot or must not be written, or its disk has too little space.
     """
     check_path(path, force, inputs)
     check_space(path, needed)
@@ -156,14 +155,13 @@ def output_file(
     Until then it has a temporary name in the same directory; on any exception, Ctrl-C or SIGTERM
     it is removed, and an earlier file at `path` stays untouched.
 
+    Raises InputError if `path` cannot or must not be written, or its disk has too little space.
+
     Args:
         force: replace a file that is at `path`.
         inputs: files that `path` must not be.
         needed: bytes that the file will take at most, checked before anything is written.
         mode: permissions, less the umask.
-
-    Raises:
-        InputError: `path` cannot or must not be written, or its disk has too little space.
     """
     placed = made_file(path, force=force, inputs=inputs, needed=needed)
     with placed as temporary, create(temporary, mode) as file:
@@ -185,11 +183,8 @@ _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows
 
 
 def publish(temporary: Path, path: Path, force: bool) -> None:
-    """Give a finished file its name.
-
-    Raises:
-        InputError: a file of that name came into being, and `force` is false.
-    """
+    """Give a finished file its name. Raises InputError if a file of that name came into being, and
+    `force` is false."""
     if force:
         temporary.replace(path)
     else:
@@ -243,11 +238,8 @@ _FAT32_LIMIT = (1 << 32) - 1  # bytes
 
 
 def check_path(path: Path, force: bool, inputs: Iterable[Path]) -> None:
-    """Find out whether a file may be written.
-
-    Raises:
-        InputError: it must not be, as `output_file` says.
-    """
+    """Find out whether a file may be written. Raises InputError if it must not be, as `output_file`
+    says."""
     if path.is_dir():
         raise InputError(f"{path} is a directory", "Name a file with `-o NAME.llamafile`.")
     if not path.parent.is_dir():
@@ -273,11 +265,7 @@ def exists_already(path: Path) -> InputError:
 
 
 def check_space(path: Path, needed: int) -> None:
-    """Find out whether the disk of `path` has `needed` bytes.
-
-    Raises:
-        InputError: it has not.
-    """
+    """Find out whether the disk of `path` has `needed` bytes. Raises InputError if it has not."""
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise InputError(
@@ -287,11 +275,8 @@ def check_space(path: Path, needed: int) -> None:
 
 
 def check_limit(file: io.FileIO, path: Path, needed: int) -> None:
-    """Find out about limits on file size (FAT32, `ulimit -f`) before gigabytes were written.
-
-    Raises:
-        InputError: `path` may not have `needed` bytes.
-    """
+    """Find out about limits on file size (FAT32, `ulimit -f`) before gigabytes were written. Raises
+    InputError if `path` may not have `needed` bytes."""
     if needed > _FAT32_LIMIT:
         try:
             file.truncate(needed)

@@ -43,13 +43,12 @@ class OutputPlace:
 def output_place(word: str | None, *, is_folder: bool = False) -> Iterator[OutputPlace]:
     """Find out what `-o` says, and make its folder, which goes again if the body fails.
 
+    Raises InputError if it says nothing, or stdout, which takes no bundles and no weights; or there
+    is no such folder and none can be made.
+
     Args:
         word: a file; a folder if it is one or ends in `/`; None if there is no `-o`.
         is_folder: whether it is a folder in any case.
-
-    Raises:
-        InputError: it says nothing, or stdout, which takes no bundles and no weights; or there is
-            no such folder and none can be made.
     """
     if word is None:
         yield OutputPlace()

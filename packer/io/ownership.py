@@ -12,12 +12,11 @@ from runtime.errors import InputError
 def check_exclusive(path: Path, tip: str, *, names: int = 1) -> None:
     """Refuse a file that is a symlink, has other hard links, or belongs to another user.
 
+    Raises InputError if it is one of these, or not a file.
+
     Args:
         tip: what to do instead.
         names: hard links that it may have.
-
-    Raises:
-        InputError: it is one of these, or not a file.
     """
     facts = path.lstat()
     if stat.S_ISLNK(facts.st_mode):

@@ -21,11 +21,8 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def parse_size(text: str) -> int:
-    """Bytes. `kB MB GB TB` are powers of 1000, `KiB MiB GiB TiB` of 1024; no unit: bytes.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not a size, or less than a byte.
-    """
+    """Bytes. `kB MB GB TB` are powers of 1000, `KiB MiB GiB TiB` of 1024; no unit: bytes. Raises
+    ArgumentTypeError if it is not a size, or less than a byte."""
     found = _SIZE.fullmatch(text.strip())
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 50GB, 1.9GiB or 700000")

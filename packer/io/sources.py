@@ -34,11 +34,7 @@ class Checked(Protocol):
     """A source that knows what its contents should be."""
 
     def check(self, found: Digest) -> None:
-        """Compare with the digest of the bytes read.
-
-        Raises:
-            InputError: it is something else.
-        """
+        """Compare with the digest of the bytes read. Raises InputError if it is something else."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +47,7 @@ class FileSource:
 
     @classmethod
     def of(cls, path: Path) -> FileSource:
-        """The file at `path`.
-
-        Raises:
-            InputError: it is not a regular file that can be read.
-        """
+        """The file at `path`. Raises InputError if it is not a regular file that can be read."""
         try:
             facts = path.stat()
         except FileNotFoundError:
@@ -110,18 +102,10 @@ class WeightsSource(Protocol):
         """What messages call it."""
 
     def header(self) -> Header:
-        """Its header.
-
-        Raises:
-            InputError: it is not a GGUF that an engine could load.
-        """
+        """Its header. Raises InputError if it is not a GGUF that an engine could load."""
 
     def source(self) -> Source:
-        """Its contents.
-
-        Raises:
-            InputError: they cannot be read.
-        """
+        """Its contents. Raises InputError if they cannot be read."""
 
     def beside(self, name: str) -> WeightsSource | None:
         """The file of that name in the same folder; None if there is none."""

@@ -28,11 +28,8 @@ _LONGEST = 200  # bytes of a name that the temporary one can take
 
 
 def remove_leftover(path: Path) -> None:
-    """Remove what an earlier command may have left at a name that is the same every time.
-
-    Raises:
-        InputError: it is a folder, which no command leaves.
-    """
+    """Remove what an earlier command may have left at a name that is the same every time. Raises
+    InputError if it is a folder, which no command leaves."""
     refuse_folder(path)
     path.unlink(missing_ok=True)
 

@@ -1,4 +1,3 @@
 """The command `pack`, from a request to the files of a bundle."""
 
-__all__ = ["make"]
-"""Modules that other packages may use."""
+__all__ = ["make"]  # modules that other packages may use

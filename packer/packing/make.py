@@ -53,11 +53,8 @@ from runtime.formats.args_file import parse
 
 
 def chosen_runtime(request: PackRequest) -> Runtime | None:
-    """The program of others to pack into, if one was named.
-
-    Raises:
-        InputError: it cannot be used, or other arguments ask for an engine of ours.
-    """
+    """The program of others to pack into, if one was named. Raises InputError if it cannot be used,
+    or other arguments ask for an engine of ours."""
     path = request.runtime
     if path is None:
         return None

@@ -28,6 +28,8 @@ def planned(
 ) -> dict[Path, BundlePlan]:
     """Complete a plan with the bytes before the archive, and divide it if needed.
 
+    Raises InputError if these engines do not go into a file of this kind.
+
     Args:
         whole: the plan with all engines in it.
         folders: of these engines, by target.
@@ -37,9 +39,6 @@ def planned(
 
     Returns:
         plans by the path of the file to write, the bundle's first.
-
-    Raises:
-        InputError: these engines do not go into a file of this kind.
     """
     if kind != APE:
         return {output: _native(whole, folders, kind)}

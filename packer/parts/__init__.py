@@ -1,4 +1,3 @@
 """Bundles in parts: written, split, checked, joined."""
 
-__all__ = ["in_place", "joining", "layout", "splitting"]
-"""Modules that other packages may use."""
+__all__ = ["in_place", "joining", "layout", "splitting"]  # modules that other packages may use

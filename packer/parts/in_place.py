@@ -47,14 +47,13 @@ def unfinished(whole: Path) -> bool:
 def join_in_place(first: Path, whole: Path, output: Path | None, *, force: bool) -> Path:
     """Turn the parts into their file, or go on with that; the path of the file.
 
+    Raises InputError if a part is missing or damaged (then nothing was changed), or the file must
+    not be written; or it was interrupted, and can go on.
+
     Args:
         first: one of the parts.
         whole: where their file would be by their names.
         output: another place for it, on the same file system.
-
-    Raises:
-        InputError: a part is missing or damaged (then nothing was changed), or the file must not
-            be written; or it was interrupted, and can go on.
     """
     name = part_name(first.name) or of_whole(first)
     path = output or whole
@@ -241,13 +240,11 @@ _BLOCK = 1 << 20  # bytes read at once where the kernel does not copy
 def move_tail(source: Path, size: int, target: FileIO, offset: int, advance: Advance) -> None:
     """Move what is left of `source` into `target`; `source` is empty then.
 
+    Raises InputError if source and target are not as an interrupted move leaves them.
+
     Args:
         size: bytes that `source` had at first.
         offset: where its first byte belongs in the target.
-        advance: told about bytes that were moved.
-
-    Raises:
-        InputError: source and target are not as an interrupted move leaves them.
     """
     with FileIO(source, "r+", opener=no_follow) as file:
         left, length = file.seek(0, 2), target.seek(0, 2)

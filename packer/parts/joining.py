@@ -26,19 +26,17 @@ from runtime.launch.parts import open_parts
 _BEHIND = 64  # pieces that may wait for being hashed; they are mapped files
 _AGAIN = "Download or copy the parts named here again."
 _RENAME = "Give each part the name that it was published with."
-_WRONG = {"damaged", "missing"}
-"""The problems that parts can cause."""
+_WRONG = {"damaged", "missing"}  # the problems that parts can cause
 
 
 def check_first(parts: Parts, sums: Mapping[str, str]) -> None:
     """Find out what can be known before the parts are read for good.
 
+    Raises InputError if a part is missing or cut off; or no list says what the bytes should be, and
+    they are not those of a bundle.
+
     Args:
         sums: SHA-256 by name, as far as it is known.
-
-    Raises:
-        InputError: a part is missing or cut off; or no list says what the bytes should be, and they
-            are not those of a bundle.
     """
     siblings = [found for name in sums if (found := parts.name.is_sibling(name))]
     missing = sorted(found.number for found in siblings if found.number >= len(parts.paths))
@@ -76,14 +74,10 @@ def _verify(parts: Parts) -> None:
 def check(parts: Parts, sums: Mapping[str, str], destination: Destination, advance: Advance) -> str:
     """Read all parts into `destination` and compare each byte.
 
-    Args:
-        advance: told about bytes that are done.
+    Raises InputError if naming all parts that are damaged or swapped.
 
     Returns:
         SHA-256 of the whole.
-
-    Raises:
-        InputError: naming all parts that are damaged or swapped.
     """
     problems: list[tuple[str, str]] = []
     with Hasher(_BEHIND) as whole:
@@ -147,11 +141,8 @@ class _Seen:
 
 
 def join(parts: Parts, output: Path, *, force: bool) -> None:
-    """Write the file that `parts` are, in one pass, and add it to the list of hashes.
-
-    Raises:
-        InputError: a part is missing or damaged, or the file cannot be written.
-    """
+    """Write the file that `parts` are, in one pass, and add it to the list of hashes. Raises
+    InputError if a part is missing or damaged, or the file cannot be written."""
     sums = sha256_lists.read(sha256_lists.path_beside(parts.whole))
     sha256_lists.read(sha256_lists.path_beside(output))  # says early what it would say at the end
     check_first(parts, sums)

@@ -49,19 +49,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class Journal:
     """All parts were checked; the file `NAME.joining`, once the first of them, is growing."""
 
-    parts: list[str]
-    """File names, in order."""
-    sizes: list[int]
-    """Bytes that each had."""
-    sha256: str
-    """Of the whole, 64 hex digits."""
+    parts: list[str]  # file names, in order
+    sizes: list[int]  # bytes that each had
+    sha256: str  # of the whole, 64 hex digits
 
     def save(self, path: Path) -> None:
-        """Write it, on the disk when this returns.
-
-        Raises:
-            InputError: there is one already.
-        """
+        """Write it, on the disk when this returns. Raises InputError if there is one already."""
         with output_file(path, mode=0o644) as file:
             file.write(json.dumps({"format": _FORMAT, **asdict(self)}, indent=2).encode())
 
@@ -128,6 +121,8 @@ def prove(
 ) -> bool:
     """Read all bytes of the whole where they lie now.
 
+    Raises InputError if a file is missing, has another length or other bytes than it should.
+
     Args:
         paths: the growing file, or the first part; then what is left of the other parts.
         whole: name of the joined file.
@@ -136,9 +131,6 @@ def prove(
 
     Returns:
         whether the whole has the length that the end record of its ZIP archive says.
-
-    Raises:
-        InputError: a file is missing, has another length or other bytes than it should.
     """
     growing = paths[0]
     grown = growing.stat().st_size

@@ -38,11 +38,7 @@ class FileSlice(FileStream, io.BufferedIOBase):
         return bytes(memoryview(space)[: self.readinto(space)])
 
     def readinto(self, space: Any) -> int:
-        """Fill `space` as far as there are bytes.
-
-        Raises:
-            InputError: the file became shorter.
-        """
+        """Fill `space` as far as there are bytes. Raises InputError if the file became shorter."""
         room = memoryview(space)[: max(self._size - self._position, 0)]
         done = 0
         while done < len(room):
@@ -61,12 +57,9 @@ class LaidFile:
     """One file as it is published: a file on this disk, or a range of one."""
 
     name: str
-    path: Path
-    """Where its bytes are."""
-    start: int
-    """Bytes of `path` in front of it."""
-    size: int
-    """Bytes."""
+    path: Path  # where its bytes are
+    start: int  # bytes of `path` in front of it
+    size: int  # bytes
 
     @property
     def is_whole(self) -> bool:
@@ -80,8 +73,7 @@ class LaidFile:
     def sha256(self, advance: Advance) -> str:
         """64 lower-case hex digits; `advance` is told about bytes that are done.
 
-        Raises:
-            InputError: the file became shorter.
+        Raises InputError if the file became shorter.
         """
         with self.open(advance) as file:
             return hash_rest(file, hashlib.sha256(), lambda _: None)
@@ -91,12 +83,9 @@ class LaidFile:
 class Layout:
     """All files of one bundle."""
 
-    whole: Path
-    """The bundle, or where its parts would be joined."""
-    files: Sequence[LaidFile]
-    """The bundle alone, or its parts in their order."""
-    windows: LaidFile | None
-    """The program beside it that starts it on Windows, if it has one."""
+    whole: Path  # the bundle, or where its parts would be joined
+    files: Sequence[LaidFile]  # the bundle alone, or its parts in their order
+    windows: LaidFile | None  # the program beside it that starts it on Windows, if it has one
 
     @property
     def in_parts(self) -> bool:
@@ -113,11 +102,8 @@ class Layout:
         return [*self.files, *([self.windows] if self.windows else [])]
 
     def bundle(self) -> Bundle:
-        """The bundle, read from where it lies; the caller closes it.
-
-        Raises:
-            InputError: it is none, or damaged.
-        """
+        """The bundle, read from where it lies; the caller closes it. Raises InputError if it is
+        none, or damaged."""
         if self.whole == self.files[0].path:
             return Bundle.open(self.whole)
         return open_parts(parts.find(self.files[0].path))
@@ -126,11 +112,10 @@ class Layout:
 def layout(path: Path, part_size: int) -> Layout:
     """How the bundle at `path` is published; `path` may be one of the parts that it lies in.
 
+    Raises InputError if it is not there, parts of it are missing, or it would have too many.
+
     Args:
         part_size: bytes of every part but the last. Parts that are there already stay as they are.
-
-    Raises:
-        InputError: it is not there, parts of it are missing, or it would have too many.
     """
     name = parts.part_name(path.name)
     whole_is_meant = name is None or _is_bundle(path)
@@ -184,10 +169,6 @@ def _is_bundle(path: Path) -> bool:
 
 
 def hashed(files: Sequence[LaidFile]) -> dict[str, str]:
-    """SHA-256 of these files, by name.
-
-    Raises:
-        InputError: one of them became shorter.
-    """
+    """SHA-256 of these files, by name. Raises InputError if one of them became shorter."""
     with progress("hashing", sum(file.size for file in files)) as advance:
         return {file.name: file.sha256(advance) for file in files}

@@ -22,8 +22,7 @@ from runtime.formats.sha256_file import hash_rest
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_SMALL = 1 << 18
-"""Bytes; no local header of a ZIP is larger, and only they are patched."""
+_SMALL = 1 << 18  # bytes; no local header of a ZIP is larger, and only they are patched
 _BEHIND = 64  # pieces that may wait for being hashed; they are mapped files
 
 

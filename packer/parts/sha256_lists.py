@@ -22,11 +22,8 @@ def path_beside(whole: Path) -> Path:
 
 
 def read(path: Path) -> dict[str, str]:
-    """SHA-256 by file name; nothing where there is no list.
-
-    Raises:
-        InputError: it is no such list.
-    """
+    """SHA-256 by file name; nothing where there is no list. Raises InputError if it is no such
+    list."""
     if not path.exists():
         return {}
     if not path.is_file() or path.stat().st_size > _LIMIT:
@@ -38,11 +35,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def published(path: Path, sums: Mapping[str, str], *, force: bool) -> Path:
-    """Write a list; its path.
-
-    Raises:
-        InputError: it exists, and `force` is false.
-    """
+    """Write a list; its path. Raises InputError if it exists, and `force` is false."""
     with output_file(path, force=force, mode=0o644) as file:
         file.write(sha256_file.write(sums).encode(errors="surrogateescape"))
     return path

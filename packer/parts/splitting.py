@@ -19,8 +19,7 @@ from runtime.errors import InputError
 from runtime.formats.parts import of_whole, siblings
 from runtime.formats.unfinished import refuse_unfinished
 
-LIMIT = 1000
-"""Parts."""
+LIMIT = 1000  # parts
 
 
 @dataclass
@@ -47,14 +46,13 @@ def part_files(
     If it turns out to fit into one part, `whole` itself is what is published. Until then, and on
     any exception, everything is as with `packer.io.output.output_file`.
 
+    Raises InputError if a file cannot or must not be written, their disk has too little space, or
+    there would be too many.
+
     Args:
         size: bytes of every part but the last.
         needed: bytes that all will take at most.
         surely: bytes that all will take at least.
-
-    Raises:
-        InputError: a file cannot or must not be written, their disk has too little space, or there
-            would be too many.
     """
     if needed > size * LIMIT:
         raise InputError(
@@ -114,16 +112,15 @@ def _publish_parts(whole: Path, parts: list[Part], force: bool) -> list[Path]:
 def split(path: Path, output: Path, size: int, *, force: bool) -> list[Path]:
     """Write the parts of the file at `path`, which stays.
 
+    Raises InputError if it cannot be read, a change of it was interrupted, or the parts cannot be
+    written.
+
     Args:
         output: what the names of the parts begin with.
         size: bytes of every part but the last.
 
     Returns:
         The parts, and the list of their hashes.
-
-    Raises:
-        InputError: it cannot be read, a change of it was interrupted, or the parts cannot be
-            written.
     """
     source = FileSource.of(path)
     refuse_unfinished(path)  # the parts of a half-changed file would have hashes that agree

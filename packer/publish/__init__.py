@@ -1,4 +1,3 @@
 """Puts a bundle into a repository of the Hub, with its card, checksums and licence."""
 
-__all__ = ["hub", "uploads"]
-"""Modules that other packages may use."""
+__all__ = ["hub", "uploads"]  # modules that other packages may use

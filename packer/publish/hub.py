@@ -94,10 +94,7 @@ def _line(text: object) -> str:
 
 def repository(name: str, revision: str = "main") -> HubWord:
     """What `--repo` and `--revision` say; `name` is `ORG/NAME`, `hf:ORG/NAME` or a page's address.
-
-    Raises:
-        InputError: it names no repository.
-    """
+    Raises InputError if it names no repository."""
     word = name if ":" in name else f"hf:{name}"
     try:
         found = parsed(f"{word}@{revision}" if revision != "main" else word, settings().endpoint)
@@ -117,11 +114,8 @@ class Repository:
     """A model's repository at one revision."""
 
     def __init__(self, word: HubWord, settings: HubSettings) -> None:
-        """Get ready; nothing is asked yet.
-
-        Raises:
-            InputError: `huggingface_hub` is not installed, or the network is forbidden.
-        """
+        """Get ready; nothing is asked yet. Raises InputError if `huggingface_hub` is not installed,
+        or the network is forbidden."""
         prepare_library()
         from huggingface_hub import HfApi
 
@@ -143,11 +137,7 @@ class Repository:
         return page if self._word.revision == "main" else f"{page}/tree/{self._word.revision}"
 
     def look(self) -> Remote:
-        """What is there.
-
-        Raises:
-            InputError: the Hub does not say.
-        """
+        """What is there. Raises InputError if the Hub does not say."""
         from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
         with self._explained():
@@ -160,11 +150,7 @@ class Repository:
         return found
 
     def require_token(self) -> None:
-        """See that there is one.
-
-        Raises:
-            InputError: there is none.
-        """
+        """See that there is one. Raises InputError if there is none."""
         if self._settings.token is None:
             raise InputError(
                 "there is no token to publish with",
@@ -173,11 +159,8 @@ class Repository:
             )
 
     def create(self, remote: Remote, *, private: bool) -> None:
-        """Create what is missing of repository and branch.
-
-        Raises:
-            InputError: the account may not.
-        """
+        """Create what is missing of repository and branch. Raises InputError if the account may
+        not."""
         with self._explained():
             if not remote.exists:
                 self._api.create_repo(self._word.repo, private=private, exist_ok=True)
@@ -188,15 +171,13 @@ class Repository:
         """Send contents and then make one commit of all of it. What an interrupted call has sent is
         not sent again. A card that the Hub rejects is found out before.
 
+        Raises InputError if the Hub refuses, or cannot be reached.
+
         Args:
             parent: the commit that the repository must still be at.
-            advance: told about bytes of parts that are read: once hashed, once sent.
 
         Returns:
             The commit's address.
-
-        Raises:
-            InputError: the Hub refuses, or cannot be reached.
         """
         from huggingface_hub import CommitOperationDelete
 

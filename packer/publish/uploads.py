@@ -20,12 +20,9 @@ CARD = "README.md"
 class RemoteFile:
     """One file in a repository."""
 
-    size: int | None
-    """Bytes."""
-    sha256: str | None
-    """Of files in LFS or Xet; 64 hex digits."""
-    blob: str | None
-    """git's name of the content; of files in LFS that of their pointer."""
+    size: int | None  # bytes
+    sha256: str | None  # of files in LFS or Xet; 64 hex digits
+    blob: str | None  # git's name of the content; of files in LFS that of their pointer
 
 
 @dataclass(frozen=True)
@@ -34,8 +31,7 @@ class Remote:
 
     exists: bool = False
     private: bool = False
-    branch: bool = False
-    """Whether the revision exists."""
+    branch: bool = False  # whether the revision exists
     commit: str | None = None
     files: Mapping[str, RemoteFile] = field(default_factory=dict)
     """By path; where the branch does not exist, those that it would begin with."""
@@ -45,12 +41,9 @@ class Remote:
 class Publication:
     """What a publication does."""
 
-    files: Sequence[Upload]
-    """Everything that is to be in the repository."""
-    missing: Sequence[Upload]
-    """Those of them that are to be sent."""
-    stale: Sequence[str]
-    """Names of files that are to be deleted."""
+    files: Sequence[Upload]  # everything that is to be in the repository
+    missing: Sequence[Upload]  # those of them that are to be sent
+    stale: Sequence[str]  # names of files that are to be deleted
 
 
 @dataclass(frozen=True)
@@ -58,10 +51,8 @@ class Upload:
     """One file as it is to be in the repository."""
 
     name: str
-    size: int
-    """Bytes."""
-    sha256: str
-    """64 lower-case hex digits."""
+    size: int  # bytes
+    sha256: str  # 64 lower-case hex digits
     source: LaidFile | bytes
 
     @classmethod
@@ -122,14 +113,11 @@ def plan(files: Sequence[Upload], layout: Layout, remote: Remote) -> Publication
 def refuse_replacing(
     repo: HubWord, remote: Remote, changed: Iterable[str], gone: Iterable[str]
 ) -> None:
-    """Say which files of the repository would be lost.
+    """Say which files of the repository would be lost. Raises InputError if there are such files.
 
     Args:
         changed: names of files that are to be sent.
         gone: names of files that are to be deleted.
-
-    Raises:
-        InputError: there are such files.
     """
     what = [f"{name} is another file there" for name in changed if name in remote.files]
     what += [f"{name} of an earlier publication would be deleted" for name in gone]
@@ -142,11 +130,8 @@ def refuse_replacing(
 
 
 def refuse_other_sizes(repo: HubWord, layout: Layout, remote: Remote) -> None:
-    """The same for what can be told before gigabytes are hashed.
-
-    Raises:
-        InputError: as `refuse_replacing`.
-    """
+    """The same for what can be told before gigabytes are hashed. Raises InputError if as
+    `refuse_replacing`."""
     changed = [
         file.name
         for file in layout.all

@@ -1,4 +1,3 @@
 """Recipes: TOML files that say what goes into a bundle, as the flags of `pack` do."""
 
-__all__ = ["read", "write"]
-"""Modules that other packages may use."""
+__all__ = ["read", "write"]  # modules that other packages may use

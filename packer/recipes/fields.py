@@ -21,18 +21,14 @@ class Field:
     """One thing that a recipe can say."""
 
     key: str
-    flag: str
-    """What says the same on the command line."""
-    attribute: str
-    """Where the parsed command line holds it."""
+    flag: str  # what says the same on the command line
+    attribute: str  # where the parsed command line holds it
     read: Callable[[Any, Path], Any]
     """From the TOML value, and the recipe's folder, to what the flag comes to. Raises ValueError
     saying what it should be, or InputError."""
     default: Any = None
-    instead_of: str | None = None
-    """The other attribute that says the same in another way."""
-    adds_up: bool = False
-    """Whether flags go on where the recipe ends; else they take its place."""
+    instead_of: str | None = None  # the other attribute that says the same in another way
+    adds_up: bool = False  # whether flags go on where the recipe ends; else they take its place
 
 
 FIELDS = (

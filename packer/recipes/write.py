@@ -42,11 +42,8 @@ _ALSO_OURS = {ARGS, BASE_CARD, MANIFEST, MODELS, TEMPLATE}
 
 
 def recipe(path: Path) -> str:
-    """The recipe of the bundle at `path`, as TOML that names the bundle by this path.
-
-    Raises:
-        InputError: llamapack did not make it, or it is damaged.
-    """
+    """The recipe of the bundle at `path`, as TOML that names the bundle by this path. Raises
+    InputError if llamapack did not make it, or it is damaged."""
     with Bundle.open(path) as bundle:
         manifest = bundle.manifest
         if manifest is None:

@@ -1,4 +1,3 @@
 """Writes ZIP archives: aligned, streamed, the same bytes each time."""
 
-__all__ = ["headers", "writer"]
-"""Modules that other packages may use."""
+__all__ = ["headers", "writer"]  # modules that other packages may use

@@ -43,14 +43,11 @@ class Entry:
 
     name: str
     method: int
-    size: int
-    """Bytes, uncompressed."""
-    mode: int
-    """UNIX permissions."""
+    size: int  # bytes, uncompressed
+    mode: int  # UNIX permissions
     date: int
     time: int
-    padding: bytes = b""
-    """The extra field that aligns the data."""
+    padding: bytes = b""  # the extra field that aligns the data
     stated: tuple[int, int] = (0, 0)
     """CRC-32 and compressed size that its local header was written with."""
 

@@ -31,20 +31,13 @@ class Record:
     """One member as it was written."""
 
     name: str
-    method: int
-    """`STORED` or `DEFLATED`."""
-    digest: Digest
-    """Of the uncompressed content."""
-    compressed_size: int
-    """Bytes in the archive."""
-    header_offset: int
-    """Bytes from the start of the file to the local header."""
-    data_offset: int
-    """Bytes from the start of the file to the data."""
-    mode: int
-    """UNIX permissions."""
-    entry: bytes
-    """Its record in the central directory."""
+    method: int  # `STORED` or `DEFLATED`
+    digest: Digest  # of the uncompressed content
+    compressed_size: int  # bytes in the archive
+    header_offset: int  # bytes from the start of the file to the local header
+    data_offset: int  # bytes from the start of the file to the data
+    mode: int  # UNIX permissions
+    entry: bytes  # its record in the central directory
 
 
 class ZipWriter:
