@@ -5,11 +5,10 @@ Usage: python -m ci.options
 
 from __future__ import annotations
 
-import argparse
 import tomllib
 from pathlib import Path
 
-from packer.engines import native
+from ci.tables import write
 
 _READERS = {
     None: "nothing",
@@ -82,13 +81,6 @@ JUDGED_OPTIONS = {
 '''
 
 
-def main() -> int:
-    argparse.ArgumentParser(prog="python -m ci.options", description=__doc__).parse_args()
-    for path, text in made(native.directory()).items():
-        path.write_text(text)
-    return 0
-
-
 def made(folder: Path) -> dict[Path, str]:
     """The texts of the tables, by the files that hold them.
 
@@ -123,4 +115,4 @@ def _rows(path: Path) -> list[tuple[str, bool, int, str | None]]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(write("ci.options", __doc__, made))

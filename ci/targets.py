@@ -5,14 +5,13 @@ Usage: python -m ci.targets
 
 from __future__ import annotations
 
-import argparse
 import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from packer.engines import native
+from ci.tables import write
 
 _HEADER = """\
 // What native/targets.toml says of each system, made by `python -m ci.targets`.
@@ -142,13 +141,6 @@ TARGETS = {
 '''
 
 
-def main() -> int:
-    argparse.ArgumentParser(prog="python -m ci.targets", description=__doc__).parse_args()
-    for path, text in made(native.directory()).items():
-        path.write_text(text)
-    return 0
-
-
 def made(folder: Path) -> dict[Path, str]:
     """The texts of the tables, by the files that hold them.
 
@@ -251,4 +243,4 @@ def _python(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(write("ci.targets", __doc__, made))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,10 +44,18 @@ def files(native: Path) -> Iterator[Path]:
 
 def digests(native: Path) -> dict[str, str]:
     """SHA-256 (hexadecimal) of each of `files`, by path relative to `native`."""
-    return {
-        path.relative_to(native).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files(native)
-    }
+    found = {}
+    for path in files(native):
+        facts = path.stat()
+        version = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        found[path.relative_to(native).as_posix()] = _digest(path, version)
+    return found
+
+
+@functools.cache
+def _digest(path: Path, version: tuple[int, ...]) -> str:
+    """SHA-256 of a file, computed once for each version: a command asks for it several times."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def snapshot(native: Path, destination: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,3 +70,18 @@ def test_the_web_ui_is_rebuilt_only_for_its_own_sources(small_native: Path) -> N
     assert web_ui.key(replace(pinned, date=1), small_native) != before
     (small_native / "web_ui" / "freeze-date.cjs").write_text("other")
     assert web_ui.key(pinned, small_native) != before
+
+
+_TWICE = """
+import sys
+opened = []
+sys.addaudithook(lambda event, args: event == "open" and opened.append(str(args[0])))
+from packer.engines import cache, native
+cache.built(), cache.built()
+print(opened.count(str(native.directory() / "engine" / "main.cpp")))
+"""
+
+
+def test_a_source_is_read_once_in_a_process() -> None:
+    done = subprocess.run([sys.executable, "-c", _TWICE], capture_output=True, check=True)
+    assert done.stdout.strip() == b"1"
