@@ -96,15 +96,9 @@ class Args:
     def of(
         cls, first: ModelSection, *, several: bool, template: bool, defaults: Iterable[Pair]
     ) -> Args:
-        """What a bundle starts with when its user says nothing else.
-
-        Raises InputError if an adapter has a name that options cannot hold.
-
-        Args:
-            first: the model to start with.
-            several: whether `models.ini` says what belongs to each model.
-            template: whether the bundle has a chat template of its own.
-        """
+        """What a bundle starts with when its user says nothing else. `several`: whether
+        `models.ini` states what belongs to each model. Raises InputError if an adapter has a name
+        that options cannot hold."""
         args = cls([Pair(MODEL, first.model)], list(defaults))
         if first.mmproj is not None:
             args.pairs.append(Pair(MMPROJ, first.mmproj))
@@ -120,15 +114,12 @@ class Args:
 
     @classmethod
     def parsed(cls, text: str, members: Collection[str], *, outside: bool = False) -> Args:
-        """Divide the text of a bundle with these members.
+        """Divide the text of a bundle with these members. Options in llamapack's own form end where
+        that form ends, so words of the user that say the same stay the user's, with all blanks
+        around them.
 
-        Options in the form in which llamapack writes them end where that form ends, so that words
-        of the user's which say the same stay theirs, with all blanks around them.
-
-        Raises InputError if a quote is not closed.
-
-        Args:
-            outside: whether weights lie beside the bundle, so that any name is one of a file.
+        `outside`: weights are in other files, so any name may be one. Raises InputError if a quote
+        is not closed.
         """
         words = list(words_and_ends(text))
         options = [
@@ -171,10 +162,8 @@ class Args:
         return any(word in _MODEL_FLAGS for word in words)
 
     def put_own(self, words: str) -> None:
-        """Put words of the user's in place of the present ones.
-
-        Those in the form of llamapack's come after an empty line, which divides them.
-        """
+        """Replace the user's words. Words in the form of llamapack's come after an empty line,
+        which divides the two."""
         self.own = f"\n{words}" if _AS_WRITTEN.match(words.rstrip("\n")) else words
 
     def put(self, flag: str, value: str) -> None:
@@ -199,11 +188,8 @@ class Args:
             self.pairs = [pair for pair in self.pairs if pair.flag != _SPEC_TYPE]
 
     def ensure_model(self, models: Iterable[str], *, by_pair: bool = False) -> None:
-        """Name the first of these models if none is named.
-
-        Args:
-            by_pair: whether a model that only the user's own words name does not count.
-        """
+        """Name the first of these models if none is named; `by_pair`: the user's own words do not
+        count."""
         first = next(iter(models), None)
         if first is not None and not (self.has(MODEL) if by_pair else self.names_model):
             self.put(MODEL, first)
@@ -216,7 +202,7 @@ class Args:
 
 
 def member_in(value: str, members: Collection[str]) -> str | None:
-    """The member that `NAME` or `NAME:SCALE` names, if it is one of these."""
+    """Which of these members `NAME` or `NAME:SCALE` names, if any."""
     return next((name for name in (value, value.rpartition(":")[0]) if name in members), None)
 
 
@@ -234,14 +220,10 @@ def own_words(words: str | None, file: Path | None) -> str:
 
 
 def check_options(words: Sequence[str], engines: Mapping[str, Path]) -> None:
-    """Ask an engine whether it knows all options among default arguments.
+    """Ask an engine whether it knows all options among default arguments; variables are not
+    expanded. Raises InputError if it does not know one.
 
-    Raises InputError if it does not know one.
-
-    Args:
-        words: of `.args`, variables not expanded: what they stand for is known to the user alone.
-        engines: folders of the engines in question by target; those that do not run on this machine
-            cannot be asked.
+    `engines`: folders by target; without one that runs on this machine, nothing is asked.
     """
     program = _program(engines) if words else None
     if program is None:

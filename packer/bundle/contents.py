@@ -34,8 +34,8 @@ _WAYS = {
 
 
 def check_member_name(name: str) -> str:
-    """`name`, if a file of the user's can be a member under it: a file name, on every system.
-    Raises InputError if it cannot."""
+    """`name`, if a file of the user can be a member under it: a file name on every system. Raises
+    InputError if not."""
     if name in _WAYS:
         raise InputError(f"{name} cannot be added under this name", _WAYS[name])
     if not _is_file_name(name):
@@ -44,8 +44,7 @@ def check_member_name(name: str) -> str:
 
 
 def check_bundle_name(name: str) -> str:
-    """`name`, if a bundle can call itself so: in a list, in a card's title, in a file name. Raises
-    InputError if it cannot."""
+    """`name`, if it can be in a list, a card's title and a file name. Raises InputError if not."""
     if not name.strip() or not _is_file_name(name):
         raise InputError(
             f"{name!r} cannot be the name of a bundle",
@@ -86,7 +85,7 @@ class Contents:
 
     @property
     def new_weights(self) -> int:
-        """Bytes of weights that the present file has not."""
+        """Bytes of weights that the present file does not have."""
         return sum(one.size for one in self.weights.values() if not isinstance(one, Member))
 
 
@@ -106,12 +105,12 @@ class Head:
 
     @property
     def copied(self) -> list[Packed]:
-        """What comes from the build cache, in the order of the file."""
+        """The members from the build cache, in the order of the file."""
         return [*(engine.packed for engine in self.engines), *self.others]
 
     @property
     def stated(self) -> dict[str, Any]:
-        """What the manifest states about it."""
+        """Its facts for the manifest."""
         engines = {packed.engine: packed.release for packed in self.engines}
         return {
             "engines": manifest.engine_entries(engines),
@@ -119,7 +118,7 @@ class Head:
         }
 
     def write(self, destination: Destination, epoch: int) -> ZipWriter:
-        """Write it, and hand over the archive to go on with."""
+        """Write it; the archive that continues it."""
         destination.write(self.front.data)
         archive = ZipWriter(destination, epoch)
         for packed in self.copied:

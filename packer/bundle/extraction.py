@@ -18,7 +18,7 @@ _PLAIN, _EXECUTABLE = 0o644, 0o755
 
 
 def member_named(bundle: Bundle, name: str) -> Member:
-    """The member of this name. Raises InputError if there is none."""
+    """The member of this name; InputError if there is none."""
     if name not in bundle.members:
         raise InputError(
             f"{bundle.path} has no member {name}", f"`llamapack ls {bundle.path}` lists them."
@@ -27,16 +27,15 @@ def member_named(bundle: Bundle, name: str) -> Member:
 
 
 def members_named(bundle: Bundle, name: str) -> list[Member]:
-    """The member of this name, or all that are in the folder of this name. Raises InputError if
-    there is nothing of such a name."""
+    """The member of this name, or all in the folder of this name; InputError if there is none."""
     folder = name.rstrip("/") + "/"
     found = [m for m in bundle.members.values() if m.name == name or m.name.startswith(folder)]
     return found or [member_named(bundle, name)]
 
 
 def chosen(bundle: Bundle, names: Iterable[str]) -> list[Member]:
-    """The members of these names, and those in folders of these names; all if none is given. Raises
-    InputError if there is nothing of such a name."""
+    """Members of these names and in folders of these names; all if none is given. Raises InputError
+    if nothing has such a name."""
     wanted = list(names)
     files = [member for name, member in bundle.members.items() if not name.endswith("/")]
     if not wanted:
@@ -47,27 +46,21 @@ def chosen(bundle: Bundle, names: Iterable[str]) -> list[Member]:
 
 def contents(bundle: Bundle, member: Member) -> Iterator[bytes]:
     """The contents of a member, piece by piece. Raises InputError if it is damaged, which may show
-    at the end only."""
+    only at the end."""
     sum_ = 0
     for piece in bundle.stream(member):
         sum_ = crc32(piece, sum_)
         yield piece
-    _check(bundle, member, sum_)
+    check_crc(bundle, member, sum_)
 
 
 def extract(
     bundle: Bundle, members: Sequence[Member], folder: Path, *, force: bool, advance: Advance
 ) -> list[Path]:
-    """Write members as files in `folder`; stored ones share their blocks where that is possible.
+    """Write members as files in `folder`; stored members share their blocks where possible.
 
     Raises InputError if `folder` is a file, a name leads out of it, a file exists, or a member is
-    damaged; files that were finished before stay.
-
-    Args:
-        force: replace files that exist.
-
-    Returns:
-        the paths of the files.
+    damaged; files finished before stay.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is not a directory", "Choose a folder with `-C`.")
@@ -105,14 +98,15 @@ def _write(bundle: Bundle, member: Member, output: OutputFile, advance: Advance)
             start = bundle.data_offset(member)
             append_range(source, start, member.size, output, use=use, advance=advance)
         output.end()
-        _check(bundle, member, sum_)
+        check_crc(bundle, member, sum_)
         return
     for piece in contents(bundle, member):
         output.write(piece)
         advance(len(piece))
 
 
-def _check(bundle: Bundle, member: Member, sum_: int) -> None:
+def check_crc(bundle: Bundle, member: Member, sum_: int) -> None:
+    """Raises InputError if a member's contents differ from what the directory states."""
     if sum_ != member.crc32:
         raise InputError(
             f"{bundle.path} is damaged: the CRC-32 of member {member.name} differs",

@@ -35,13 +35,8 @@ class Model:
 def facts(
     name: str, models: Sequence[Model], card: Mapping[str, Any], recipe: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """The facts of a new bundle, without head and members.
-
-    Args:
-        name: of the bundle.
-        card: facts for the model card; none: there is no such key.
-        recipe: what `pack` was told and no other fact states; None: there is no such key.
-    """
+    """The facts of a new bundle, without head and members. Without a card or recipe there is no
+    such key."""
     return {
         **({"card": dict(card)} if card else {}),
         "format": FORMAT,
@@ -52,12 +47,7 @@ def facts(
 
 
 def encode(stated: Mapping[str, Any], records: Iterable[Record]) -> bytes:
-    """The bytes of a manifest.
-
-    Args:
-        stated: all but members and tool.
-        records: of all members that were written before the manifest.
-    """
+    """The bytes of a manifest: what is stated, and members and tool."""
     document = {
         **stated,
         "members": member_entries(records),
@@ -98,13 +88,8 @@ def member_entries(records: Iterable[Record]) -> dict[str, Any]:
 
 
 def expected(manifest: Mapping[str, Any], where: str) -> dict[str, tuple[int, str]]:
-    """Size in bytes and SHA-256 of every member, from a parsed manifest.
-
-    Raises InputError if the manifest is of a later format, or not of this shape.
-
-    Args:
-        where: what errors call the bundle.
-    """
+    """Size in bytes and SHA-256 of every member, from a parsed manifest. Raises InputError if it
+    has a later format or another shape."""
     version = manifest.get("format")
     if version != FORMAT:
         raise InputError(
@@ -128,7 +113,7 @@ def _expected(facts: Any) -> tuple[int, str]:
 
 
 def llama_cpp_releases(manifest: Mapping[str, Any]) -> set[str]:
-    """The llama.cpp releases of its engines; of engines that state none, nothing."""
+    """The llama.cpp releases that its engines state."""
     engines = manifest.get("engines")
     entries = engines.values() if isinstance(engines, dict) else ()
     return {

@@ -85,7 +85,7 @@ def keys(text: str) -> list[str]:
 
 
 def without(text: str, members: Collection[str]) -> str:
-    """The text without these members, and without the models that they were."""
+    """The text without these members, and without the sections of these models."""
     sections = []
     for name, lines in _sections(text):
         kept = [line for line in (_without(line, members) for line in lines) if line is not None]
@@ -119,8 +119,8 @@ def draft_kind(header: Header) -> str | None:
 
 
 def lora_option(lora: Lora) -> tuple[str, str]:
-    """The option that applies an adapter, and its value. Raises InputError if the adapter has a
-    name that options cannot hold."""
+    """The option that applies an adapter, and its value. Raises InputError if options cannot hold
+    its name."""
     # Upstream takes `FILE:SCALE,FILE:SCALE`, and splits at every comma and colon.
     if "," in lora.member or (lora.scale is not None and ":" in lora.member):
         raise InputError(
@@ -177,8 +177,8 @@ def _value(value: str) -> str:
 
 
 def _sections(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Names and lines of the sections; lines before the first one have no name. Raises InputError
-    if there are more than any file has."""
+    """Names and lines of the sections; lines before the first have no name. Raises InputError if
+    the text is too long."""
     if len(text) > _LIMIT:
         raise InputError(
             f"models.ini has {len(text):,} characters, and {_LIMIT:,} are read",

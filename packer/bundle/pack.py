@@ -58,11 +58,7 @@ class BundlePlan:
         return inside or [self.front.program or ""]
 
     def contents(self, present: Mapping[str, Digest] = MappingProxyType({})) -> Contents:
-        """All that follows the head.
-
-        Args:
-            present: digests of weights that are already in place.
-        """
+        """Everything after the head. `present`: digests of weights that are already in place."""
         texts = {
             TEMPLATE: self.chat_template,
             MODELS: None if self.models_preset is None else self.models_preset.encode(),
@@ -78,7 +74,7 @@ class BundlePlan:
 
     @property
     def head(self) -> Head:
-        """What comes before the weights, if that is not a program of others."""
+        """What comes before the weights, unless that is another tool's program."""
         gpu_modules = [module.packed for module in self.gpu_modules]
         return Head(self.front, self.engines, [*gpu_modules, *self.shared])
 
@@ -109,14 +105,8 @@ def pack(
     advance: Advance,
     present: Mapping[str, Digest] = MappingProxyType({}),
 ) -> list[Record]:
-    """Write the bundle.
-
-    Args:
-        present: digests of weights that are already in place.
-
-    Returns:
-        A record of every member, in the order of the file.
-    """
+    """Write the bundle; a record of every member, in the order of the file. `present`: digests of
+    weights that are already in place."""
     contents = plan.contents(present)
     if plan.runtime:
         archive = plan.runtime.begin(destination, plan.epoch, contents.ordered.keys())

@@ -28,13 +28,7 @@ def recorded(
     context: int | None,
     sampling: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What the manifest of a new bundle records.
-
-    Args:
-        args: its `.args`.
-        several: the models that are served by name, if any.
-        context: tokens.
-    """
+    """What the manifest of a new bundle records. `several`: the models served by name, if any."""
     found: dict[str, Any] = {"args": _own(args), "ctx-size": context, "sampling": sampling}
     if not several:
         return _stated(found | _of_one_model(args))
@@ -56,14 +50,8 @@ def recorded(
 def edited(
     recipe: Mapping[str, Any], args: Args, *, served: Collection[str], removed: Collection[str]
 ) -> dict[str, Any]:
-    """What a changed bundle records.
-
-    Args:
-        recipe: what `of_bundle` found.
-        args: its new `.args`.
-        served: names of the models that it serves; empty where it has one.
-        removed: members that are gone.
-    """
+    """What a changed bundle records. `served`: names of its models, if it serves several;
+    `removed`: members that are gone."""
     found = {**recipe, "args": _own(args, recipe)}
     if not served:
         others = {key: value for key, value in found.items() if key not in _OF_MODELS}
@@ -87,13 +75,9 @@ def edited(
 
 
 def of_bundle(bundle: Bundle) -> dict[str, Any] | None:
-    """What the manifest of a bundle records, or would record; None if that cannot be told.
-
-    An earlier llamapack recorded nothing, a later one may record more, and another program may have
-    put another `.args` or `models.ini` in.
-
-    Raises InputError if the manifest is of a later format, or does not list members.
-    """
+    """What the manifest records, or would record; None if that is not known: an earlier llamapack
+    recorded nothing, a later one may record more, and another program may have replaced `.args` or
+    `models.ini`. Raises InputError if the manifest has a later format or lists no members."""
     manifest = bundle.manifest or {}
     recipe = manifest.get("recipe")
     known = expected(manifest, str(bundle.path))
@@ -111,7 +95,7 @@ def of_bundle(bundle: Bundle) -> dict[str, Any] | None:
 
 
 def divided(bundle: Bundle) -> dict[str, Any]:
-    """What `.args` says; its defaults count as the user's words. Raises InputError if it cannot be
+    """What `.args` says, with its defaults as the user's words. Raises InputError if it cannot be
     read."""
     args = Args.parsed(bundle.args, bundle.members)
     of_model = {} if MODELS in bundle.members else _of_one_model(args)

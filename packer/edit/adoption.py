@@ -30,6 +30,7 @@ from packer.io.digest import Digest
 from packer.io.file_system import UNSUPPORTED, block_size, insert_range, rename_new
 from packer.io.output import (
     OutputFile,
+    check_exclusive,
     check_path,
     check_space,
     create,
@@ -38,7 +39,6 @@ from packer.io.output import (
     publish,
     sync_folder,
 )
-from packer.io.ownership import check_exclusive
 from packer.io.sources import FileWeights
 from packer.io.temporary_files import refuse_folder, temporary_files
 from packer.weights.locate import Locator
@@ -54,8 +54,7 @@ _TIP = "Pack without `--consume`, which makes a copy."
 
 
 def own_file(words: Sequence[str]) -> FileWeights:
-    """The GGUF file that `words`, the models to pack, name. Raises InputError if it is not one file
-    on disk."""
+    """The one GGUF file that `words` name. Raises InputError if it is not one file on disk."""
     if len(words) != 1:
         raise InputError(f"one file can be consumed, not {len(words)}", _TIP)
     with Locator(offline=True, quiet=True) as locator:
@@ -71,8 +70,8 @@ def own_file(words: Sequence[str]) -> FileWeights:
 
 
 def finished(path: Path, output: Path) -> bool:
-    """Do what is left to do if the file at `path` has become the bundle `output`; whether it has.
-    Raises InputError if it was changed, and is neither here nor there."""
+    """Complete an interrupted command whose file has become `output` already; whether it has.
+    Raises InputError if the file was changed and is in neither place."""
     undo = undo_path(path)
     if path.exists() or not undo.exists():
         return False
@@ -94,7 +93,7 @@ def finished(path: Path, output: Path) -> bool:
 @contextmanager
 def consumable(path: Path) -> Iterator[Held]:
     """Hold a GGUF that can be consumed; an interrupted attempt is taken back first. Raises
-    InputError if it cannot, and why."""
+    InputError if it cannot be."""
     if path.is_file():
         check_exclusive(path, _TIP)
         if path.stat().st_size < WITNESS:
@@ -108,8 +107,7 @@ def consumable(path: Path) -> Iterator[Held]:
 
 
 def _check_file(model: Held, output: Path, inputs: Sequence[Path], move: Move) -> None:
-    """Find out before the weights are hashed what would keep them from becoming a bundle. Raises
-    InputError if something would."""
+    """Refuse, before the weights are hashed, a file that cannot become a bundle."""
     if sum(path.samefile(model.path) for path in inputs) > 1:
         raise InputError(f"{model.path} is packed under two names", _TIP)
     if output.parent.stat().st_dev != model.path.stat().st_dev:
@@ -150,15 +148,10 @@ def consume(
     inputs: Sequence[Path],
     advance: Advance,
 ) -> None:
-    """Make the bundle of the model, and other files that it needs beside it.
+    """Turn the model into the bundle, the first of `plans`, and make the other files beside it.
 
-    Raises InputError or OSError if it failed; the model is as it was.
-
-    Args:
-        plans: by the path of the file to make, the bundle's first; the model is its first weights.
-        force: replace files at these paths.
-        part_size: bytes above which a bundle is to become parts; None: never.
-        inputs: all files that are read.
+    `part_size`: bytes above which a bundle would become parts; None: never. `inputs`: all files
+    that are read. Raises InputError or OSError if it failed; the model is then as it was.
     """
     (output, plan), *others = plans.items()
     if part_size is not None and plan.size_limit > part_size:
@@ -233,11 +226,8 @@ def _insert(model: Held, move: Move) -> None:
 
 @contextmanager
 def _made_beside(path: Path, plan: BundlePlan, *, force: bool) -> Iterator[Callable[[], None]]:
-    """Make another file of the packing; what is yielded gives it its name.
-
-    A file that is there already may stay if it has the same bytes. On any exception the new one is
-    removed.
-    """
+    """Write another file of the packing under a temporary name, and yield what publishes it. An
+    existing file may stay if it has the same bytes. On any exception the new file is removed."""
     with temporary_files(path) as new:
         temporary = new()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 
 from packer.bundle import ALIGNMENT, write
-from packer.edit.edition import Edition, check_crc, entry_end, is_heavy
+from packer.bundle.extraction import check_crc
+from packer.edit.edition import Edition, entry_end, is_heavy
 from packer.edit.in_place import Stay, distances, rewrite, staying
 from packer.edit.opened import Opened, replacement
 from packer.io.console import Advance, progress
@@ -25,16 +26,11 @@ _GAP = 1 << 20  # bytes; a smaller member leaves a gap where it was
 
 
 def apply(opened: Opened, edition: Edition, *, copy: bool) -> str:
-    """Make the change; the old file or the new one is there at any moment.
+    """Make the change; at any moment the file is the old one or the new one. Raises InputError or
+    OSError if it failed and the file is as it was.
 
-    Raises InputError or OSError if the change failed and the file is as it was.
-
-    Args:
-        copy: write a new file in any case.
-
-    Returns:
-        what became of the weights: `IN_PLACE`, `MOVED` by the file system; in a new file that has
-        its blocks in common with the old one `SHARED`, else `COPIED`.
+    The result tells what became of the weights: `IN_PLACE`; `MOVED` by the file system; in a new
+    file (always with `copy`) `SHARED` blocks with the old one, or `COPIED`.
     """
     new = edition.contents.new_weights
     stay = staying(opened, edition)
@@ -75,8 +71,8 @@ def _worthwhile(opened: Opened, edition: Edition, stay: Stay) -> bool:
 
 
 def write_whole(opened: Opened, edition: Edition, advance: Advance) -> None:
-    """Write the new file and put it in place of the old one. Raises InputError or OSError if it
-    failed; the old file is as it was."""
+    """Write a new file and put it in place of the old one. If it fails, the old file is as it
+    was."""
     bundle, file = opened.bundle, opened.file
     kept = edition.kept
     heavy = [n for n, member in enumerate(kept) if is_heavy(member)]
@@ -127,7 +123,8 @@ def _weights(
             append_range(
                 opened.file, start, member.size, output, use=hasher.update, advance=advance
             )
-            known = check_crc(opened.bundle, member, hasher.digest())
+            known = hasher.digest()
+            check_crc(opened.bundle, member, known.crc32)
     archive.add_present(member, known, header, place, plain=True)
 
 

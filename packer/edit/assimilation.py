@@ -37,17 +37,10 @@ _COPY = "add `-o OUT`, which writes a new file and leaves the old one to its use
 
 
 def assimilate(path: Path, target: str, output: Path | None, *, force: bool = False) -> bool:
-    """Make a native program.
+    """Make the native program for `target`, of the file itself or as `output`; whether its bytes
+    differ from the APE file's, which is a Windows program already.
 
-    Raises InputError if the file is no APE, has no such program, or must not be changed.
-
-    Args:
-        target: such as `linux-x86_64`.
-        output: where to write it; None: the file itself becomes it.
-        force: replace a file that is at `output`.
-
-    Returns:
-        whether its bytes differ from those of the APE file, which is a program for Windows already.
+    Raises InputError if the file is not APE, has no such program, or must not be changed.
     """
     target = stub_of(target)
     anatomy = take_apart(path)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO
 
 from packer.bundle import Contents, Head
+from packer.bundle.extraction import check_crc
 from packer.io.console import Advance, progress
 from packer.io.digest import Digest, member_digest
 from packer.io.sources import Source, is_weights
@@ -26,11 +27,7 @@ def changed(
     weights: Mapping[str, Source] | None = None,
     others: Mapping[str, Source | bytes] | None = None,
 ) -> Contents:
-    """New contents of a present file: the members that it keeps, and new ones.
-
-    Args:
-        manifest: as in `Contents`.
-    """
+    """New contents of an existing file: members that it keeps, and new ones."""
     members = sorted(kept, key=lambda member: member.header_offset)
     return Contents(
         weights={**{m.name: m for m in members if is_weights(m)}, **(weights or {})},
@@ -57,15 +54,15 @@ class Edition:
         return sorted(members, key=lambda member: member.header_offset)
 
     def known(self, member: Member) -> Digest | None:
-        """The digest of a kept member, if it need not be read for that."""
+        """The digest of a kept member, if it is known without reading."""
         sha256 = self.hashed.get(member.name)
         if sha256 is None and self.contents.manifest is not None:
             return None
         return Digest(member.size, member.crc32, sha256 or "")
 
     def digests(self, bundle: Bundle, members: Sequence[Member]) -> dict[str, Digest]:
-        """Digests of kept members; reads those that are not known. Raises InputError if one is
-        damaged, or cannot be read."""
+        """Digests of kept members; reads members whose digest is not known. Raises InputError if
+        one is damaged."""
         unknown = [member for member in members if self.known(member) is None]
         with progress("hashing", sum(member.size for member in unknown)) as advance:
             read = {member.name: _hash(bundle, member, advance) for member in unknown}
@@ -74,18 +71,10 @@ class Edition:
         return {member.name: self.known(member) or read[member.name] for member in members}
 
 
-def check_crc(bundle: Bundle, member: Member, found: Digest) -> Digest:
-    """Raises `InputError` if the contents of a member are not those that the directory states."""
-    if found.crc32 != member.crc32:
-        raise InputError(
-            f"{bundle.path} is damaged: the CRC-32 of member {member.name} differs",
-            "Download or copy the file again.",
-        )
-    return found
-
-
 def _hash(bundle: Bundle, member: Member, advance: Advance) -> Digest:
-    return check_crc(bundle, member, member_digest(bundle, member, advance))
+    found = member_digest(bundle, member, advance)
+    check_crc(bundle, member, found.crc32)
+    return found
 
 
 _MEMORY = 16 << 20  # bytes kept in memory; more go to a temporary file
@@ -100,8 +89,8 @@ def is_heavy(member: Member) -> bool:
 
 
 def entry_end(bundle: Bundle, file: BinaryIO, member: Member) -> int:
-    """Bytes from the start of the file to the end of the local entry of `member`. Raises InputError
-    if it is damaged."""
+    """Bytes from the start of the file to the end of a local entry. Raises InputError if it is
+    damaged."""
     end = bundle.data_offset(member) + member.compressed_size
     if not member.flags & _DESCRIPTOR:
         return end

@@ -52,7 +52,7 @@ class _Added:
 
 
 def edited(bundle: Bundle, edits: Edits) -> Edition:
-    """The new contents of `bundle`. Raises InputError if this cannot be done to it."""
+    """The new contents of `bundle`. Raises InputError if it cannot be changed so."""
     if edits.name is not None:
         check_bundle_name(edits.name)
     old = bundle.manifest

@@ -46,8 +46,9 @@ class Stay:
 
 
 def staying(opened: Opened, edition: Edition) -> Stay:
-    """What can stay in its place: from the first weights (with a new head; else from the start of
-    the file) to the end of the last heavy member, and what follows it as it is to follow."""
+    """What can stay in place: from the first weights (with a new head; else from the start of
+    the file) to the end of the last heavy member, and members after it that are already in their
+    order."""
     kept = edition.kept
     start = 0
     if edition.head:
@@ -73,8 +74,8 @@ def staying(opened: Opened, edition: Edition) -> Stay:
 
 
 def distances(opened: Opened, edition: Edition, stay: Stay) -> list[int]:
-    """By how many bytes what stays can be moved so that all fits and weights are aligned; the one
-    that leaves no gap first, then 0 if that leaves one. Empty: by none."""
+    """Bytes by which the staying part can be moved so that all fits and weights are aligned. The
+    distance that leaves no gap comes first, then 0 if that leaves one; empty if there is none."""
     if edition.head is None:
         return [0]
     if not stay.members:
@@ -92,14 +93,9 @@ def distances(opened: Opened, edition: Edition, stay: Stay) -> list[int]:
 
 
 def rewrite(opened: Opened, edition: Edition, stay: Stay, distance: int, advance: Advance) -> bool:
-    """Make the change in place; False if the file system cannot, and then nothing was changed.
-
-    Raises InputError or OSError if somebody uses the file by now; or the change failed and was
-    taken back.
-
-    Args:
-        distance: one of `distances`.
-    """
+    """Make the change in place, with one of `distances`; False if the file system cannot, and
+    nothing was changed. Raises InputError or OSError if the file is in use by now, or the change
+    failed and was taken back."""
     file, bundle = opened.file, opened.bundle
     size = os.fstat(file.fileno()).st_size
     move = None
@@ -162,11 +158,7 @@ def _write_front(
     digests: Mapping[str, Digest],
     places: Mapping[str, int],
 ) -> ZipWriter:
-    """Write the bytes before the data that stay, and list these.
-
-    Args:
-        places: where the data of these members will be.
-    """
+    """Write the bytes before the staying data, and list those members at their new `places`."""
     members = list(stay.members)
     if edition.head:
         archive = edition.head.write(destination, edition.epoch)
@@ -184,8 +176,8 @@ def _write_front(
 
 
 def check_directory(file: io.FileIO, names: list[str]) -> None:
-    """Read the new directory as others will, while there still is a way back. Raises ValueError if
-    it does not list these members."""
+    """Read the new directory as others will, while the change can still be taken back. Raises
+    ValueError if it does not list these members."""
     directory = read_directory(file, "the changed file")
     if list(directory.members) != names:
         raise ValueError("the changed file has wrong contents")

@@ -36,8 +36,8 @@ def with_shards(bundle: Bundle, names: Collection[str]) -> set[str]:
 
 
 def models_in(bundle: Bundle) -> list[Model]:
-    """The models among the weights of a bundle; adapters and projectors are none. Raises InputError
-    if a member is not a GGUF, or compressed."""
+    """The models among the weights of a bundle, without adapters and projectors. Raises InputError
+    if a member is compressed or not a GGUF."""
     groups: dict[tuple[str, int], list[tuple[str, Header, int]]] = {}
     for member in bundle.weights:
         header = bundle.header(member)
@@ -95,8 +95,8 @@ class Served:
 
 
 def served_models(bundle: Bundle, removed: Collection[str], added: Iterable[Model]) -> Served:
-    """What `bundle` serves without the members that are removed, and with the models added. Raises
-    InputError if an added model has a name that it cannot be served as."""
+    """What `bundle` serves after removing and adding members. Raises InputError if an added model
+    cannot be served under its name."""
     if MODELS not in bundle.members or MODELS in removed:
         return Served(None, False, {})
     old = bundle.read(MODELS).decode(errors="replace")
@@ -119,11 +119,7 @@ _LIBRARIES = (".so", ".dll", ".dylib")
 
 
 def without_runtime(members: Iterable[Member], *, ours: bool) -> list[Member]:
-    """The members that an upgrade keeps.
-
-    Args:
-        ours: whether llamapack made the file.
-    """
+    """The members that an upgrade keeps; `ours`: whether llamapack made the file."""
     return [member for member in members if not is_runtime(member.name, ours=ours)]
 
 

@@ -33,8 +33,8 @@ def movable(file: io.FileIO, move: Move) -> bool:
 
 
 def make_move(file: io.FileIO, move: Move) -> None:
-    """Make the move; when it returns, it is on disk. Raises OSError if the file system cannot
-    (`disk.fallocate.UNSUPPORTED`), or failed."""
+    """Make the move; it is on disk when this returns. Raises OSError: with an `errno` in
+    `UNSUPPORTED` if the file system cannot."""
     if move.by > 0:
         insert_range(file.fileno(), move.offset, move.by)
     else:

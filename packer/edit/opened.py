@@ -24,8 +24,7 @@ from pathlib import Path
 
 from packer.edit.undo import remove_leftovers, take_back
 from packer.io.console import note
-from packer.io.output import OutputFile, sync_folder, terminable
-from packer.io.ownership import check_exclusive
+from packer.io.output import OutputFile, check_exclusive, sync_folder, terminable
 from packer.io.temporary_files import remove_leftover
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle
@@ -40,8 +39,8 @@ _PATIENCE = 1.0  # seconds; a reader such as `inspect` is done by then
 
 
 def lock(file: io.FileIO, path: Path) -> None:
-    """Keep other llamapack commands from changing the file, until it is closed. Raises InputError
-    if one is changing it."""
+    """Keep other llamapack commands from changing the file until it is closed. Raises InputError if
+    one is changing it."""
     if sys.platform == "win32":
         return  # it refuses to open a file twice for what we do with it
     import fcntl
@@ -58,13 +57,8 @@ def lock(file: io.FileIO, path: Path) -> None:
 
 
 def refuse_used(file: io.FileIO, path: Path, otherwise: str) -> None:
-    """Make sure that nobody uses the file, until it is closed; must be its only open descriptor.
-
-    Raises InputError if somebody does.
-
-    Args:
-        otherwise: what to do instead.
-    """
+    """Make sure that no one uses the file until it is closed; `file` must be its only descriptor.
+    Raises InputError, with `otherwise` as the way out."""
     if sys.platform != "linux":
         return
     deadline = time.monotonic() + _PATIENCE
@@ -124,11 +118,9 @@ def _users(file: io.FileIO) -> Iterator[str]:
 
 @contextmanager
 def replacement(path: Path, old: io.FileIO) -> Iterator[OutputFile]:
-    """Write a file that takes the place of the one at `path`, open as `old`, once the body is done.
-
-    Until then it is `.NAME.llamapack-new` beside it. On any exception it is removed; after a crash
-    the next change of the file removes it.
-    """
+    """Write a file that replaces the one at `path`, open as `old`, once the body is done. Until
+    then it is `.NAME.llamapack-new` in the same folder; an exception, or the next change after a
+    crash, removes it."""
     temporary = _temporary(path)
     with terminable():
         try:
@@ -182,15 +174,13 @@ class Opened(Held):
 
 @contextmanager
 def held(path: Path, *, alone: bool, otherwise: str = COPY, keep: bool = False) -> Iterator[Held]:
-    """Open the file at `path` for a change, and take an interrupted one back.
-
-    Raises InputError if it does not exist, or is in use, or somebody else's too; or an interrupted
-    change cannot be taken back.
+    """Open the file at `path` for a change, and take an interrupted change back. Raises InputError
+    if it does not exist, is in use or shared with others, or the change cannot be taken back.
 
     Args:
-        alone: whether it is to be changed in place, so that nobody else may have it open, and it
-            must have no other name. If not, a link is what is replaced, and its file stays.
-        otherwise: what to do instead.
+        alone: it is changed in place, so it must have no other user and no other name. If not, a
+            link is replaced, and its file stays.
+        otherwise: another way for the user, for the TIP.
         keep: as for `take_back`.
     """
     if not path.exists():
@@ -228,14 +218,8 @@ def held(path: Path, *, alone: bool, otherwise: str = COPY, keep: bool = False) 
 
 @contextmanager
 def opened(path: Path, *, alone: bool, otherwise: str = COPY) -> Iterator[Opened]:
-    """Open the bundle at `path` for a change.
-
-    Raises InputError if as `held`, or it is not a bundle, or one of several parts.
-
-    Args:
-        alone: whether nobody else may have it open, as it is to be changed in place.
-        otherwise: what to do instead if somebody has.
-    """
+    """Open the bundle at `path` for a change, as `held` does. Raises InputError also if it is not a
+    bundle, or one of several parts."""
     with held(path, alone=alone, otherwise=otherwise) as one:
         try:
             directory = read_directory(one.file, str(path))

@@ -76,12 +76,8 @@ class Undo:
     """The undo file of a change that is being made."""
 
     def __init__(self, path: Path, file: io.FileIO, change: Change) -> None:
-        """Put the old bytes aside; nothing may be written to `file` before.
-
-        Args:
-            path: of the bundle.
-            file: the same, open.
-        """
+        """Save the old bytes of the bundle at `path`, open as `file`, which must not be written
+        before."""
         self._path = undo_path(path)
         remove_leftovers(path)
         unfinished = _unfinished(self._path)
@@ -111,15 +107,11 @@ class Undo:
 
 
 def take_back(path: Path, file: io.FileIO, *, keep: bool = False) -> bool:
-    """Make the old file again if a change of it was interrupted; says whether there was one.
+    """Restore the old file if a change of it was interrupted; says whether there was one. Raises
+    InputError if the undo file is damaged, or belongs to another file, or may.
 
-    Raises InputError if the undo file is damaged, belongs to another file, or may.
-
-    Args:
-        path: of the bundle.
-        file: the same, open for reading and writing.
-        keep: whether to do that also if the undo file was not made for this very file; its present
-            bytes are put aside then, as `NAME.before-undo`.
+    `keep`: restore also if the undo file was not made for this very file; the present bytes are
+    then kept as `NAME.before-undo`.
     """
     place = undo_path(path)
     if not os.path.lexists(place):
@@ -151,15 +143,15 @@ def take_back(path: Path, file: io.FileIO, *, keep: bool = False) -> bool:
 
 
 def made_of(old: Path, file: io.FileIO) -> bool:
-    """Whether `file` is what the change of the file at `old`, which is gone, has made of that.
-    Raises InputError if the undo file of `old` is damaged."""
+    """Whether `file` is the result of the change of `old`, which is gone. Raises InputError if the
+    undo file is damaged."""
     with _claim(old, "rb") as (_, claim):
         return claim.moved and claim.fits(file) and claim.is_proved(file)
 
 
 @contextmanager
 def _claim(path: Path, mode: str) -> Iterator[tuple[BinaryIO, UndoFile]]:
-    """The undo file of the bundle at `path`, open, and what it says. Raises InputError if it is
+    """The undo file of the bundle at `path`, and what it says. Raises InputError if it is
     damaged."""
     try:
         undo = open_undo(undo_path(path), mode)
@@ -193,8 +185,8 @@ def _put_aside(path: Path, file: io.FileIO) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove an undo file that was not complete, so that nothing was changed yet. Raises InputError
-    if it is a folder."""
+    """Remove an incomplete undo file: nothing was changed yet. Raises InputError if it is a
+    folder."""
     remove_leftover(_unfinished(undo_path(path)))
 
 

@@ -39,16 +39,11 @@ def targets_of(bundle: Bundle) -> list[str]:
 def build_head(
     stack: ExitStack, bundle: Bundle, folders: Mapping[str, Path], ui: Path, gpu: str | None
 ) -> Head:
-    """A front of the same kind as the bundle has, engines, GPU modules and sources, web UI.
+    """A front of the bundle's kind, engines, GPU modules and sources, web UI. Raises InputError if
+    these engines do not fit into a file of this kind, or there is no such GPU module.
 
-    Raises InputError if these engines do not go into a file of this kind, or there is no such
-    module.
-
-    Args:
-        folders: of engines, by target.
-        ui: folder of the web UI.
-        gpu: what `--gpu` says; None: the kinds that the bundle has, in a file of another tool those
-            that `pack` takes.
+    `folders`: of engines, by target. `gpu`: as for `--gpu`; None: the bundle's kinds, or `pack`'s
+    default for another tool's file.
     """
     kind = front.kind_of(_program(bundle))
     first = front.polyglot(folders) if kind == APE else front.native(kind, folders)
@@ -81,7 +76,7 @@ def _sources(bundle: Bundle) -> str:
 
 
 def too_large_for_windows(bundle: Bundle, folders: Mapping[str, Path]) -> list[str]:
-    """Those of these targets whose engines would be of no use in so large a file."""
+    """Targets among these whose engines are useless in a file of this size."""
     if front.kind_of(_program(bundle)) != APE:
         return []
     size = sum(
@@ -103,13 +98,11 @@ def is_up_to_date(bundle: Bundle, head: Head) -> bool:
 
 
 def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition:
-    """The new contents of `bundle`: all that it has, with a new runtime.
+    """The bundle's contents with a new runtime. `trust_args`: accept any arguments of another
+    tool's file.
 
-    Raises InputError if it holds no weights that an engine could map, is of a later format, or has
-    arguments that a file of weights may not decide, and no engine of ours that obeys them.
-
-    Args:
-        trust_args: take the arguments of another tool's file for our engine, whatever they say.
+    Raises InputError if it has no weights that an engine can map, a later format, or arguments that
+    a file of weights must not set.
     """
     old = bundle.manifest
     known = manifest.expected(old, str(bundle.path)) if old is not None else {}

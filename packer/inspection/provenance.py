@@ -86,11 +86,8 @@ def _unwrapped(document: Any) -> Any:
 
 
 def check(bundle: Bundle, stated: Provenance, advance: Advance) -> Iterator[Problem]:
-    """Compare the whole file, its members, engines and pins with the statement.
-
-    Members are compared by the manifest, which `packer.inspection.verification` compares with their
-    bytes.
-    """
+    """Compare the whole file, its members, engines and pins with the statement. Members are
+    compared by the manifest, which `verification` compares with their bytes."""
     actual = file_sha256(bundle.path, advance)
     name = _subject(stated, actual, bundle.path.name)
     if name is None:

@@ -20,13 +20,8 @@ from runtime.formats.zip_directory import METHODS
 
 
 def inspect(path: Path) -> dict[str, Any]:
-    """Describe the file at `path`; reads headers and directories only.
-
-    Raises InputError if it is none of these, or damaged.
-
-    Returns:
-        JSON values. `kind` is `bundle` (made by llamapack), `zip` or `gguf`.
-    """
+    """JSON facts of the file at `path`, from headers and directories only; `kind` is `bundle` (made
+    by llamapack), `zip` or `gguf`. Raises InputError if it is none of these, or damaged."""
     if path.is_file():
         with path.open("rb") as file:
             if file.read(len(MAGIC)) == MAGIC:

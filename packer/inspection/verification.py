@@ -32,12 +32,8 @@ class Problem:
 
 
 def verify(bundle: Bundle, advance: Advance) -> Iterator[Problem]:
-    """Hash every member and yield the faults.
-
-    A file without manifest is checked against its CRCs alone.
-
-    Raises InputError if the manifest is of a later format.
-    """
+    """Hash every member and yield the faults. A file without manifest is checked against its CRCs
+    alone. Raises InputError if the manifest has a later format."""
     listed = None
     checked = dict(bundle.members)
     try:

@@ -9,12 +9,8 @@ from runtime.errors import InputError
 
 
 def root() -> Path:
-    """The build cache: `$LLAMAPACK_BUILD_CACHE`, else `~/.cache/llamapack-build`.
-
-    The folder may not exist yet.
-
-    Raises InputError if there is neither the variable nor a home directory.
-    """
+    """`$LLAMAPACK_BUILD_CACHE`, else `~/.cache/llamapack-build`, which may not exist yet. Raises
+    InputError if there is no home directory either."""
     if chosen := os.environ.get("LLAMAPACK_BUILD_CACHE"):
         return Path(chosen).expanduser().absolute()
     try:

@@ -30,13 +30,8 @@ class Advance(Protocol):
 
 @contextmanager
 def progress(label: str, total: int | None, unit: str = "B") -> Iterator[Advance]:
-    """Show a bar on stderr while the body runs.
-
-    Args:
-        label: what is being done, such as `packing`.
-        total: the amount of work in `unit`s, or None if unknown.
-        unit: `B` for bytes (shown with decimal prefixes), or a word such as `step`.
-    """
+    """Show a bar on stderr, if that is a terminal, while the body runs. `unit` is `B` for bytes, or
+    a word such as `step`; `total` is None if unknown."""
     # Not at the top: it takes longer to import than `inspect` takes altogether.
     from tqdm import tqdm
 

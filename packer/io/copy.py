@@ -15,8 +15,7 @@ from typing import BinaryIO, Protocol
 
 from packer.io.console import Advance
 from packer.io.digest import Data, Digest, Hasher
-from packer.io.direct import DirectReader
-from packer.io.file_system import block_size, copied, end_of_hole, first_hole, shared
+from packer.io.file_system import DirectReader, block_size, copied, end_of_hole, first_hole, shared
 from packer.io.output import OutputFile
 from runtime.errors import InputError
 
@@ -43,11 +42,8 @@ class Destination(Protocol):
         """Replace bytes that were written before."""
 
     def take(self, source: BinaryIO, count: int, /) -> Iterator[Data] | None:
-        """Append the next `count` bytes of `source` without passing them through this process.
-
-        Returns:
-            the bytes, piece by piece while they are written; None: not possible here.
-        """
+        """Append the next `count` bytes of `source` without passing them through this process; the
+        bytes, piece by piece while they are written, or None if that is not possible."""
 
 
 class Nowhere:
@@ -77,16 +73,9 @@ def copy(
     advance: Advance,
     sparse: bool,
 ) -> Digest:
-    """Append `size` bytes of `source` to `destination`.
-
-    Raises InputError if the source ends before `size` bytes.
-
-    Args:
-        source: positioned at its start; unbuffered.
-        size: bytes that `source` holds.
-        name: what errors call the source.
-        sparse: whether blocks of zeros should become holes.
-    """
+    """Append `size` bytes of `source`, unbuffered and at its start, to `destination`. `name` is
+    for errors; with `sparse`, blocks of zeros become holes. Raises InputError if the source is
+    shorter."""
     pieces = None if sparse else destination.take(source, size)
     if pieces is not None:
         with Hasher(_MAPPED) as hasher:
@@ -109,12 +98,9 @@ def copy(
 def read_ahead(
     source: BinaryIO, size: int, name: str, use: Callable[[memoryview], None], advance: Advance
 ) -> Digest:
-    """Give `size` bytes of `source` to `use` block by block, and return their digest.
-
-    The next blocks are read, and the previous ones are hashed, while `use` has its turn.
-
-    Raises InputError if the source ends before `size` bytes.
-    """
+    """Give `size` bytes of `source` to `use` block by block, and return their digest. Meanwhile
+    the next blocks are read, and the previous ones hashed. Raises InputError if the source is
+    shorter."""
     count = _BLOCKS if size > BLOCK else 1
     # Whole pages of memory, as direct reading and writing want them.
     blocks = [memoryview(mmap.mmap(-1, min(BLOCK, size) or 1)) for _ in range(count)]
@@ -192,13 +178,8 @@ def append_range(
     use: Callable[[bytes], object] | None = None,
     advance: Advance = lambda _: None,
 ) -> None:
-    """Append `count` bytes of `source` from `start` on. Holes stay holes.
-
-    Raises InputError if `source` is shorter.
-
-    Args:
-        use: given all these bytes in order, to be hashed for example.
-    """
+    """Append `count` bytes of `source` from `start` on; holes stay holes. `use` gets all bytes in
+    order. Raises InputError if `source` is shorter."""
     if os.fstat(source.fileno()).st_size < start + count:
         raise InputError(f"{source.name!s} is shorter than it states", "Download or copy it again.")
     common = _share(source, start, count, output)

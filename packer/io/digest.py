@@ -79,10 +79,8 @@ class Hasher:
             worker.shutdown(cancel_futures=True)
 
     def update(self, data: Data) -> Callable[[], None]:
-        """Hash `data` next. The data must not change before the returned function has returned.
-
-        Waits if the threads are far behind, so that memory stays bounded.
-        """
+        """Hash `data` next, which must not change before the returned function has returned. Waits
+        if the threads are far behind, so that memory stays bounded."""
         self._size += len(data)
         if len(self._waiting) == self._behind:
             self._waiting.popleft()()

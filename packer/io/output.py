@@ -1,4 +1,4 @@
-"""Output files that are complete or absent, whatever happens while they are written."""
+"""Output files that are complete or absent, and checks whether a file may be written."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import mmap
 import os
 import shutil
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -16,8 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from packer.io.digest import Data
-from packer.io.direct import DirectWriter
-from packer.io.file_system import copied, rename_new, shared
+from packer.io.file_system import DirectWriter, copied, rename_new, shared
 from packer.io.temporary_files import temporary_files
 from runtime.errors import InputError
 from runtime.formats.unfinished import undo_path
@@ -69,10 +69,9 @@ class OutputFile:
         self._file.truncate(self._position)
 
     def take(self, source: BinaryIO, count: int, start: int | None = None) -> Iterator[Data] | None:
-        """Let the kernel append `count` bytes of `source` from its byte `start` on, or from its
-        present position: by sharing its blocks where the file system can do that (btrfs, xfs,
-        bcachefs), else by copying (Linux) unless there is a direct way to write. What comes back is
-        this file, mapped."""
+        """Let the kernel append `count` bytes of `source` from byte `start` (or its position) on:
+        by sharing blocks where the file system can, else by copying, unless there is a direct way
+        to write. Yields this file, mapped."""
         if sys.platform != "linux" or not count:
             return None
         try:
@@ -122,15 +121,8 @@ class OutputFile:
 def made_file(
     path: Path, *, force: bool = False, inputs: Iterable[Path] = (), needed: int = 0
 ) -> Iterator[Path]:
-    """The temporary name under which the body has a program write what becomes `path`.
-
-    Raises InputError if `path` cannot or must not be written, or its disk has too little space.
-
-    Args:
-        force: replace a file that is at `path`.
-        inputs: files that `path` must not be.
-        needed: bytes that the file will take at most, checked before anything is written.
-    """
+    """A temporary name for a program to write to, which becomes `path` when the body is done. The
+    arguments are those of `output_file`."""
     check_path(path, force, inputs)
     check_space(path, needed)
     with terminable(), temporary_files(path) as new:
@@ -150,18 +142,17 @@ def output_file(
     needed: int = 0,
     mode: int = 0o755,
 ) -> Iterator[OutputFile]:
-    """Write a file that takes its place at `path` once the body is done.
-
-    Until then it has a temporary name in the same directory; on any exception, Ctrl-C or SIGTERM
-    it is removed, and an earlier file at `path` stays untouched.
-
-    Raises InputError if `path` cannot or must not be written, or its disk has too little space.
+    """Write a file that gets its name `path` once the body is done. Until then it has a temporary
+    name in the same directory; on any exception, Ctrl-C or SIGTERM it is removed, and an earlier
+    file stays.
 
     Args:
         force: replace a file that is at `path`.
         inputs: files that `path` must not be.
         needed: bytes that the file will take at most, checked before anything is written.
         mode: permissions, less the umask.
+
+    Raises InputError if `path` cannot or must not be written, or its disk has too little space.
     """
     placed = made_file(path, force=force, inputs=inputs, needed=needed)
     with placed as temporary, create(temporary, mode) as file:
@@ -238,8 +229,7 @@ _FAT32_LIMIT = (1 << 32) - 1  # bytes
 
 
 def check_path(path: Path, force: bool, inputs: Iterable[Path]) -> None:
-    """Find out whether a file may be written. Raises InputError if it must not be, as `output_file`
-    says."""
+    """Raises InputError if the file must not be written, as for `output_file`."""
     if path.is_dir():
         raise InputError(f"{path} is a directory", "Name a file with `-o NAME.llamafile`.")
     if not path.parent.is_dir():
@@ -265,7 +255,7 @@ def exists_already(path: Path) -> InputError:
 
 
 def check_space(path: Path, needed: int) -> None:
-    """Find out whether the disk of `path` has `needed` bytes. Raises InputError if it has not."""
+    """Raises InputError if the disk of `path` has fewer than `needed` bytes."""
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise InputError(
@@ -275,8 +265,8 @@ def check_space(path: Path, needed: int) -> None:
 
 
 def check_limit(file: io.FileIO, path: Path, needed: int) -> None:
-    """Find out about limits on file size (FAT32, `ulimit -f`) before gigabytes were written. Raises
-    InputError if `path` may not have `needed` bytes."""
+    """Raises InputError if FAT32 or `ulimit -f` does not allow a file of `needed` bytes: before
+    gigabytes are written."""
     if needed > _FAT32_LIMIT:
         try:
             file.truncate(needed)
@@ -289,3 +279,25 @@ def check_limit(file: io.FileIO, path: Path, needed: int) -> None:
                 "Write to another disk with `-o` (FAT32 ends at 4 GiB), or raise `ulimit -f`.",
             ) from None
         file.truncate(0)
+
+
+def check_exclusive(path: Path, tip: str, *, names: int = 1) -> None:
+    """Raises InputError, with this tip, for a file that is a symlink, has more hard links than
+    `names`, belongs to another user, or is not regular."""
+    facts = path.lstat()
+    if stat.S_ISLNK(facts.st_mode):
+        what = "is a symbolic link, and its file may belong to another user"
+    elif not stat.S_ISREG(facts.st_mode):
+        what = "is not a regular file"
+    elif facts.st_nlink > names:
+        what = "has a second name (hard link), under which it would change too"
+    elif not os.access(path, os.W_OK) or getattr(os, "geteuid", int)() not in (0, facts.st_uid):
+        what = "belongs to another user"
+    else:
+        return
+    raise InputError(f"{path} {what}", tip)
+
+
+def no_follow(path: str | Path, flags: int) -> int:
+    """An opener, as `open` takes it, that fails where `path` itself is a symlink."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)

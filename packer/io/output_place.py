@@ -22,11 +22,7 @@ class OutputPlace:
     is_folder: bool = False
 
     def file(self, default: Path) -> Path:
-        """The output's path.
-
-        Args:
-            default: the path without `-o`; its name is used in a folder.
-        """
+        """The output's path; `default` without `-o`, and its name in a folder."""
         if self.path is None:
             return default
         return self.path / default.name if self.is_folder else self.path
@@ -41,15 +37,9 @@ class OutputPlace:
 
 @contextmanager
 def output_place(word: str | None, *, is_folder: bool = False) -> Iterator[OutputPlace]:
-    """Find out what `-o` says, and make its folder, which goes again if the body fails.
-
-    Raises InputError if it says nothing, or stdout, which takes no bundles and no weights; or there
-    is no such folder and none can be made.
-
-    Args:
-        word: a file; a folder if it is one or ends in `/`; None if there is no `-o`.
-        is_folder: whether it is a folder in any case.
-    """
+    """What `-o` says: a folder (in any case with `is_folder`) if it is one or ends in `/`, or a
+    file. Missing folders are made, and removed again if the body fails. Raises InputError if the
+    word is empty or `-`, or the folder cannot be made."""
     if word is None:
         yield OutputPlace()
         return

@@ -53,8 +53,8 @@ from runtime.formats.args_file import parse
 
 
 def chosen_runtime(request: PackRequest) -> Runtime | None:
-    """The program of others to pack into, if one was named. Raises InputError if it cannot be used,
-    or other arguments ask for an engine of ours."""
+    """The program that `--runtime` names, if any. Raises InputError if it cannot be used, or other
+    arguments ask for llamapack's own engine."""
     path = request.runtime
     if path is None:
         return None
@@ -77,11 +77,8 @@ def chosen_runtime(request: PackRequest) -> Runtime | None:
 
 
 def make(stated: Mapping[str, Any]) -> list[Path]:
-    """Pack what a command line asks for; the paths of the new files.
-
-    Args:
-        stated: values of the options that it has, by attribute; recipe and defaults are added here.
-    """
+    """Pack what a command line asks for; the paths of the new files. `stated`: its options by
+    attribute, without defaults."""
     request = completed(stated)
     if not request.models and not request.named_models:
         raise InputError(

@@ -26,19 +26,14 @@ _MORE_TARGETS = (
 def planned(
     whole: BundlePlan, folders: Mapping[str, Path], output: Path, *, kind: str, windows: str | None
 ) -> dict[Path, BundlePlan]:
-    """Complete a plan with the bytes before the archive, and divide it if needed.
-
-    Raises InputError if these engines do not go into a file of this kind.
+    """Complete a plan with the bytes before the archive, and divide it if needed; plans by output
+    path, the bundle's first. Raises InputError if the engines do not fit into a file of this kind.
 
     Args:
         whole: the plan with all engines in it.
         folders: of these engines, by target.
-        output: where the bundle goes.
         kind: a key of `front.FORMATS`.
         windows: a key of `windows_exe.CHOICES`; None: automatic.
-
-    Returns:
-        plans by the path of the file to write, the bundle's first.
     """
     if kind != APE:
         return {output: _native(whole, folders, kind)}
@@ -86,12 +81,7 @@ def _with_engines(whole: BundlePlan, targets: Iterable[str]) -> BundlePlan:
 
 
 def report(plans: Mapping[Path, BundlePlan], written: Mapping[Path, list[Path]]) -> None:
-    """Print notes.
-
-    Args:
-        plans: by the path of the file that each is for, the bundle's first.
-        written: the files that were written for each, more than one if it is in parts.
-    """
+    """Print what was written: for each plan its file, or parts and list of hashes."""
     for path, plan in plans.items():
         targets = ", ".join(plan.targets)
         files = written[path]

@@ -28,8 +28,15 @@ from packer.engines.lock import Busy, locked
 from packer.io.console import Advance, note, progress
 from packer.io.copy import Nowhere
 from packer.io.file_system import copied
-from packer.io.output import check_path, make_executable, publish, sync_folder, terminable
-from packer.io.ownership import check_exclusive, no_follow
+from packer.io.output import (
+    check_exclusive,
+    check_path,
+    make_executable,
+    no_follow,
+    publish,
+    sync_folder,
+    terminable,
+)
 from packer.parts import sha256_lists
 from packer.parts.joining import check, check_first
 from packer.parts.journal import Journal, growing_path, journal_path, prove
@@ -40,20 +47,16 @@ _COPY = "Join without `--in-place`."
 
 
 def unfinished(whole: Path) -> bool:
-    """Whether the parts of `whole` are partly joined, or something says so."""
+    """Whether the parts of `whole` are partly joined, or a journal says so."""
     return os.path.lexists(journal_path(whole))
 
 
 def join_in_place(first: Path, whole: Path, output: Path | None, *, force: bool) -> Path:
-    """Turn the parts into their file, or go on with that; the path of the file.
+    """Turn the parts into their file, or continue with that; the path of the file.
 
-    Raises InputError if a part is missing or damaged (then nothing was changed), or the file must
-    not be written; or it was interrupted, and can go on.
-
-    Args:
-        first: one of the parts.
-        whole: where their file would be by their names.
-        output: another place for it, on the same file system.
+    `whole` is the path of the file by the name of `first`, a part; `output` another one on the same
+    file system. Raises InputError if a part is missing or damaged (then nothing was changed), the
+    file must not be written, or it was interrupted and can go on.
     """
     name = part_name(first.name) or of_whole(first)
     path = output or whole
@@ -128,7 +131,7 @@ def _check_device(path: Path, output: Path) -> None:
 
 
 def _finish(name: PartName, whole: Path, path: Path, force: bool, begun: Journal | None) -> Path:
-    """Do what is left to do; `begun`: what was just found by reading all parts."""
+    """Do the remaining steps; `begun`: the journal if this process has just checked all parts."""
     record, growing, folder = journal_path(whole), growing_path(whole), whole.parent
     journal = Journal.load(record, name)
     first, *rest = [folder / part for part in journal.parts]
@@ -238,14 +241,9 @@ _BLOCK = 1 << 20  # bytes read at once where the kernel does not copy
 
 
 def move_tail(source: Path, size: int, target: FileIO, offset: int, advance: Advance) -> None:
-    """Move what is left of `source` into `target`; `source` is empty then.
-
-    Raises InputError if source and target are not as an interrupted move leaves them.
-
-    Args:
-        size: bytes that `source` had at first.
-        offset: where its first byte belongs in the target.
-    """
+    """Move the rest of `source`, which had `size` bytes at first, into `target`, where its first
+    byte belongs at `offset`; `source` is then empty. Raises InputError if the files are not as an
+    interrupted move leaves them."""
     with FileIO(source, "r+", opener=no_follow) as file:
         left, length = file.seek(0, 2), target.seek(0, 2)
         if left > size or (left < size and length < offset + size):

@@ -30,14 +30,8 @@ _WRONG = {"damaged", "missing"}  # the problems that parts can cause
 
 
 def check_first(parts: Parts, sums: Mapping[str, str]) -> None:
-    """Find out what can be known before the parts are read for good.
-
-    Raises InputError if a part is missing or cut off; or no list says what the bytes should be, and
-    they are not those of a bundle.
-
-    Args:
-        sums: SHA-256 by name, as far as it is known.
-    """
+    """Check what can be known before all parts are read. Raises InputError if a part is missing or
+    cut off; or if no list states the hashes, and the bytes are not a bundle's."""
     siblings = [found for name in sums if (found := parts.name.is_sibling(name))]
     missing = sorted(found.number for found in siblings if found.number >= len(parts.paths))
     if missing:
@@ -72,13 +66,8 @@ def _verify(parts: Parts) -> None:
 
 
 def check(parts: Parts, sums: Mapping[str, str], destination: Destination, advance: Advance) -> str:
-    """Read all parts into `destination` and compare each byte.
-
-    Raises InputError if naming all parts that are damaged or swapped.
-
-    Returns:
-        SHA-256 of the whole.
-    """
+    """Read all parts into `destination` and compare their bytes with `sums`; SHA-256 of the whole.
+    Raises InputError naming all parts that are damaged or swapped."""
     problems: list[tuple[str, str]] = []
     with Hasher(_BEHIND) as whole:
         seen = _Seen(destination, whole)

@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from packer.io.console import Advance, progress
-from packer.io.output import output_file
-from packer.io.ownership import check_exclusive, no_follow
+from packer.io.output import check_exclusive, no_follow, output_file
 from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED, is_count, parse_json
 from runtime.formats.parts import PartName
@@ -60,15 +59,8 @@ class Journal:
 
     @classmethod
     def load(cls, path: Path, name: PartName) -> Journal:
-        """Read it.
-
-        Args:
-            name: of one of the parts; the journal must name all parts of that file, in order.
-
-        Raises:
-            FileNotFoundError: there is none.
-            InputError: it is damaged, of a later format, or about other files.
-        """
+        """Read the journal of the parts of `name`'s file. Raises FileNotFoundError if there is
+        none, InputError if it is damaged, of a later format, or about other files."""
         tip = f"If the parts are whole, remove {path}; else download the parts again."
         check_exclusive(path, tip, names=2)  # a crash may leave its temporary name
         with open(path, "rb", opener=no_follow) as file:
@@ -119,18 +111,11 @@ _WRITTEN = bytes([0] + [255] * 255)  # for `translate`
 def prove(
     paths: Sequence[Path], journal: Journal, whole: str, sums: Mapping[str, str], tip: str
 ) -> bool:
-    """Read all bytes of the whole where they lie now.
+    """Read all bytes of the whole where they are now: in the growing file (or the first part), and
+    in the rest of the other parts. Returns whether the end record of the ZIP archive states the
+    whole's length.
 
-    Raises InputError if a file is missing, has another length or other bytes than it should.
-
-    Args:
-        paths: the growing file, or the first part; then what is left of the other parts.
-        whole: name of the joined file.
-        sums: SHA-256 by name, as far as they are listed.
-        tip: what to do if it is not proved.
-
-    Returns:
-        whether the whole has the length that the end record of its ZIP archive says.
+    Raises InputError, with this `tip`, if a file is missing, or has another length or other bytes.
     """
     growing = paths[0]
     grown = growing.stat().st_size

@@ -71,10 +71,7 @@ class LaidFile:
         return FileSlice(self.path, self.start, self.size, advance)
 
     def sha256(self, advance: Advance) -> str:
-        """64 lower-case hex digits; `advance` is told about bytes that are done.
-
-        Raises InputError if the file became shorter.
-        """
+        """64 lower-case hex digits. Raises InputError if the file became shorter."""
         with self.open(advance) as file:
             return hash_rest(file, hashlib.sha256(), lambda _: None)
 
@@ -102,21 +99,17 @@ class Layout:
         return [*self.files, *([self.windows] if self.windows else [])]
 
     def bundle(self) -> Bundle:
-        """The bundle, read from where it lies; the caller closes it. Raises InputError if it is
-        none, or damaged."""
+        """The bundle, read from its present files; the caller closes it. Raises InputError if it is
+        not one, or damaged."""
         if self.whole == self.files[0].path:
             return Bundle.open(self.whole)
         return open_parts(parts.find(self.files[0].path))
 
 
 def layout(path: Path, part_size: int) -> Layout:
-    """How the bundle at `path` is published; `path` may be one of the parts that it lies in.
-
-    Raises InputError if it is not there, parts of it are missing, or it would have too many.
-
-    Args:
-        part_size: bytes of every part but the last. Parts that are there already stay as they are.
-    """
+    """How the bundle at `path`, or with a part at `path`, is published: existing parts as they are,
+    else parts of `part_size` bytes. Raises InputError if a file is missing, or there would be too
+    many."""
     name = parts.part_name(path.name)
     whole_is_meant = name is None or _is_bundle(path)
     if whole_is_meant and (path.exists() or not parts.siblings(path.parent, parts.of_whole(path))):

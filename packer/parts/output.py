@@ -42,11 +42,9 @@ class Part:
 
     @property
     def stale(self) -> int:
-        """Bytes that must be read again for its hash: what lies behind the first patch.
-
-        SHA-256 goes from front to back, and a local header states the CRC-32 of what follows it:
-        so a part with the header of weights, and no other, has to be read once more from there on.
-        """
+        """Bytes to be read again for its hash: all after the first patch. A local header states the
+        CRC-32 of the data after it, so a part with the header of weights is read again from there
+        on."""
         return 0 if self.patched is None else self.length - self._known(self.patched)[0]
 
     def sha256(self, advance: Advance) -> str:
@@ -66,12 +64,7 @@ class PartsOutput:
     """A growing file in parts, implements `packer.io.copy.Destination`; a context manager."""
 
     def __init__(self, create: Callable[[], tuple[Path, io.FileIO]], size: int) -> None:
-        """Begin with nothing.
-
-        Args:
-            create: makes a new file.
-            size: bytes of every part but the last.
-        """
+        """Begin with nothing; `size`: bytes of every part but the last."""
         self.parts: list[Part] = []
         self._create = create
         self._size = size

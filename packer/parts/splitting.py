@@ -41,18 +41,11 @@ def part_files(
     needed: int = 0,
     surely: int = 0,
 ) -> Iterator[PartFiles]:
-    """Write the file `whole` as parts, which take their places once the body is done.
+    """Write the file `whole` as parts of `size` bytes, which get their names once the body is done.
+    If it fits into one part, it is published as `whole`. Otherwise this behaves as `output_file`.
 
-    If it turns out to fit into one part, `whole` itself is what is published. Until then, and on
-    any exception, everything is as with `packer.io.output.output_file`.
-
-    Raises InputError if a file cannot or must not be written, their disk has too little space, or
-    there would be too many.
-
-    Args:
-        size: bytes of every part but the last.
-        needed: bytes that all will take at most.
-        surely: bytes that all will take at least.
+    `needed` and `surely`: bytes that all parts take at most, and at least. Raises InputError if a
+    file must not be written, the disk has too little space, or there would be too many parts.
     """
     if needed > size * LIMIT:
         raise InputError(
@@ -110,18 +103,9 @@ def _publish_parts(whole: Path, parts: list[Part], force: bool) -> list[Path]:
 
 
 def split(path: Path, output: Path, size: int, *, force: bool) -> list[Path]:
-    """Write the parts of the file at `path`, which stays.
-
-    Raises InputError if it cannot be read, a change of it was interrupted, or the parts cannot be
-    written.
-
-    Args:
-        output: what the names of the parts begin with.
-        size: bytes of every part but the last.
-
-    Returns:
-        The parts, and the list of their hashes.
-    """
+    """Write the parts of the file at `path`, which stays; the paths of the parts and of their list
+    of hashes, named after `output`. Raises InputError if it cannot be read, is half changed, or the
+    parts cannot be written."""
     source = FileSource.of(path)
     refuse_unfinished(path)  # the parts of a half-changed file would have hashes that agree
     output_in_parts = part_files(

@@ -114,8 +114,8 @@ class Repository:
     """A model's repository at one revision."""
 
     def __init__(self, word: HubWord, settings: HubSettings) -> None:
-        """Get ready; nothing is asked yet. Raises InputError if `huggingface_hub` is not installed,
-        or the network is forbidden."""
+        """Asks nothing yet. Raises InputError if `huggingface_hub` is missing, or the network is
+        forbidden."""
         prepare_library()
         from huggingface_hub import HfApi
 
@@ -137,7 +137,7 @@ class Repository:
         return page if self._word.revision == "main" else f"{page}/tree/{self._word.revision}"
 
     def look(self) -> Remote:
-        """What is there. Raises InputError if the Hub does not say."""
+        """The repository as it is. Raises InputError if the Hub does not say."""
         from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
         with self._explained():
@@ -150,7 +150,7 @@ class Repository:
         return found
 
     def require_token(self) -> None:
-        """See that there is one. Raises InputError if there is none."""
+        """Raises InputError if there is no token."""
         if self._settings.token is None:
             raise InputError(
                 "there is no token to publish with",
@@ -159,8 +159,8 @@ class Repository:
             )
 
     def create(self, remote: Remote, *, private: bool) -> None:
-        """Create what is missing of repository and branch. Raises InputError if the account may
-        not."""
+        """Create the repository and branch if they are missing. Raises InputError if the account
+        may not."""
         with self._explained():
             if not remote.exists:
                 self._api.create_repo(self._word.repo, private=private, exist_ok=True)
@@ -168,16 +168,11 @@ class Repository:
                 self._api.create_branch(self._word.repo, branch=self._word.revision, exist_ok=True)
 
     def send(self, todo: Publication, message: str, *, parent: str | None, advance: Advance) -> str:
-        """Send contents and then make one commit of all of it. What an interrupted call has sent is
-        not sent again. A card that the Hub rejects is found out before.
+        """Send contents, then make one commit of everything; its address. Contents that an
+        interrupted call has sent are not sent again. A card that the Hub rejects is found before.
 
-        Raises InputError if the Hub refuses, or cannot be reached.
-
-        Args:
-            parent: the commit that the repository must still be at.
-
-        Returns:
-            The commit's address.
+        `parent`: the commit that the repository must still have. Raises InputError if the Hub
+        refuses, or cannot be reached.
         """
         from huggingface_hub import CommitOperationDelete
 

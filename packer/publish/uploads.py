@@ -75,11 +75,7 @@ class Upload:
 
 
 def uploads(layout: Layout, bundle: Bundle, sums: Mapping[str, str], card: bytes) -> list[Upload]:
-    """Everything that is published: bundle or parts, hashes, licences, card.
-
-    Args:
-        sums: SHA-256 by name, of all files of `layout`.
-    """
+    """Everything that is published: bundle or parts, their list of hashes, licences, card."""
     listed = sha256_file.write({file.name: sums[file.name] for file in layout.all})
     return [
         *(Upload(file.name, file.size, sums[file.name], file) for file in layout.all),
@@ -113,12 +109,7 @@ def plan(files: Sequence[Upload], layout: Layout, remote: Remote) -> Publication
 def refuse_replacing(
     repo: HubWord, remote: Remote, changed: Iterable[str], gone: Iterable[str]
 ) -> None:
-    """Say which files of the repository would be lost. Raises InputError if there are such files.
-
-    Args:
-        changed: names of files that are to be sent.
-        gone: names of files that are to be deleted.
-    """
+    """Raises InputError naming files of the repository that would be replaced or deleted."""
     what = [f"{name} is another file there" for name in changed if name in remote.files]
     what += [f"{name} of an earlier publication would be deleted" for name in gone]
     if what:
@@ -130,8 +121,7 @@ def refuse_replacing(
 
 
 def refuse_other_sizes(repo: HubWord, layout: Layout, remote: Remote) -> None:
-    """The same for what can be told before gigabytes are hashed. Raises InputError if as
-    `refuse_replacing`."""
+    """The same for what can be told before gigabytes are hashed."""
     changed = [
         file.name
         for file in layout.all

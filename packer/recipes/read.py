@@ -26,11 +26,7 @@ def names() -> list[str]:
 
 
 def file_of(name: str) -> Path:
-    """The file of a recipe. Raises InputError if it is neither.
-
-    Args:
-        name: one of `names()`, or the path of a file.
-    """
+    """The file of a recipe: one of `names()`, or a path. Raises InputError if it is neither."""
     path = FOLDER / f"{name}.toml" if name in names() else Path(name)
     if not path.is_file():
         raise InputError(
@@ -40,8 +36,8 @@ def file_of(name: str) -> Path:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a recipe says, by the attributes of the parsed command line. Raises InputError if it is
-    no TOML, or says something that `pack` does not know."""
+    """What a recipe says, by attribute of the command line. Raises InputError if it is not TOML, or
+    has a key or value that `pack` does not know."""
     text, document = _document(path)
     stated: dict[str, tuple[Field, Any]] = {}
     known = {field.key: field for field in FIELDS}
@@ -94,13 +90,8 @@ _NAMES = frozenset(field.name for field in dataclasses.fields(PackRequest))
 
 
 def completed(stated: Mapping[str, Any]) -> PackRequest:
-    """Add those of the recipe, and the defaults, to the options of a command line.
-
-    Raises InputError if the recipe cannot be read.
-
-    Args:
-        stated: values by attribute, of the options that were written there alone.
-    """
+    """The arguments of `pack`: the options of a command line, with those of its recipe, and
+    defaults. Raises InputError if the recipe cannot be read."""
     recipe = read(file_of(stated["recipe"])) if stated.get("recipe") else {}
     found: dict[str, Any] = {flag.lstrip("-"): default for flag, default in OF_THE_RUN.items()}
     for field in FIELDS:

@@ -96,11 +96,8 @@ class Entry:
 
 
 def stored_header(entry: bytes, content: Digest, padding: bytes = b"") -> bytes:
-    """A local header for a stored member, from its record in the central directory.
-
-    Args:
-        padding: the extra field that aligns the data.
-    """
+    """A local header for a stored member, from its record in the central directory; `padding` is
+    the extra field that aligns the data."""
     _, _, _, flags, method, clock, date, *_ = fields = CENTRAL.unpack_from(entry)
     name = entry[CENTRAL.size : CENTRAL.size + fields[10]]
     size, extra, wide = content.size, padding, content.size >= MAX32
@@ -114,15 +111,9 @@ def stored_header(entry: bytes, content: Digest, padding: bytes = b"") -> bytes:
 def moved(
     entry: bytes, *, size: int, packed: int, header_offset: int, plain: bool = False
 ) -> bytes:
-    """A record of the central directory, whoever wrote it, with another place of its member.
-
-    Args:
-        entry: the record.
-        size: bytes, uncompressed, as it states them, here or in its ZIP64 field.
-        packed: likewise, in the archive.
-        header_offset: the new one.
-        plain: whether its local header is `stored_header`.
-    """
+    """A record of the central directory, by any writer, for another place of its member:
+    uncompressed and packed size as it states them, and the new offset. `plain`: the local header is
+    `stored_header`."""
     fields = list(CENTRAL.unpack_from(entry))
     name_end = CENTRAL.size + fields[10]
     extra_end = name_end + fields[11]
@@ -144,13 +135,8 @@ def moved(
 
 
 def end_records(position: int, offset: int, count: int) -> bytes:
-    """What follows the central directory.
-
-    Args:
-        position: bytes from the start of the file to the end of the directory.
-        offset: likewise to its start.
-        count: of members.
-    """
+    """What follows a central directory of `count` members that begins at `offset` and ends at
+    `position`."""
     length = position - offset
     records = b""
     if count >= MAX16 or max(length, offset) >= MAX32:
@@ -164,22 +150,16 @@ def end_records(position: int, offset: int, count: int) -> bytes:
 
 
 def dos_time(epoch: int) -> tuple[int, int]:
-    """Date and time of a ZIP header, from seconds since 1970 UTC; to the even second below.
-
-    Times that ZIP cannot hold become the nearest one that it can.
-    """
+    """Date and time of a ZIP header, to the even second below, from seconds since 1970 UTC. Times
+    that ZIP cannot hold become the nearest possible one."""
     moment = time.gmtime(min(max(epoch, _EARLIEST), _LATEST))
     date = (moment.tm_year - 1980) << 9 | moment.tm_mon << 5 | moment.tm_mday
     return date, moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2
 
 
 def aligned(position: int, header_length: int, alignment: int) -> int:
-    """Where the data of a member begin if its header can be written at `position` or later.
-
-    Args:
-        header_length: of the header without the extra field for alignment.
-        alignment: a power of two.
-    """
+    """Where the data of a member begin if its header, of this length without the extra field for
+    alignment, can be written at `position` or later."""
     start = position + header_length
     return start if start % alignment == 0 else start + 6 + -(start + 6) % alignment
 
@@ -187,13 +167,9 @@ def aligned(position: int, header_length: int, alignment: int) -> int:
 def padding(
     position: int, header_length: int, data_offset: int, alignment: int
 ) -> tuple[int, bytes]:
-    """Bytes to leave free before a local header, and the extra field, for data at `data_offset`.
-
-    Args:
-        position: where the header could begin; `aligned` says which offsets are possible.
-        header_length: of the header without the field; extra fields in it leave less room.
-        alignment: a power of two, for the field to state.
-    """
+    """Bytes to leave free before a local header, and the extra field, for data at `data_offset`,
+    which is one that `aligned` gives. Extra fields in `header_length` leave less room; the field
+    states `alignment`."""
     length = data_offset - position - header_length
     if not length:
         return 0, b""

@@ -44,11 +44,8 @@ class ZipWriter:
     """Appends members to a destination, then the directory. Offsets count from its byte 0."""
 
     def __init__(self, destination: Destination, epoch: int) -> None:
-        """Begin an archive at the destination's present position.
-
-        Args:
-            epoch: time stamp of every member, in seconds since 1970 UTC.
-        """
+        """Begin at the destination's present position; `epoch`: time stamp of every member, seconds
+        since 1970 UTC."""
         self.records: list[Record] = []
         """The members written so far, in order."""
         self._destination = destination
@@ -134,12 +131,8 @@ class ZipWriter:
     def add_entry(
         self, member: Member, content: Digest, local: Iterator[bytes], data_offset: int
     ) -> Record:
-        """Add a member of another archive byte for byte.
-
-        Args:
-            data_offset: of its data in that archive.
-            local: its local header, its data and, where there is one, its data descriptor.
-        """
+        """Add a member of another archive byte for byte: `local` is its local header, data and, if
+        any, data descriptor; `data_offset` that of its data in the other archive."""
         header_offset = self._destination.position
         for piece in local:
             self._destination.write(piece)
@@ -149,13 +142,9 @@ class ZipWriter:
     def add_header(
         self, member: Member, content: Digest, *, alignment: int, data_offset: int | None = None
     ) -> int:
-        """Write a new local header for a stored member of another archive; returns its offset.
-
-        The caller sees to it that its data follow, then calls `add_present`.
-
-        Args:
-            data_offset: where they are to begin; by default on the next multiple of `alignment`.
-        """
+        """Write a new local header for a stored member of another archive; returns its offset. The
+        caller then writes the data, at `data_offset` or the next multiple of `alignment`, and calls
+        `add_present`."""
         header = stored_header(member.entry, content)
         position = self._destination.position
         if data_offset is None:
@@ -175,11 +164,8 @@ class ZipWriter:
         *,
         plain: bool = False,
     ) -> Record:
-        """List a member of another archive whose local entry is in its place already.
-
-        Args:
-            plain: whether its local header is new, from `add_header`.
-        """
+        """List a member of another archive whose local entry is in its place already; `plain`: its
+        local header is new, from `add_header`."""
         entry = moved(
             member.entry,
             size=member.size,

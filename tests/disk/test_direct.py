@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from packer.io.direct import DirectReader, DirectWriter
+from packer.io.file_system import DirectReader, DirectWriter
 from packer.io.output import OutputFile
 
 MIB = 1 << 20
