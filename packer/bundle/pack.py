@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from packer.bundle import ALIGNMENT, Contents, Head, manifest, write
 from packer.bundle.manifest import Model
 from packer.engines.archives.deflated import Packed
-from packer.engines.archives.engine import PackedEngine
+from packer.engines.archives.engine import PackedEngine, packed_engine
+from packer.engines.archives.web_ui import packed_web_ui
 from packer.engines.foreign.runtime import Runtime
 from packer.engines.front import Front
-from packer.engines.gpu.archive import PackedModule
+from packer.engines.gpu.archive import PackedModule, packed_module
+from packer.engines.gpu.pins import Module
+from packer.engines.gpu.sources import packed_sources
 from packer.io.console import Advance
 from packer.io.copy import Destination
 from packer.io.digest import Digest
@@ -97,6 +102,21 @@ class BundlePlan:
             small += self.runtime.size + len(self.runtime.members) * _PER_MEMBER
         fixed = len(self.front.data) + small + _OVERHEAD + members * _PER_MEMBER
         return self.work + packed + padding + fixed
+
+
+def packed_runtime(
+    stack: ExitStack,
+    folders: Mapping[str, Path],
+    modules: Iterable[tuple[Module, Path]],
+    sources: Path | None,
+    web_ui: Path,
+) -> tuple[list[PackedEngine], list[PackedModule], list[Packed]]:
+    """Engines by target, GPU modules, and what all engines share, from the build cache; open as
+    long as `stack` is."""
+    engines = [stack.enter_context(packed_engine(*item)) for item in folders.items()]
+    gpu_modules = [stack.enter_context(packed_module(*item)) for item in modules]
+    shared = [stack.enter_context(packed_sources(sources, folders))] if sources else []
+    return engines, gpu_modules, [*shared, stack.enter_context(packed_web_ui(web_ui))]
 
 
 def pack(

@@ -22,11 +22,7 @@ _OF_MODELS = ("mmproj", "lora", "draft", "model-args")
 
 
 def recorded(
-    args: Args,
-    several: Sequence[ModelSection],
-    *,
-    context: int | None,
-    sampling: Mapping[str, Any],
+    args: Args, several: Sequence[ModelSection], *, context: int | None, sampling: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the manifest of a new bundle records. `several`: the models served by name, if any."""
     found: dict[str, Any] = {"args": _own(args), "ctx-size": context, "sampling": sampling}

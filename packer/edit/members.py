@@ -8,6 +8,7 @@ from typing import Any
 
 from packer.bundle.manifest import Model, model_entry
 from packer.bundle.models_ini import check_name, section_of, served_as, without
+from packer.inspection.summary import grouped
 from runtime.formats.bundle import (
     ENGINES,
     GPU,
@@ -19,7 +20,7 @@ from runtime.formats.bundle import (
     Bundle,
 )
 from runtime.formats.gguf_header import Header
-from runtime.formats.model_facts import MODEL, model_facts, shard
+from runtime.formats.model_facts import MODEL, model_facts
 from runtime.formats.shards import ShardName, model_stem
 from runtime.formats.zip_directory import Member
 
@@ -38,19 +39,14 @@ def with_shards(bundle: Bundle, names: Collection[str]) -> set[str]:
 def models_in(bundle: Bundle) -> list[Model]:
     """The models among the weights of a bundle, without adapters and projectors. Raises InputError
     if a member is compressed or not a GGUF."""
-    groups: dict[tuple[str, int], list[tuple[str, Header, int]]] = {}
-    for member in bundle.weights:
-        header = bundle.header(member)
-        named = ShardName.of(member.name) if shard(header) else None
-        key = named.model if named else (member.name, 1)
-        groups.setdefault(key, []).append((member.name, header, member.size))
     models = []
-    for files in groups.values():
-        name, first, _ = files[0]
-        facts = model_facts([header for _, header, _ in files], sum(size for *_, size in files))
+    for files in grouped((member, bundle.header(member)) for member in bundle.weights):
+        facts = model_facts([header for _, header in files], sum(m.size for m, _ in files))
         if facts.kind == MODEL:
-            own = "gguf" if shard_template(first) else None
-            models.append(Model(name, facts, "member" if TEMPLATE in bundle.members else own))
+            first, header = files[0]
+            own = "gguf" if shard_template(header) else None
+            template = "member" if TEMPLATE in bundle.members else own
+            models.append(Model(first.name, facts, template))
     return models
 
 

@@ -67,10 +67,7 @@ def refuse_used(file: io.FileIO, path: Path, otherwise: str) -> None:
     users = [] if answer else sorted(_users(file))
     if answer is False or users:
         who = f" by {', '.join(users[:3])}" if users else ""
-        raise InputError(
-            f"{path} is in use{who}",
-            f"Stop the program first, or {otherwise}.",
-        )
+        raise InputError(f"{path} is in use{who}", f"Stop the program first, or {otherwise}.")
 
 
 def allow_use(file: io.FileIO) -> None:

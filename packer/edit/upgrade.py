@@ -9,17 +9,15 @@ from typing import Any
 
 from packer.bundle import Head, manifest
 from packer.bundle.args import MODEL
+from packer.bundle.pack import packed_runtime
 from packer.bundle.recipe import of_bundle
 from packer.edit.edition import Edition, changed
 from packer.edit.edits import hashes
 from packer.edit.members import FOLDERS, models_in, without_runtime
 from packer.engines import front
-from packer.engines.archives.engine import packed_engine
-from packer.engines.archives.web_ui import packed_web_ui
 from packer.engines.foreign.args import dialect_of, ours
 from packer.engines.front import APE
 from packer.engines.gpu import pins, sources
-from packer.engines.gpu.archive import packed_module
 from packer.engines.gpu.chosen import NONE, chosen
 from packer.head import windows_exe
 from packer.io.epoch import source_date_epoch
@@ -47,18 +45,13 @@ def build_head(
     """
     kind = front.kind_of(_program(bundle))
     first = front.polyglot(folders) if kind == APE else front.native(kind, folders)
-    engines = {} if first.is_engine else folders
     modules = chosen(gpu or _kinds(bundle, folders), folders)
-    llama_cpp = sources.wanted(_sources(bundle), folders)
-    others = [stack.enter_context(packed_module(one, path)).packed for one, path in modules]
-    if llama_cpp:
-        others.append(stack.enter_context(sources.packed_sources(llama_cpp, folders)))
-    others.append(stack.enter_context(packed_web_ui(ui)))
-    return Head(
-        first,
-        [stack.enter_context(packed_engine(name, folder)) for name, folder in engines.items()],
-        others,
-    )
+    had = any(name.startswith(GPU_SOURCES) for name in bundle.members)
+    auto = sources.AUTO if had or bundle.manifest is None else sources.NO
+    wanted = sources.wanted(auto, folders)
+    engines, gpu_modules, shared = packed_runtime(stack, folders, modules, wanted, ui)
+    others = [*(module.packed for module in gpu_modules), *shared]
+    return Head(first, [] if first.is_engine else engines, others)
 
 
 def _kinds(bundle: Bundle, targets: Iterable[str]) -> str | None:
@@ -68,11 +61,6 @@ def _kinds(bundle: Bundle, targets: Iterable[str]) -> str | None:
     names = set(targets)
     fitting = {module.kind for module in pins.load() if module.target in names}
     return ",".join(sorted({one.kind for one in bundle.gpu_modules} & fitting)) or NONE
-
-
-def _sources(bundle: Bundle) -> str:
-    had = any(name.startswith(GPU_SOURCES) for name in bundle.members)
-    return sources.AUTO if had or bundle.manifest is None else sources.NO
 
 
 def too_large_for_windows(bundle: Bundle, folders: Mapping[str, Path]) -> list[str]:
@@ -107,10 +95,13 @@ def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition
     old = bundle.manifest
     known = manifest.expected(old, str(bundle.path)) if old is not None else {}
     kept = without_runtime(bundle.members.values(), ours=old is not None)
-    base = {**old, **_recipe(bundle)} if old is not None else _first_manifest(bundle)
     args = None
     if old is None:
+        base = _first_manifest(bundle)
         args = _first_args(bundle, base)
+    else:
+        recipe = of_bundle(bundle)
+        base = dict(old) if recipe is None else {**old, "recipe": recipe}
     if not targets_of(bundle) and not trust_args:
         _check_args(bundle, args)
     if args is not None:
@@ -118,19 +109,12 @@ def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition
 
     return Edition(
         changed(
-            kept,
-            {**base, **head.stated},
-            others={} if args is None else {ARGS: args.encode()},
+            kept, {**base, **head.stated}, others={} if args is None else {ARGS: args.encode()}
         ),
         head=head,
         hashed=hashes(bundle, known),
         epoch=source_date_epoch(),
     )
-
-
-def _recipe(bundle: Bundle) -> dict[str, Any]:
-    recipe = of_bundle(bundle)
-    return {} if recipe is None else {"recipe": recipe}
 
 
 def _first_args(bundle: Bundle, base: Mapping[str, Any]) -> str | None:

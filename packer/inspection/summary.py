@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from runtime.formats.data_args import is_refused, refused_of
 from runtime.formats.gguf_header import MAGIC, Header, read_header_of
 from runtime.formats.model_facts import ModelFacts, model_facts, shard
 from runtime.formats.shards import ShardName
-from runtime.formats.zip_directory import METHODS
+from runtime.formats.zip_directory import METHODS, Member
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -108,34 +109,40 @@ def _release(releases: object, target: str) -> object:
 
 def _models(bundle: Bundle) -> list[dict[str, Any]]:
     """One entry per GGUF member, shards joined; members that are not readable GGUF say why."""
-    models: list[dict[str, Any]] = []
-    groups: dict[tuple[str, int], tuple[list[Header], list[int]]] = {}
+    headers: dict[str, Header] = {}
+    problems = []
     for member in bundle.weights:
         try:
-            header = bundle.header(member)
+            headers[member.name] = bundle.header(member)
         except InputError as problem:
-            models.append({"file": member.name, "problem": problem.message})
-            continue
-        named = ShardName.of(member.name) if shard(header) else None
-        key = named.model if named else (member.name, 1)
-        headers, sizes = groups.setdefault(key, ([], []))
-        sizes.append(member.size)
-        headers.append(header)
-        if len(headers) == 1:
-            models.append({"file": member.name, "key": key})
+            problems.append({"file": member.name, "problem": problem.message})
+    readable = [(one, headers[one.name]) for one in bundle.weights if one.name in headers]
+    models = [*problems, *(_of_files(bundle, files) for files in grouped(readable))]
     names = _served_as(bundle)
+    places = [member.name for member in bundle.weights]
     for model in models:
         if model["file"] in names:
             model["served_as"] = names[model["file"]]
-        if (key := model.pop("key", None)) is not None:
-            headers, sizes = groups[key]
-            facts = model_facts(headers, sum(sizes))
-            template = "gguf" if facts.chat_template else None
-            if TEMPLATE in bundle.members and facts.kind == "model":
-                template = "member"
-            model.update(_model(model["file"], facts, template, headers[0]))
-            model["shards"] = len(headers)
-    return models
+    return sorted(models, key=lambda model: places.index(model["file"]))
+
+
+def _of_files(bundle: Bundle, files: list[tuple[Member, Header]]) -> dict[str, Any]:
+    facts = model_facts([header for _, header in files], sum(member.size for member, _ in files))
+    template = "gguf" if facts.chat_template else None
+    if TEMPLATE in bundle.members and facts.kind == "model":
+        template = "member"
+    member, header = files[0]
+    return {**_model(member.name, facts, template, header), "shards": len(files)}
+
+
+def grouped(weights: Iterable[tuple[Member, Header]]) -> list[list[tuple[Member, Header]]]:
+    """GGUF members with their headers, the shards of a model together."""
+    groups: dict[tuple[str, int], list[tuple[Member, Header]]] = {}
+    for member, header in weights:
+        named = ShardName.of(member.name) if shard(header) else None
+        key = named.model if named else (member.name, 1)
+        groups.setdefault(key, []).append((member, header))
+    return list(groups.values())
 
 
 def _served_as(bundle: Bundle) -> dict[str, str]:

@@ -66,9 +66,7 @@ def verify(bundle: Bundle, advance: Advance) -> Iterator[Problem]:
             )
         elif found.crc32 != member.crc32:
             yield Problem(
-                name,
-                "damaged",
-                f"expected CRC-32 {member.crc32:08x}, actual {found.crc32:08x}",
+                name, "damaged", f"expected CRC-32 {member.crc32:08x}, actual {found.crc32:08x}"
             )
     for name in listed or ():
         yield Problem(name, "missing", "the manifest lists it, but the archive does not contain it")

@@ -10,7 +10,7 @@ from typing import Any
 from packer.bundle.args import Args, check_options, own_words
 from packer.bundle.contents import check_bundle_name
 from packer.bundle.models_ini import preset
-from packer.bundle.pack import BundlePlan, pack
+from packer.bundle.pack import BundlePlan, pack, packed_runtime
 from packer.bundle.recipe import recorded
 from packer.bundle.request import PackRequest
 from packer.convert.quantizer import check_imatrix, parse_quantization
@@ -20,15 +20,14 @@ from packer.edit.opened import Held
 from packer.engines import finished as engines
 from packer.engines import front
 from packer.engines.archives.deflated import Packed
-from packer.engines.archives.engine import packed_engine
-from packer.engines.archives.web_ui import packed_web_ui
+from packer.engines.archives.engine import PackedEngine
 from packer.engines.cosmo.cache import chosen as chosen_cosmo
 from packer.engines.foreign.args import rewritten
 from packer.engines.foreign.named import COSMO
 from packer.engines.foreign.runtime import Runtime, read_runtime
 from packer.engines.front import APE, ENDINGS, Front
 from packer.engines.gpu import sources
-from packer.engines.gpu.archive import packed_module
+from packer.engines.gpu.archive import PackedModule
 from packer.engines.gpu.chosen import chosen
 from packer.engines.gpu.sources import AUTO
 from packer.io.console import note, progress
@@ -173,17 +172,17 @@ def _plan(
         defaults=metadata.options,
     )
     started.put_own(own)
+    packed: tuple[list[PackedEngine], list[PackedModule], list[Packed]] = ([], [], [])
+    if not runtime:
+        modules = chosen(request.gpu, folders)
+        wanted = sources.wanted(request.gpu_sources, folders)
+        packed = packed_runtime(stack, folders, modules, wanted, engines.web_ui())
     return BundlePlan(
         name=request.name or weights.stem,
         front=Front(b""),
-        engines=[
-            stack.enter_context(packed_engine(target, folder)) for target, folder in folders.items()
-        ],
-        gpu_modules=[
-            stack.enter_context(packed_module(module, folder))
-            for module, folder in chosen(request.gpu, folders)
-        ],
-        shared=[] if runtime else [*_shared(stack, request, folders)],
+        engines=packed[0],
+        gpu_modules=packed[1],
+        shared=packed[2],
         weights=weights.inputs.sources,
         models=weights.inputs.models,
         chat_template=template,
@@ -197,14 +196,6 @@ def _plan(
         card=metadata.card,
         runtime=runtime,
     )
-
-
-def _shared(
-    stack: ExitStack, request: PackRequest, folders: Mapping[str, Path]
-) -> Iterator[Packed]:
-    for path in _gpu_sources(request, folders):
-        yield stack.enter_context(sources.packed_sources(path, folders))
-    yield stack.enter_context(packed_web_ui(engines.web_ui()))
 
 
 def _write(
@@ -286,8 +277,3 @@ def _engines(request: PackRequest) -> dict[str, Path]:
             )
         return {target: folders[target] for target in wanted}
     return folders
-
-
-def _gpu_sources(request: PackRequest, folders: Mapping[str, Path]) -> list[Path]:
-    found = sources.wanted(request.gpu_sources, folders)
-    return [found] if found else []

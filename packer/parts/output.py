@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from packer.io.console import Advance
@@ -77,12 +76,7 @@ class PartsOutput:
     def __enter__(self) -> PartsOutput:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for workers in (self._hashing, self._syncing):
             workers.shutdown(cancel_futures=True)
         if self._open:

@@ -6,14 +6,11 @@ import hashlib
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from packer.bundle.pack import BundlePlan, pack
-from packer.engines.archives.engine import packed_engine
-from packer.engines.archives.web_ui import packed_web_ui
+from packer.bundle.pack import BundlePlan, pack, packed_runtime
 from packer.engines.finished import web_ui
 from packer.engines.front import Front
-from packer.engines.gpu.archive import packed_module
 from packer.engines.gpu.chosen import chosen
-from packer.engines.gpu.sources import packed_sources, wanted
+from packer.engines.gpu.sources import wanted
 from packer.engines.targets import for_this_machine
 from packer.io.console import note
 from packer.io.epoch import source_date_epoch
@@ -58,15 +55,13 @@ def of_built(machine: Machine) -> Path | None:
         return path
     note(f"packing the engine for {names[0]} that was built here")
     with ExitStack() as stack:
+        engines, gpu_modules, shared = packed_runtime(stack, folders, modules, sources, pages)
         plan = BundlePlan(
             name="engines",
             front=Front(b""),
-            engines=[stack.enter_context(packed_engine(*item)) for item in folders.items()],
-            gpu_modules=[stack.enter_context(packed_module(*item)) for item in modules],
-            shared=[
-                *([stack.enter_context(packed_sources(sources, folders))] if sources else []),
-                stack.enter_context(packed_web_ui(pages)),
-            ],
+            engines=engines,
+            gpu_modules=gpu_modules,
+            shared=shared,
             weights={},
             models=[],
             chat_template=None,

@@ -214,8 +214,7 @@ class ZipWriter:
     ) -> Record:
         if packed >= MAX32 and not entry.wide:
             raise InputError(
-                f"{entry.name} grows past 4 GiB by compression",
-                "Add it as weights, not as a file.",
+                f"{entry.name} grows past 4 GiB by compression", "Add it as weights, not as a file."
             )
         if entry.stated != (content.crc32, packed):
             self._destination.patch(header_offset, entry.local(content.crc32, packed))
