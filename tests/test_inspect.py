@@ -20,8 +20,7 @@ from runtime.formats.zip_directory import STORED
 
 
 def inspected(llamapack: CommandLine, path: Path) -> dict[str, object]:
-    done = llamapack("inspect", path, "--json")
-    assert done.returncode == 0, done.stderr
+    done = llamapack.ran("inspect", path, "--json")
     assert done.stderr == ""
     facts = json.loads(done.stdout)
     assert isinstance(facts, dict)

@@ -26,8 +26,7 @@ def earlier(tmp_path: Path) -> Path:
 
 
 def ran(llamapack: CommandLine, *words: str | Path) -> str:
-    done = llamapack(*words, **EPOCH)
-    assert done.returncode == 0, done.stderr
+    done = llamapack.ran(*words, **EPOCH)
     return done.stdout
 
 

@@ -35,8 +35,7 @@ class Scene:
         self.llamapack = llamapack.beginning(first)
         self.words = ["pack", "--consume", "-q", self.model, *words]
         plain = folder / "plain" / "m.llamafile"
-        done = self.llamapack("pack", folder / "plain" / "m.gguf", "-o", plain, *words)
-        assert done.returncode == 0, done.stderr
+        self.llamapack.ran("pack", folder / "plain" / "m.gguf", "-o", plain, *words)
         self.new = {
             path.name: path.read_bytes() for path in plain.parent.iterdir() if path.name != "m.gguf"
         }

@@ -27,7 +27,7 @@ def test_the_file_itself_becomes_the_bundle(scene: Scene) -> None:
     assert (done.returncode, done.stdout) == (0, f"{scene.bundle}\n"), done.stderr
     scene.is_made()
     assert scene.bundle.stat().st_ino == inode
-    assert scene.llamapack("verify", scene.bundle).returncode == 0
+    scene.llamapack.ran("verify", scene.bundle)
     subprocess.run(["unzip", "-qqt", scene.bundle], check=True)
 
 
@@ -160,11 +160,9 @@ def test_file_systems(kind: str, tmp_path: Path, llamapack: CommandLine) -> None
         model = place / "m.gguf"
         model.write_bytes(copy.read_bytes())
         before = used(place)
-        done = llamapack("pack", "--consume", model)
-        assert done.returncode == 0, done.stderr
+        llamapack.ran("pack", "--consume", model)
         assert used(place) - before < 2 << 20
-        plain = llamapack("pack", copy, "-o", tmp_path / "plain.llamafile")
-        assert plain.returncode == 0
+        llamapack.ran("pack", copy, "-o", tmp_path / "plain.llamafile")
         assert (place / "m.llamafile").read_bytes() == (tmp_path / "plain.llamafile").read_bytes()
 
 
@@ -174,10 +172,9 @@ def test_shared_blocks_of_others_stay(tmp_path: Path, llamapack: CommandLine) ->
         twin = place / "twin"
         subprocess.run(["cp", "--reflink=always", model, twin], check=True)
         before = twin.read_bytes()
-        done = llamapack("pack", "--consume", model)
-        assert done.returncode == 0, done.stderr
+        llamapack.ran("pack", "--consume", model)
         assert twin.read_bytes() == before
-        assert llamapack("verify", place / "m.llamafile").returncode == 0
+        llamapack.ran("verify", place / "m.llamafile")
 
 
 def test_a_model_in_use(scene: Scene, refused: Refused) -> None:

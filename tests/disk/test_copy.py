@@ -1,7 +1,11 @@
+"""Copies and direct access: the bytes, their hashes and holes, past the page cache or not."""
+
 from __future__ import annotations
 
 import hashlib
 import io
+import mmap
+import os
 import random
 import zlib
 from pathlib import Path
@@ -10,7 +14,8 @@ import pytest
 
 from packer.io.copy import BLOCK, copy
 from packer.io.digest import digest
-from packer.io.output import output_file
+from packer.io.file_system import DirectReader, DirectWriter
+from packer.io.output import OutputFile, output_file
 from packer.io.sources import FileSource
 from runtime.errors import InputError
 
@@ -74,3 +79,74 @@ def test_a_source_that_shrinks_is_refused(tmp_path: Path) -> None:
             sparse=False,
         )
     assert list(tmp_path.iterdir()) == []
+
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> io.FileIO:
+    return io.FileIO(tmp_path / "file", "x+b")
+
+
+def pages(count: int) -> memoryview:
+    """Random bytes that begin where a page does."""
+    data = memoryview(mmap.mmap(-1, count))
+    data[:] = os.urandom(count)
+    return data
+
+
+def test_only_whole_pages_in_large_pieces(file: io.FileIO) -> None:
+    data = pages(3 * MIB)
+    with file, DirectWriter(file) as direct:
+        if not direct.works:
+            pytest.skip("SKIPPED LOUDLY: this file system has no O_DIRECT")
+        assert direct.write(data[: 2 * MIB + 77], 4096) == 2 * MIB
+        assert os.pread(file.fileno(), 2 * MIB, 4096) == data[: 2 * MIB]
+        for refused, offset in (
+            (data[:MIB], 77),
+            (data[77:], 0),
+            (data[: MIB - 1], 0),
+            (memoryview(bytes(2 * MIB)), 0),
+        ):
+            assert direct.write(refused, offset) == 0
+        assert direct.works
+    assert not direct.works
+    assert direct.write(data, 0) == 0
+
+
+@pytest.mark.parametrize("front", [0, 77, 4096])
+def test_an_output_written_in_both_ways(front: int, file: io.FileIO) -> None:
+    data = pages(2 * MIB + 4096)
+    with file, DirectWriter(file) as direct:
+        output = OutputFile(file, direct)
+        output.write(b"f" * front)
+        output.write(data[: 2 * MIB + 99])
+        output.write(b"tail")
+        output.patch(front, b"mended")
+        assert output.position == front + 2 * MIB + 103
+    expected = b"f" * front + b"mended" + bytes(data[6 : 2 * MIB + 99]) + b"tail"
+    assert Path(str(file.name)).read_bytes() == expected
+
+
+@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize("offset", [0, 4096, 5])
+def test_reading_gives_what_is_there(tmp_path: Path, cached: bool, offset: int) -> None:
+    path = tmp_path / "data"
+    data = random.Random(1).randbytes(3 * MIB + 17)
+    path.write_bytes(data)
+    with path.open("rb", buffering=0) as file, DirectReader(file) as reader:
+        if not cached:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        found = bytearray()
+        space = memoryview(mmap.mmap(-1, MIB))
+        while count := reader.read(space, offset + len(found)):
+            found += space[:count]
+    assert found == data[offset:]
+
+
+def test_reading_where_only_the_cache_can_be_used(tmp_path: Path) -> None:
+    with Path("/proc/self/maps").open("rb", buffering=0) as file, DirectReader(file) as reader:
+        space = memoryview(mmap.mmap(-1, MIB))
+        assert b"r-xp" in space[: reader.read(space, 0)].tobytes()

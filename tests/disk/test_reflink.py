@@ -24,11 +24,10 @@ def test_weights_are_shared(btrfs: Path, tmp_path: Path, llamapack: CommandLine)
     before = used(btrfs)
     shared, copied = btrfs / "shared.llamafile", tmp_path / "copied.llamafile"
     for output in (shared, copied):
-        done = llamapack("pack", model, "-o", output)
-        assert done.returncode == 0, done.stderr
+        llamapack.ran("pack", model, "-o", output)
     assert used(btrfs) - before < 5 << 20
     assert shared.read_bytes() == copied.read_bytes()
-    assert llamapack("verify", shared).returncode == 0
+    llamapack.ran("verify", shared)
 
 
 def test_parts_are_shared(btrfs: Path, tmp_path: Path, llamapack: CommandLine) -> None:
@@ -45,8 +44,7 @@ def test_parts_are_shared(btrfs: Path, tmp_path: Path, llamapack: CommandLine) -
         ("split", parts, "--size", "48MiB", "-o", copies),
         ("join", f"{copies}.cat0", "--in-place"),
     ):
-        done = llamapack(*words)
-        assert done.returncode == 0, done.stderr
+        llamapack.ran(*words)
     assert used(btrfs) - before < 15 << 20
-    done = llamapack("pack", model, "-o", tmp_path / "x")
+    llamapack.ran("pack", model, "-o", tmp_path / "x")
     assert parts.read_bytes() == copies.read_bytes() == (tmp_path / "x").read_bytes()

@@ -38,8 +38,7 @@ def grow(path: Path, size: int) -> Path:
 
 def ran(llamapack: CommandLine, *words: str | Path, **environment: str) -> str:
     """What a command that has to succeed says."""
-    done = llamapack(*words, **environment)
-    assert done.returncode == 0, done.stderr
+    done = llamapack.ran(*words, **environment)
     return done.stderr
 
 

@@ -199,8 +199,7 @@ def test_an_archive_with_nothing_in_it(
     path, added = tmp_path / "x.zip", tmp_path / "a.txt"
     zipfile.ZipFile(path, "w").close()
     added.write_text("a")
-    done = llamapack("edit", path, "--add", added, *how)
-    assert done.returncode == 0, done.stderr
+    llamapack.ran("edit", path, "--add", added, *how)
     assert zipfile.ZipFile(path).read("a.txt") == b"a"
 
 

@@ -77,8 +77,7 @@ def test_a_file_of_another_user(path: Path, llamapack: CommandLine, refused: Ref
     done = llamapack("edit", path, "--args", "-c 7", first=other)
     assert "belongs to another user" in refused(done)
     assert path.read_bytes() == old
-    done = llamapack("edit", path, "--args", "-c 7", "--copy", first=other)
-    assert done.returncode == 0, done.stderr
+    llamapack.ran("edit", path, "--args", "-c 7", "--copy", first=other)
     with Bundle.open(path) as bundle:
         assert bundle.args.endswith("-c 7\n")
 

@@ -43,6 +43,6 @@ def test_weights_are_moved_or_shared(
         ran(llamapack, "edit", path, "--args", "-c 5", "--copy")
         assert path.stat().st_ino != twin.stat().st_ino
         folder = place / "out"
-        assert llamapack("extract", path, "m.gguf", "-C", folder).returncode == 0
+        llamapack.ran("extract", path, "m.gguf", "-C", folder)
         assert (folder / "m.gguf").read_bytes() == model.read_bytes()
     assert used(place) - before < 8 << 20

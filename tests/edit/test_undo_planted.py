@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from edit_files import packed, ran
+from helpers.json_values import JSON
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 from helpers.trees import tree
 from hypothesis import HealthCheck, given, settings
@@ -133,12 +134,6 @@ def test_what_no_change_states(
     assert cli.main(["verify", str(path)]) == 0
 
 
-def test_a_size_of_nothing(path: Path, made: tuple[CommandLine, Path], refused: Refused) -> None:
-    facts = sound(path, size=0, ranges=[], witness=[])
-    undo_path(path).write_bytes(undo(facts))
-    nothing_happens(made[0], path, refused, tree(path.parent))
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -254,13 +249,6 @@ def test_temporary_names_that_are_taken(
     assert cli.main(words) == 0
     assert not os.path.lexists(place)
     assert cli.main(["verify", str(path)]) == 0
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
-    max_leaves=8,
-)
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))

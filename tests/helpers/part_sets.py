@@ -21,16 +21,14 @@ def large_bundle(folder: Path, llamapack: CommandLine, count: int = 1_000_000) -
     """A bundle of such a model."""
     path = folder / "whole" / "m.llamafile"
     path.parent.mkdir()
-    done = llamapack("pack", large_gguf(folder, count), "-o", path, "-q")
-    assert done.returncode == 0, done.stderr
+    llamapack.ran("pack", large_gguf(folder, count), "-o", path, "-q")
     return path
 
 
 def split(llamapack: CommandLine, whole: Path, folder: Path, size: str = "400kB") -> list[Path]:
     """Its parts in `folder`."""
     folder.mkdir(exist_ok=True)
-    done = llamapack("split", whole, "--size", size, "-o", folder, "-q")
-    assert done.returncode == 0, done.stderr
+    done = llamapack.ran("split", whole, "--size", size, "-o", folder, "-q")
     *parts, sums = map(Path, done.stdout.splitlines())
     assert sums == folder / f"{whole.name}.sha256"
     return parts

@@ -158,6 +158,14 @@ class CommandLine:
                 lambda: cli.main(command), command, cwd=cwd, environment=variables
             )
 
+    def ran(
+        self, *words: str | Path, cwd: Path | None = None, first: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """The same for a command that has to succeed."""
+        done = self(*words, cwd=cwd, first=first, **environment)
+        assert done.returncode == 0, done.stderr
+        return done
+
     def process(
         self, *words: str | Path, cwd: Path | None = None, first: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
@@ -173,3 +181,5 @@ class CommandLine:
 
 
 Refused = Callable[[subprocess.CompletedProcess[str]], str]
+Publish = Callable[..., subprocess.CompletedProcess[str]]
+"""`llamapack publish` of the small bundle, with further words."""

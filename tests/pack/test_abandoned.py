@@ -60,7 +60,7 @@ def test_killed_and_stopped(verb: str, tmp_path: Path, llamapack: CommandLine) -
         words = ["split", large_bundle(tmp_path, llamapack, 30_000_000), "--size", "4MB"]
     if verb == "join":
         (tmp_path / "parts").mkdir()
-        assert llamapack(*words, "-o", tmp_path / "parts").returncode == 0
+        llamapack.ran(*words, "-o", tmp_path / "parts")
         words = ["join", tmp_path / "parts" / "m.llamafile.cat0"]
     with started(llamapack, folder / "a.llamafile", *words, number=signal.SIGKILL) as killed:
         assert killed.wait() == -signal.SIGKILL
@@ -73,8 +73,7 @@ def test_killed_and_stopped(verb: str, tmp_path: Path, llamapack: CommandLine) -
     with started(llamapack, folder / "b.llamafile", *words, number=signal.SIGSTOP) as stopped:
         assert not any(path.exists() for path in dead)
         assert any(".b.llamafile." in path.name for path in partials(folder))
-        done = llamapack(*words, "-o", folder / "c.llamafile")
-        assert done.returncode == 0, done.stderr
+        llamapack.ran(*words, "-o", folder / "c.llamafile")
         stopped.send_signal(signal.SIGCONT)
         assert stopped.wait() == 0
     left = set(names(folder))
@@ -90,8 +89,7 @@ def test_killed_and_stopped(verb: str, tmp_path: Path, llamapack: CommandLine) -
 
 def test_names_that_are_long(tmp_path: Path, llamapack: CommandLine) -> None:
     output = tmp_path / ("n" * 225 + ".llamafile")
-    done = llamapack("pack", large_gguf(tmp_path), "-o", output, "-q")
-    assert done.returncode == 0, done.stderr
+    llamapack.ran("pack", large_gguf(tmp_path), "-o", output, "-q")
     assert not partials(tmp_path)
     assert os.access(output, os.X_OK)
 

@@ -21,12 +21,11 @@ def two(tmp_path: Path, llamapack: CommandLine) -> Path:
     projector = write_gguf(tmp_path / "mmproj.gguf", kind="mmproj")
     lora = write_gguf(tmp_path / "lora.gguf", kind="adapter")
     path = tmp_path / "two.llamafile"
-    done = llamapack(
+    llamapack.ran(
         "pack", "--model", f"small={small}", "--model", f"eyes={eyes}",
         "--mmproj", f"eyes={projector}", "--lora", f"eyes={lora}:0.5",
         "--model-args", "eyes=-c 512", "--args", "--temp 0", "-o", path, "-q",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
     return path
 
 
@@ -57,7 +56,7 @@ def test_what_the_file_says(two: Path, llamapack: CommandLine) -> None:
         ]  # fmt: skip
     assert models_ini(two) == f"{SMALL}\n{EYES}"
     assert served(two) == [("s.gguf", "small"), ("e.gguf", "eyes")]
-    assert llamapack("verify", two).returncode == 0
+    llamapack.ran("verify", two)
 
 
 def test_inspect_shows_them_all(two: Path, llamapack: CommandLine) -> None:
@@ -84,11 +83,10 @@ def test_one_model_is_as_ever(gguf: Path, tmp_path: Path, llamapack: CommandLine
 def test_what_has_no_name_is_the_first_one_s(tmp_path: Path, llamapack: CommandLine) -> None:
     a, b = write_gguf(tmp_path / "a.gguf"), write_gguf(tmp_path / "b=c.gguf", seed=2)
     lora = write_gguf(tmp_path / "x=y.gguf", kind="adapter")
-    done = llamapack(
+    llamapack.ran(
         "pack", "--model", f"a={a}", "--model", f"b={b}", "--lora", lora, "-q",
         "-o", tmp_path / "x.llamafile",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
     assert models_ini(tmp_path / "x.llamafile") == (
         "[a]\nmodel = /zip/a.gguf\nlora = /zip/x=y.gguf\n\n[b]\nmodel = /zip/b=c.gguf\n"
     )
@@ -99,41 +97,40 @@ def test_models_come_and_go(
 ) -> None:
     third = write_gguf(tmp_path / "third.gguf", name="Third", seed=3)
     old = two.read_bytes()
-    assert llamapack("edit", two, "--add", third).returncode == 0
+    llamapack.ran("edit", two, "--add", third)
     assert models_ini(two) == f"{SMALL}\n{EYES}\n[third]\nmodel = /zip/third.gguf\n"
     assert served(two)[2] == ("third.gguf", "third")
-    assert llamapack("verify", two).returncode == 0
-    assert llamapack("edit", two, "--remove", "third.gguf").returncode == 0
+    llamapack.ran("verify", two)
+    llamapack.ran("edit", two, "--remove", "third.gguf")
     assert two.read_bytes() == old
 
-    assert llamapack("edit", two, "--remove", "s.gguf", "mmproj.gguf").returncode == 0
+    llamapack.ran("edit", two, "--remove", "s.gguf", "mmproj.gguf")
     assert models_ini(two) == EYES.replace("mmproj = /zip/mmproj.gguf\n", "")
     with Bundle.open(two) as bundle:
         assert sorted(parse(bundle.args, {})) == sorted(
             ["-m", "e.gguf", "--models-preset", "/zip/models.ini", "--temp", "0"]
         )
-    assert llamapack("edit", two, "--args", "-c 9").returncode == 0
+    llamapack.ran("edit", two, "--args", "-c 9")
     assert models_ini(two).startswith("[eyes]")
-    assert llamapack("verify", two).returncode == 0
+    llamapack.ran("verify", two)
     two_words = write_gguf(tmp_path / "two words.gguf", seed=4)
     assert "cannot be the name of a model" in refused(llamapack("edit", two, "--add", two_words))
 
 
 def test_without_models_ini_it_is_a_bundle_with_one(two: Path, llamapack: CommandLine) -> None:
-    assert llamapack("edit", two, "--remove", MODELS).returncode == 0
+    llamapack.ran("edit", two, "--remove", MODELS)
     with Bundle.open(two) as bundle:
         assert MODELS not in bundle.members
         assert bundle.args == "-m\ns.gguf\n--temp 0\n"
     assert served(two) == [("s.gguf", None), ("e.gguf", None)]
-    assert llamapack("verify", two).returncode == 0
+    llamapack.ran("verify", two)
 
 
 def test_upgrade_keeps_them(two: Path, llamapack: CommandLine) -> None:
     shutil.rmtree(llamapack.engine)
     write_engine(llamapack.engine, {"llamapack-engine": b"another engine"})
-    done = llamapack("upgrade", two)
-    assert done.returncode == 0, done.stderr
-    assert llamapack("verify", two).returncode == 0
+    llamapack.ran("upgrade", two)
+    llamapack.ran("verify", two)
     assert models_ini(two) == f"{SMALL}\n{EYES}"
     assert served(two) == [("s.gguf", "small"), ("e.gguf", "eyes")]
 

@@ -30,8 +30,7 @@ def seven_zip(archive: Path, method: str, *files: Path, options: tuple[str, ...]
 
 
 def packed(llamapack: CommandLine, *words: str | Path, output: Path) -> Bundle:
-    done = llamapack("pack", *words, "-o", output, "-q")
-    assert done.returncode == 0, done.stderr
+    llamapack.ran("pack", *words, "-o", output, "-q")
     return Bundle.open(output)
 
 
@@ -89,7 +88,7 @@ atexit.register(lambda: Path({str(memory)!r}).write_text(status()))
     assert int(memory.read_text()) < 150 << 10  # KiB
     with Bundle.open(output) as bundle:
         assert [member.size for member in bundle.weights] == [size]
-    assert llamapack("verify", output).returncode == 0
+    llamapack.ran("verify", output)
     assert not [
         p for p in tmp_path.iterdir() if p not in (archive, output, memory, llamapack.engine.parent)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,13 @@ from pathlib import Path
 import pytest
 from helpers.part_sets import large_bundle, names, sha256sum, split
 from helpers.stand_ins import CommandLine, Refused
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from packer.io.copy import Nowhere
+from packer.parts.joining import check, check_first
+from runtime.errors import InputError
+from runtime.formats.parts import find
 
 
 @pytest.fixture(params=[[], ["--in-place"]], ids=["copy", "in-place"])
@@ -63,7 +71,7 @@ def test_join(  # noqa: PLR0917
     left = [] if how else [part.name for part in parts]
     assert names(folder) == sorted(["m.llamafile", "m.llamafile.sha256", *left])
     assert sha256sum(folder) == [*(left if listed else []), "m.llamafile"]
-    assert llamapack("verify", folder / "m.llamafile").returncode == 0
+    llamapack.ran("verify", folder / "m.llamafile")
 
 
 def test_where_it_goes(  # noqa: PLR0917
@@ -85,8 +93,7 @@ def test_where_it_goes(  # noqa: PLR0917
     if how:
         assert names(folder) == ["m.llamafile"]
         # Run again, it has nothing left to do.
-        done = llamapack("join", *how, *parts, "-o", target)
-        assert done.returncode == 0
+        done = llamapack.ran("join", *how, *parts, "-o", target)
         assert "joined already" in done.stderr
         assert "were checked" not in done.stderr
 
@@ -94,7 +101,7 @@ def test_where_it_goes(  # noqa: PLR0917
 def test_force_replaces(how: list[str], whole: Path, parts: list[Path], llamapack: CommandLine):
     output = parts[0].with_name("m.llamafile")
     output.write_text("old")
-    assert llamapack("join", *how, parts[0], "--force").returncode == 0
+    llamapack.ran("join", *how, parts[0], "--force")
     assert output.read_bytes() == whole.read_bytes()
 
 
@@ -167,7 +174,7 @@ def test_any_file_that_has_hashes_is_joined(
     parts = split(llamapack, tmp_path / "x.bin", tmp_path / "parts", "30kB")
     copy = tmp_path / "copy"
     shutil.copytree(parts[0].parent, copy)
-    assert llamapack("join", *how, parts[0]).returncode == 0
+    llamapack.ran("join", *how, parts[0])
     assert parts[0].with_name("x.bin").read_bytes() == data
     (copy / "x.bin.sha256").unlink()
     assert "no ZIP end record" in refused(llamapack("join", *how, copy / "x.bin.cat0"))
@@ -219,3 +226,64 @@ def end64(offset: int) -> bytes:
     wide = END64.pack(END64_MAGIC, END64.size - 12, 45, 45, 0, 0, 0, 0, 0, offset)
     locator = LOCATOR64.pack(LOCATOR_MAGIC, 0, offset, 1)
     return wide + locator + END.pack(END_MAGIC, 0, 0, 0, 0, 0, (1 << 32) - 1, 0)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("made")
+    return large_bundle(folder, CommandLine(folder), 100_000).read_bytes()
+
+
+_ANY_DAMAGE = st.one_of(
+    st.tuples(st.just("flip"), st.integers(0, 1 << 20)),
+    st.tuples(st.just("flip near the end"), st.integers(1, 2000)),
+    st.tuples(st.just("cut"), st.integers(0, 1 << 20)),
+    st.tuples(st.just("insert"), st.integers(0, 1 << 20)),
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(1000, 200_000), st.lists(_ANY_DAMAGE, max_size=3), st.booleans(), st.randoms())
+def test_damage_at_random(  # noqa: PLR0917
+    tmp_path_factory: pytest.TempPathFactory,
+    data: bytes,
+    size: int,
+    damage: list[tuple[str, int]],
+    shuffle: bool,
+    randomly: random.Random,
+) -> None:
+    pieces = [bytearray(data[start : start + size]) for start in range(0, len(data), size)]
+    for what, place in damage:
+        piece = pieces[place // size % len(pieces)]
+        if what == "flip near the end":
+            piece = pieces[-1]
+            place = -min(place, len(piece))  # noqa: PLW2901
+        if not piece:
+            continue
+        if what.startswith("flip"):
+            piece[place % len(piece)] ^= 1 << (place % 8)
+        elif what == "cut":
+            del piece[place % len(piece) :]
+        else:
+            piece[place % len(piece) : 0] = b"inserted"
+    if shuffle:
+        randomly.shuffle(pieces)
+    folder = tmp_path_factory.mktemp("parts")
+    for number, piece in enumerate(pieces):
+        (folder / f"m.cat{number}").write_bytes(piece)
+    joined = b"".join(pieces)
+    parts = find(folder / "m.cat0")
+    found: InputError | None = None
+    try:
+        check_first(parts, {})
+        check(parts, {}, Nowhere(), lambda _: None)
+    except InputError as problem:
+        found = problem
+    if found:
+        assert joined != data
+        assert str(folder / "m") in found.message
+        assert found.tip
+    else:
+        # What no member covers (gaps, names of fields in headers) may differ unseen.
+        assert len(joined) == len(data)
+        assert sum(a != b for a, b in zip(joined, data, strict=True)) <= len(damage)

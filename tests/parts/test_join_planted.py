@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.json_values import JSON
 from helpers.part_sets import large_bundle, names, split
 from helpers.stand_ins import CommandLine, Refused
 from helpers.trees import tree, unharmed
@@ -111,11 +112,10 @@ def test_a_planted_journal(
     assert f"remove {download.journal}" in done.stderr
     # Nothing was joined yet, so a copy can be made all the same.
     aside = download.top / "copy.llamafile"
-    assert llamapack("join", download.parts[0], "-o", aside).returncode == 0
+    llamapack.ran("join", download.parts[0], "-o", aside)
     assert aside.read_bytes() == download.whole
     download.journal.unlink()
-    done = llamapack("join", "--in-place", download.parts[0])
-    assert done.returncode == 0, done.stderr
+    llamapack.ran("join", "--in-place", download.parts[0])
     assert (download.folder / "m.llamafile").read_bytes() == download.whole
     assert download.thesis.read_bytes() == b"precious" * 125
 
@@ -207,7 +207,7 @@ def test_a_first_part_beside_what_grows(
     assert tree(download.top) == before
     (download.folder / GROWING).unlink()
     download.journal.unlink()
-    assert made[0]("join", "--in-place", download.parts[1]).returncode == 0
+    made[0].ran("join", "--in-place", download.parts[1])
 
 
 def test_a_half_done_join_goes_on_elsewhere(
@@ -225,18 +225,12 @@ def test_a_half_done_join_goes_on_elsewhere(
     os.truncate(download.parts[2], 300_000)
     elsewhere = Path(shutil.copytree(download.folder, tmp_path / "elsewhere"))
     output = elsewhere / "x y.llamafile"
-    done = llamapack("join", "--in-place", elsewhere / download.parts[3].name, "-o", output)
-    assert done.returncode == 0, done.stderr
+    llamapack.ran("join", "--in-place", elsewhere / download.parts[3].name, "-o", output)
     assert output.read_bytes() == download.whole
     assert names(elsewhere) == ["x y.llamafile", "x y.llamafile.sha256"]
     assert shlex.quote(str(output)) != str(output)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
-    max_leaves=8,
-)
 NAMES = st.sampled_from(
     ["m.llamafile.cat0", "m.llamafile.cat1", "m.llamafile.cat2", "m.llamafile.cat3", "../home/x"]
 )

@@ -1,14 +1,19 @@
-"""How parts are found by their names, and read as one file."""
+"""How parts are found and read as one file, written with their hashes, and read out of a file."""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from packer.io.output import create
+from packer.parts.layout import FileSlice
+from packer.parts.output import PartsOutput
 from runtime.errors import InputError
 from runtime.formats.parts import find, part_name
 
@@ -83,3 +88,131 @@ def test_reads_as_one_file(
             assert file.seek(offset) == whole.seek(offset)
             assert file.read(count) == whole.read(count)
             assert file.tell() == whole.tell()
+
+
+class Folder:
+    """Makes new files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+
+    def new(self) -> tuple[Path, io.FileIO]:
+        self.count += 1
+        path = self.path / str(self.count)
+        return path, create(path)
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.binary(max_size=300)),
+        st.tuples(st.just("skip"), st.integers(0, 300)),
+        st.tuples(st.just("take"), st.integers(0, 300)),
+        st.tuples(st.just("patch"), st.tuples(st.integers(0, 2000), st.binary(max_size=60))),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_STEPS, st.integers(1, 400))
+def test_any_order_of_steps(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, object]], size: int
+) -> None:
+    folder = tmp_path_factory.mktemp("parts")
+    model = bytearray()
+    (folder / "source").write_bytes(bytes(range(256)) * 2)
+    with PartsOutput(Folder(folder).new, size) as output, (folder / "source").open("rb", 0) as file:
+        for step, value in steps:
+            if isinstance(value, bytes):
+                output.write(value)
+                model += value
+            elif isinstance(value, tuple):
+                offset, data = value
+                data = data[: max(len(model) - offset, 0)]
+                output.patch(offset, data)
+                model[offset : offset + len(data)] = data
+            elif step == "skip":
+                output.skip(int(str(value)))
+                model += bytes(int(str(value)))
+            else:
+                count = int(str(value))
+                pieces = output.take(file, count)
+                if pieces is not None:
+                    taken = b"".join(map(bytes, pieces))
+                    assert taken == (bytes(range(256)) * 2)[:count]
+                    model += taken
+            assert output.position == len(model)
+        output.finish()
+        parts = [part.path.read_bytes() for part in output.parts]
+        assert b"".join(parts) == model
+        assert all(len(part) == size for part in parts[:-1])
+        assert [part.sha256(lambda _: None) for part in output.parts] == [
+            hashlib.sha256(part).hexdigest() for part in parts
+        ]
+
+
+def test_only_what_is_behind_a_patch_is_read_again(tmp_path: Path) -> None:
+    """As a ZIP writer works: a small header, large contents, and the header again."""
+    with PartsOutput(Folder(tmp_path).new, 1 << 20) as output:
+        output.write(bytes(700_000))
+        header = output.position
+        output.write(b"header")
+        output.write(os.urandom(3 << 20))
+        output.patch(header, b"HEADER")
+        output.finish()
+        read: list[int] = []
+        for part in output.parts:
+            assert part.sha256(read.append) == hashlib.sha256(part.path.read_bytes()).hexdigest()
+        assert sum(read) == (1 << 20) - header
+        assert [part.stale for part in output.parts] == [(1 << 20) - header, 0, 0, 0]
+
+
+DATA = bytes(range(256)) * 3
+
+Step = st.one_of(
+    st.tuples(st.just("read"), st.integers(-1, 300)),
+    st.tuples(st.just("set"), st.integers(0, 900)),
+    st.tuples(st.just("end"), st.integers(-100, 100)),
+)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("slice") / "data"
+    path.write_bytes(DATA)
+    return path
+
+
+@settings(deadline=None)
+@given(st.integers(0, len(DATA)), st.integers(0, len(DATA)), st.lists(Step))
+def test_it_reads_as_its_bytes_do(
+    path: Path, start: int, size: int, steps: list[tuple[str, int]]
+) -> None:
+    size = min(size, len(DATA) - start)
+    expected = io.BytesIO(DATA[start : start + size])
+    counted: list[int] = []
+    read = 0
+    with FileSlice(path, start, size, counted.append) as actual:
+        for step, number in steps:
+            if step == "read":
+                found = actual.read(number)
+                assert found == expected.read(number)
+                read += len(found)
+            elif step == "set":
+                assert actual.seek(number) == expected.seek(number)
+            elif number >= -size:
+                whence = os.SEEK_END
+                assert actual.seek(number, whence) == expected.seek(number, whence)
+            assert actual.tell() == expected.tell()
+    assert sum(counted) == read
+
+
+def test_a_file_that_became_shorter(path: Path) -> None:
+    with FileSlice(path, 700, 200) as file, pytest.raises(InputError, match="became shorter"):
+        file.read()
+
+
+def test_it_does_not_pass_for_the_whole_file(path: Path) -> None:
+    with FileSlice(path, 0, 10) as file, pytest.raises(io.UnsupportedOperation):
+        file.fileno()

@@ -101,8 +101,7 @@ def test_force_replaces_all_parts(tmp_path: Path, llamapack: CommandLine) -> Non
     folder = tmp_path / "parts"
     split(llamapack, large(tmp_path / "x", 9), folder, "2")
     assert len(names(folder)) == 6
-    done = llamapack("split", tmp_path / "x", "--size", "5", "-o", folder, "--force")
-    assert done.returncode == 0
+    llamapack.ran("split", tmp_path / "x", "--size", "5", "-o", folder, "--force")
     assert names(folder) == ["x.cat0", "x.cat1", "x.sha256"]
     assert sha256sum(folder, "x.sha256") == ["x.cat0", "x.cat1"]
 
@@ -116,9 +115,8 @@ def test_pack_gives_the_bytes_of_an_unsplit_bundle(
     whole, folder = tmp_path / "whole.llamafile", tmp_path / "parts"
     folder.mkdir()
     words = [*models, "--chat-template", "chatml", "--args", "-c 512"]
-    assert llamapack("pack", *words, "-o", whole, "--no-split").returncode == 0
-    done = llamapack("pack", *words, "-o", folder / "m.llamafile", "--split-size", size)
-    assert done.returncode == 0, done.stderr
+    llamapack.ran("pack", *words, "-o", whole, "--no-split")
+    done = llamapack.ran("pack", *words, "-o", folder / "m.llamafile", "--split-size", size)
     *parts, sums = map(Path, done.stdout.splitlines())
     assert len(parts) > 2
     assert cat(parts) == whole.read_bytes()
@@ -132,14 +130,13 @@ def test_headers_of_zip_across_two_parts(tmp_path: Path, llamapack: CommandLine)
     """Cut at every byte of the weights' local header, which is written again when they are done."""
     model = write_gguf(tmp_path / "m.gguf")
     whole = tmp_path / "whole.llamafile"
-    assert llamapack("pack", model, "-o", whole, "-q").returncode == 0
+    llamapack.ran("pack", model, "-o", whole, "-q")
     data = whole.read_bytes()
     crc = data.rindex(b"PK\3\4", 0, data.index(b"GGUF")) + 14
     for size in range(crc - 1, crc + 14, 3):
         folder = tmp_path / str(size)
         folder.mkdir()
-        done = llamapack("pack", model, "-o", folder / "m.llamafile", "--split-size", str(size))
-        assert done.returncode == 0, done.stderr
+        done = llamapack.ran("pack", model, "-o", folder / "m.llamafile", "--split-size", str(size))
         *parts, _ = map(Path, done.stdout.splitlines())
         assert cat(parts) == data
         assert sha256sum(folder) == [part.name for part in parts]
@@ -159,7 +156,7 @@ def test_what_fits_into_one_part_stays_whole(
     assert "exists already" in refused(
         llamapack("pack", model, "-o", path, "--split-size", "300kB")
     )
-    assert llamapack("verify", path).returncode == 0
+    llamapack.ran("verify", path)
 
 
 def test_parts_do_not_touch_the_whole_file_beside_them(
@@ -168,10 +165,9 @@ def test_parts_do_not_touch_the_whole_file_beside_them(
     model = large_gguf(tmp_path)
     path = tmp_path / "out" / "m.llamafile"
     path.parent.mkdir()
-    assert llamapack("pack", model, "-o", path, "-q").returncode == 0
+    llamapack.ran("pack", model, "-o", path, "-q")
     before = path.read_bytes()
-    done = llamapack("pack", model, "-o", path, "-q", "--split-size", "400kB")
-    assert done.returncode == 0, done.stderr
+    done = llamapack.ran("pack", model, "-o", path, "-q", "--split-size", "400kB")
     assert path.read_bytes() == before == cat([*map(Path, done.stdout.splitlines())][:-1])
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers.hub_writer import TOKEN, HubWriter, Storage
-from helpers.stand_ins import CommandLine
-from publishing import Publish
+from helpers.stand_ins import CommandLine, Publish
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def small_parts(llamapack: CommandLine, bundle: Path, tmp_path: Path) -> Path:
     """A folder with the parts of the small bundle."""
     folder = tmp_path / "parts"
     folder.mkdir()
-    assert llamapack("split", bundle, "--size", "130kB", "-o", folder).returncode == 0
+    llamapack.ran("split", bundle, "--size", "130kB", "-o", folder)
     return folder
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from helpers.hub_writer import READ_TOKEN, Branch, HubWriter, WrittenRepo
-from helpers.stand_ins import CommandLine, Refused
+from helpers.stand_ins import CommandLine, Publish, Refused
 from helpers.web_server import Answer
-from publishing import Publish
 
 
 def test_without_a_token(publish: Publish, hub: HubWriter, refused: Refused) -> None:

@@ -27,14 +27,12 @@ inference:
 
 
 def packed(llamapack: CommandLine, *words: str | Path, output: Path) -> bytes:
-    done = llamapack("pack", *words, "-o", output, "-q")
-    assert done.returncode == 0, done.stderr
+    llamapack.ran("pack", *words, "-o", output, "-q")
     return output.read_bytes()
 
 
 def inspected(llamapack: CommandLine, path: Path, *, cwd: Path) -> str:
-    done = llamapack("inspect", "--recipe", path, cwd=cwd)
-    assert done.returncode == 0, done.stderr
+    done = llamapack.ran("inspect", "--recipe", path, cwd=cwd)
     assert not done.stderr
     return done.stdout
 
@@ -214,11 +212,11 @@ def test_an_edit_keeps_it_up_to_date(inputs: Path, llamapack: CommandLine, tmp_p
         "--lora", inputs / "one.gguf", "--args", "--temp 0", "--sampling", "top_k=3", output=path,
     )  # fmt: skip
     words = ("--remove", "mm.gguf", "--add", inputs / "two.gguf", "--args=-c\n7")
-    assert llamapack("edit", path, *words).returncode == 0
+    llamapack.ran("edit", path, *words)
     recipe = {"args": "\n-c\n7\n", "ctx-size": 64, "sampling": {"top_k": 3}}
     recipe["lora"] = ["one.gguf", "two.gguf"]
     assert manifest_of(path)["recipe"] == recipe
-    assert llamapack("upgrade", path).returncode == 0
+    llamapack.ran("upgrade", path)
     assert manifest_of(path)["recipe"] == recipe
 
 
@@ -229,11 +227,11 @@ def test_an_edit_of_several_models(inputs: Path, llamapack: CommandLine, tmp_pat
         "--mmproj", f"b={inputs / 'mm.gguf'}", "--lora", f"b={inputs / 'two.gguf'}:0.50",
         "--lora", inputs / "one.gguf", "--model-args", "b=-c 64", output=path,
     )  # fmt: skip
-    assert llamapack("edit", path, "--remove", "two.gguf").returncode == 0
+    llamapack.ran("edit", path, "--remove", "two.gguf")
     recipe = manifest_of(path)["recipe"]
     assert recipe["lora"] == [{"file": "one.gguf", "model": "a"}]
     assert recipe["mmproj"] == {"b": "mm.gguf"}
-    assert llamapack("edit", path, "--remove", "small.gguf", "mm.gguf").returncode == 0
+    llamapack.ran("edit", path, "--remove", "small.gguf", "mm.gguf")
     assert manifest_of(path)["recipe"] == {"lora": [{"file": "one.gguf", "model": "a"}]}
     text = inspected(llamapack, Path(path.name), cwd=tmp_path)
     (tmp_path / "again.toml").write_text(text)
