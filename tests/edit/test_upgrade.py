@@ -1,5 +1,5 @@
-"""`llamapack upgrade`: a bundle is what `pack` makes with the new engines; llamafiles of other tools
-get our runtime, and keep all that is theirs."""
+"""`llamapack upgrade`: a bundle is what `pack` makes with the new engines; llamafiles of others get
+our runtime, and keep all that is theirs."""
 
 from __future__ import annotations
 
