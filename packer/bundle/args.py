@@ -67,7 +67,7 @@ class Pair(NamedTuple):
 
     flag: str
     value: str
-    """A member is named as it is written: perhaps with `/zip/` before, or with a scale behind."""
+    """As written: a member may have `/zip/` before its name, or a scale after it."""
 
     @property
     def text(self) -> str:
@@ -207,7 +207,7 @@ def member_in(value: str, members: Collection[str]) -> str | None:
 
 
 def own_words(words: str | None, file: Path | None) -> str:
-    """What `--args` or `--args-file` says. Raises InputError if it is not a text of arguments."""
+    """The text of `--args` or `--args-file`. Raises InputError if it is not a text of arguments."""
     text, name = words or "", "`--args`"
     if words is None and file is not None:
         name = str(file)
@@ -228,7 +228,7 @@ def check_options(words: Sequence[str], engines: Mapping[str, Path]) -> None:
     program = _program(engines) if words else None
     if program is None:
         return
-    # The user's own words follow, or stand in place of `...`: they may be the value of an option.
+    # The user's own words come last, or replace `...`: they may be the value of an option.
     unknown = _unknown([str(program), _HARMLESS, *merge(words, [_HARMLESS])])
     if unknown is not None and "$" not in unknown:
         raise InputError(
@@ -246,7 +246,7 @@ def _program(engines: Mapping[str, Path]) -> Path | None:
 
 
 def _unknown(command: Sequence[str]) -> str | None:
-    """The word that an engine complains about, if it does."""
+    """The word that an engine rejects, if any."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     try:
         done = subprocess.run(
@@ -258,6 +258,6 @@ def _unknown(command: Sequence[str]) -> str | None:
             check=False,
         )
     except (OSError, ValueError, subprocess.SubprocessError):
-        return None  # Whatever ails it is not to be found out here.
+        return None  # What is wrong with it shows elsewhere.
     lines = done.stderr.decode(errors="replace").splitlines()
     return next((line[len(_UNKNOWN) :] for line in lines if line.startswith(_UNKNOWN)), None)

@@ -1,7 +1,5 @@
-"""The manifest `llamapack.json`: what a bundle holds and where it comes from.
-
-Format: docs/bundle-format.md, section Manifest.
-"""
+"""The manifest `llamapack.json`: what a bundle contains and its origin. Format:
+docs/bundle-format.md, section Manifest."""
 
 from __future__ import annotations
 

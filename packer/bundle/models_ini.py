@@ -1,8 +1,9 @@
-"""What belongs to a model; and the member `models.ini`, which says so of several.
+"""The models of a bundle and their files; and the member `models.ini`, which states them for
+several.
 
 Format: presets of llama.cpp's server (tools/server/README.md and common/preset.cpp of v0.4.0): a
 section for each model, whose keys are options without their dashes. A value ends at `#`, at `;` and
-with its line.
+at the end of its line.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ _KEY = re.compile(r"--?([A-Za-z_][A-Za-z0-9_.-]*)")
 _MEMBERS = "/zip/"
 _MODEL, _MMPROJ, _DRAFT, _SPEC_TYPE = "model", "mmproj", "model-draft", "spec-type"
 _LORA, _LORA_SCALED = "lora", "lora-scaled"
-_VERSION = "version"  # the one key that is no option
-_FOR_ALL = ("", "*")  # what stands before the first section, and the section for all models
-_DEFAULT = "default"  # upstream's name for what stands before the first section
+_VERSION = "version"  # the one key that is not an option
+_FOR_ALL = ("", "*")  # lines before the first section, and the section for all models
+_DEFAULT = "default"  # upstream's name for the lines before the first section
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,9 @@ def check_name(name: str) -> str:
 
 
 def draft_kind(header: Header) -> str | None:
-    """What `--spec-type` a draft model needs; None where the engine tells by itself.
-
-    Rules: `common_speculative_types_from_gguf` in common/speculative.cpp of llama.cpp v0.4.0, which
-    knows two kinds; without a type the draft model would not be used at all.
-    """
+    """The `--spec-type` that a draft model needs; None where the engine finds out itself. Without a
+    type the draft model would not be used. Rules: `common_speculative_types_from_gguf` in
+    common/speculative.cpp of llama.cpp v0.4.0, which knows two kinds."""
     architecture = header.metadata.get("general.architecture")
     if architecture == "dflash" or any(
         tensor.name.endswith(".nextn.eh_proj.weight") for tensor in header.tensors
@@ -153,7 +152,7 @@ def _pairs(section: ModelSection) -> Iterator[tuple[str, str]]:
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Keys and values of words: a word is an option if it looks like one, and else a value."""
+    """Keys and values: a word that looks like an option is one, any other word is its value."""
     position = 0
     while position < len(words):
         option = _KEY.fullmatch(words[position])

@@ -1,4 +1,4 @@
-"""What `pack` puts into one bundle. Knows neither file system nor command line."""
+"""The contents of one bundle that `pack` makes, without file system and command line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from packer.zip.writer import Record
 from runtime.formats.bundle import ARGS, MODELS, TEMPLATE
 
 _OVERHEAD = 1 << 20  # bytes that headers, directory, manifest and small members take at most
-_PER_MEMBER = 4096  # likewise, for each member
+_PER_MEMBER = 4096  # the same for each member
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The `recipe` of the manifest: what `pack` was told that no other fact of the bundle states.
+"""The `recipe` of the manifest: arguments of `pack` that no other fact of the bundle states.
 
-Keys and values are those of recipes (docs/recipes.md), with members in place of sources: options of
-`.args`, and what belongs to each model of `models.ini`.
+Keys and values are as in recipes (docs/recipes.md), but sources are members: options of `.args`,
+and the members and words of each model of `models.ini`.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def divided(bundle: Bundle) -> dict[str, Any]:
 
 
 def _own(args: Args, recipe: Mapping[str, Any] | None = None) -> str:
-    """The user's part of `.args`, with what nothing else in a recipe says."""
+    """The user's part of `.args`, with words that no other key of a recipe states."""
     others = [pair for pair in args.pairs if pair.flag.startswith("--control-vector")]
     has_defaults = recipe is None or "ctx-size" in recipe or "sampling" in recipe
     return Args(others, [] if has_defaults else args.defaults, args.own).text

@@ -1,12 +1,13 @@
 """`pack --consume` turns a GGUF itself into the bundle: its bytes are read once, never written.
 
 1. The weights are hashed; so far nothing has changed.
-2. An undo file says that a change begins (packer/edit/undo.py).
-3. The file system inserts room in front of the weights. The front goes there, the tail behind them.
-4. When all is on the disk, the file gets the bundle's name in one step, and the undo file goes.
+2. An undo file states that a change begins (packer/edit/undo.py).
+3. The file system inserts room before the weights. The front is written there, the tail after them.
+4. When all is on the disk, the file gets the bundle's name in one step, and the undo file is
+   removed.
 
-Interrupted before the new name, the file is a GGUF again when the undo file is used; afterwards the
-bundle is complete. The command itself, run again, does what is left to do in either case.
+Interrupted before the new name, the file becomes a GGUF again when the undo file is used; after it,
+the bundle is complete. Running the command again completes the work in either case.
 """
 
 from __future__ import annotations
@@ -191,7 +192,7 @@ def consume(
                 take_back(model.path, model.file)
                 raise
     make_executable(output)
-    undo_path(output).unlink(missing_ok=True)  # of what was replaced
+    undo_path(output).unlink(missing_ok=True)  # of a file that was replaced
     sync_folder(output.parent)
     undo.discard()
 
@@ -204,7 +205,7 @@ def _length_of_head(plan: BundlePlan, name: str) -> int:
 
 
 def _hashed(model: Held, size: int, advance: Advance) -> Digest:
-    """The digest of the model, which nobody uses from now on."""
+    """The digest of the model, which is not used by others from now on."""
     before = os.fstat(model.file.fileno())
     model.file.seek(0)
     digest = read_ahead(model.file, size, str(model.path), lambda _: None, advance)
@@ -246,7 +247,7 @@ def _made_beside(path: Path, plan: BundlePlan, *, force: bool) -> Iterator[Calla
             made = True
             yield publication
         except BaseException:
-            # An interrupt may come between the new name and the end of what gave it.
+            # An interrupt may come after the new name was given, but before `publish` returned.
             if made and not force and not temporary.exists():
                 path.unlink()
             raise

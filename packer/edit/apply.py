@@ -21,7 +21,7 @@ from runtime.formats.zip_directory import Member
 
 IN_PLACE, MOVED, SHARED, COPIED = "in place", "moved", "shared", "copied"
 
-_CHEAP = 64 << 20  # bytes; so many may be put aside whatever the rest is
+_CHEAP = 64 << 20  # bytes; may be put aside whatever the size of the rest
 _GAP = 1 << 20  # bytes; a smaller member leaves a gap where it was
 
 

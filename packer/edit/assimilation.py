@@ -1,8 +1,8 @@
 """Makes the native program of one system out of an APE file, as Cosmopolitan's `assimilate` does.
 
-Of a bundle of llamapack, one of its start stubs takes the place of head and stubs. Of another APE
-file, the ELF header that its script prints takes the place of the first 64 bytes, or the Mach-O
-header that its script copies there that of as many as it has.
+In a bundle of llamapack, one of its start stubs replaces head and stubs. In another APE file, the
+ELF header that its script prints replaces the first 64 bytes, or the Mach-O header that its script
+copies replaces as many bytes as it has.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ _DESCRIPTOR_MAGIC = b"PK\x07\x08"  # APPNOTE 4.3.9.3: commonly there, not always
 
 
 def is_heavy(member: Member) -> bool:
-    """Whether it is left where it is: weights, or of the part that comes before them."""
+    """Whether it keeps its place: weights, or members of the part before them."""
     return member.name.startswith((ENGINES, WEB_UI)) or is_weights(member)
 
 
@@ -117,7 +117,7 @@ class Aside:
     storage: IO[bytes]
 
     def add_to(self, archive: ZipWriter, member: Member, digest: Digest) -> None:
-        """Bring one of them back."""
+        """Write one of them to the archive."""
         data_offset, place, length = self.entries[member.name]
         archive.add_entry(member, digest, self._pieces(place, length), data_offset)
 
@@ -131,7 +131,7 @@ class Aside:
 
 @contextmanager
 def put_aside(bundle: Bundle, file: BinaryIO, members: Sequence[Member]) -> Iterator[Aside]:
-    """Copy the local entries of `members`, so that the file may change."""
+    """Copy the local entries of `members` to a temporary file, so that the bundle may change."""
     # Beside the bundle: gigabytes need not fit where temporary files go, which is often memory.
     folder = str(bundle.path.resolve().parent)
     with tempfile.SpooledTemporaryFile(_MEMORY, dir=folder) as storage:

@@ -1,8 +1,6 @@
-"""Changes a bundle in place: rewrites the tail, and the front if its length allows.
-
-Weights stay where they are in the file, or all behind the front is moved by fallocate(2). What is
-overwritten is in an undo file before (packer/edit/undo.py).
-"""
+"""Changes a bundle in place: rewrites the tail, and the front if its length allows. Weights keep
+their place in the file, or all data after the front are moved by fallocate(2). Bytes are saved in
+an undo file (packer/edit/undo.py) before they are overwritten."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def shard_template(header: Header) -> bool:
 
 
 def with_template(entry: dict[str, Any], bundle: Bundle, present: bool) -> dict[str, Any]:
-    """What the manifest says of one model, after the bundle's own template was added or removed."""
+    """The facts of one model after the bundle's own template was added or removed."""
     if present:
         return {**entry, "chat_template": "member"}
     member = bundle.members.get(str(entry.get("file")))
@@ -65,7 +65,7 @@ def with_template(entry: dict[str, Any], bundle: Bundle, present: bool) -> dict[
 
 
 def entries(bundle: Bundle, removed: Collection[str]) -> list[dict[str, Any]]:
-    """What the manifest says of the models that stay."""
+    """The facts of the models that stay."""
     stated = (bundle.manifest or {}).get("models")
     known = stated if isinstance(stated, list) else [model_entry(m) for m in models_in(bundle)]
     return [
@@ -120,7 +120,7 @@ def without_runtime(members: Iterable[Member], *, ours: bool) -> list[Member]:
 
 
 def is_runtime(name: str, *, ours: bool) -> bool:
-    """Whether the member of this name belongs to the runtime, or is made anew in any case."""
+    """Whether a member of this name belongs to the runtime, or is always made anew."""
     if name.startswith(FOLDERS) or name == MANIFEST:
         return True
     if ours:

@@ -1,9 +1,9 @@
 """Moves all bytes after a place in a file with fallocate(2), and moves them back.
 
 Neither ext4 nor xfs moves all extents in one transaction, so a loss of power can leave a move half
-done: what is before some place is where it was or where it should be, what is behind it is not,
-and a hole of the length of the move is between the two. A file without holes of its own therefore
-tells how far a move came. packer/edit/undo.py says when it is asked.
+done: the bytes before some place are finished, the bytes after it have not moved, and a hole of the
+length of the move is between the two. A file without holes of its own therefore shows how far a
+move came. packer/edit/undo.py says when this is asked.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def _lease(file: io.FileIO) -> bool | None:
     import fcntl
 
     if threading.current_thread() is threading.main_thread():
-        # Comes when somebody opens the file, and would end this process.
+        # It is sent when another process opens the file, and would end this one.
         signal.signal(signal.SIGIO, signal.SIG_IGN)
     try:
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
@@ -154,7 +154,7 @@ def _own_as(descriptor: int, facts: os.stat_result) -> None:
 
 @dataclass(frozen=True)
 class Held:
-    """A file that nobody else changes now."""
+    """A file that no one else changes now."""
 
     path: Path  # absolute; that of a link, where the user named one
     file: io.FileIO
@@ -164,7 +164,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Opened(Held):
-    """A bundle that nobody else changes now."""
+    """A bundle that no one else changes now."""
 
     bundle: Bundle
 

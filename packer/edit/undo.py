@@ -1,34 +1,34 @@
 """An undo file in a bundle's folder, which makes a change in place safe against a crash.
 
-Before the first byte of a bundle is changed, all bytes that will be overwritten or cut off are put
-into `.NAME.llamapack-undo`, which takes that name when it is complete and on disk. Removing it is
-what makes the change final. So:
+Before the first byte of a bundle is changed, all bytes that will be overwritten or cut off are
+saved in `.NAME.llamapack-undo`, which gets that name when it is complete and on disk. Removing it
+makes the change final. So:
 
-- no undo file: the bundle is the old one, or the new one and on disk;
-- an undo file: whatever the bundle's bytes are, `take_back` makes the old file of them. It only
-  writes what the undo file says, to places that do not depend on how far the change or an earlier
-  `take_back` came; so being killed in it and starting again does no harm.
+1. Without an undo file, the bundle is the old one, or the new one and on disk.
+2. With an undo file, `take_back` restores the old file from any state. It only writes what the undo
+   file says, to places that do not depend on how far the change or an earlier `take_back` came; so
+   it can be killed and started again.
 
-An undo file, and not a log of what is to be done: what fails on the way, for lack of space say, is
-taken back as what was killed. And not new end records appended to the file: readers look for these
-in the last 64 KiB only, and what is superseded would stay inside.
+This is an undo file, and not a log of future work, so that a change that fails (for lack of space,
+say) is taken back in the same way as a killed one. New end records are not appended instead, since
+readers look for them in the last 64 KiB only, and superseded data would stay inside.
 
-**Moved weights.** Where the new front is longer or shorter, all behind it is moved by fallocate(2):
-one range is inserted or removed. A file without holes is moved only, so how far such a move came
-can be told afterwards, by the size of the file and the one hole in it: neither ext4 nor xfs moves
-all extents in one transaction, so that a loss of power can leave the hole in the middle. The move
-comes first, and a byte added to the undo file says that it is done, since from then on neither size
-nor holes tell. Taking back does the same in reverse: it makes the hole again, takes that byte away,
+**Moved weights.** Where the new front is longer or shorter, all data after it are moved by
+fallocate(2): one range is inserted or removed. Only files without holes are moved, so the size of
+the file and the one hole in it tell how far such a move came: neither ext4 nor xfs moves all
+extents in one transaction, so a loss of power can leave the hole in the middle. The move comes
+first. A byte added to the undo file then states that it is done, since from then on neither size
+nor holes tell. Taking back does the same in reverse: it makes the hole again, removes that byte,
 then moves.
 
-**Proof.** The undo file is beside a file that may have been downloaded: it may be a stranger's.
-It must fit the present file in all that it says (runtime/formats/undo_file.py), by at least one
-piece of its contents, and state its inode, which no stranger knows. If only that differs, as after
-a copy to another disk, the change is taken back when the user asks for it, and the present bytes
-are kept.
+**Proof.** The undo file is beside a file that may have been downloaded, so it may be a stranger's.
+All that it says must fit the present file (runtime/formats/undo_file.py), including at least one
+piece of its contents and its inode, which no stranger knows. If only the inode differs, as after a
+copy to another disk, the change is taken back when the user asks for it, and the present bytes are
+kept.
 
 Layout: a line that names the format, a line of JSON, the old bytes of all ranges, the SHA-256 of
-all that (32 bytes), and the byte that says that the move is done, if it is.
+all that (32 bytes), and the byte that states that the move is done, if it is.
 """
 
 from __future__ import annotations
@@ -94,14 +94,14 @@ class Undo:
         sync_folder(self._path.parent)
 
     def moved(self) -> None:
-        """State that the move is done; call it when that is on disk."""
+        """State that the move is done; it must be on disk before."""
         with self._path.open("ab") as undo:
             undo.write(MOVED)
             undo.flush()
             os.fsync(undo.fileno())
 
     def discard(self) -> None:
-        """Make the change final; call it when all of it is on disk."""
+        """Make the change final; all of it must be on disk before."""
         self._path.unlink()
         sync_folder(self._path.parent)
 
@@ -195,7 +195,7 @@ def _unfinished(place: Path) -> Path:
 
 
 def _prepare_moving_back(file: io.FileIO, undo: BinaryIO, size: int, move: Move) -> None:
-    """From a changed file with moved weights to one in which nothing but the move was done."""
+    """Undo all but the move in a changed file with moved weights."""
     present, moved = os.fstat(file.fileno()).st_size, size + move.by
     if present > moved:
         file.truncate(moved)

@@ -28,7 +28,7 @@ from runtime.formats.data_args import refused
 
 
 def targets_of(bundle: Bundle) -> list[str]:
-    """What a bundle of llamapack has engines for."""
+    """The targets for which a bundle of llamapack has engines."""
     program = _program(bundle)
     inside = [engine.target for engine in bundle.engines]
     return inside or ([program] if program else [])
@@ -75,7 +75,7 @@ def too_large_for_windows(bundle: Bundle, folders: Mapping[str, Path]) -> list[s
 
 
 def is_up_to_date(bundle: Bundle, head: Head) -> bool:
-    """Whether the bundle has this front, these engines and what they use."""
+    """Whether the bundle already has this front, these engines, modules and pages."""
     stated = bundle.manifest
     if stated is None:
         return False
@@ -118,7 +118,7 @@ def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition
 
 
 def _first_args(bundle: Bundle, base: Mapping[str, Any]) -> str | None:
-    """What `.args` becomes where another tool's program read it; None: it stays."""
+    """The new `.args` of another tool's file; None: unchanged."""
     if ARGS not in bundle.members:
         return f"{MODEL}\n{quote(str(base['models'][0]['file']))}\n"
     text = ours(bundle.args, dialect_of(bundle))
@@ -143,7 +143,7 @@ def _program(bundle: Bundle) -> str | None:
 
 
 def _first_manifest(bundle: Bundle) -> dict[str, Any]:
-    """What a manifest says from the start, of a file that has none."""
+    """The facts for a file without a manifest."""
     models = models_in(bundle)
     if not models:
         raise InputError(

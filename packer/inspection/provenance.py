@@ -1,7 +1,7 @@
-"""Checks a bundle against the statement of its origin.
+"""Checks a bundle against a statement of its origin.
 
 Formats: in-toto Statement v1 with the predicate SLSA Provenance v1, alone or in the DSSE envelope
-that signing tools put around it. `ci/release/provenance.py` writes such statements.
+of signing tools. `ci/release/provenance.py` writes such statements.
 """
 
 from __future__ import annotations
@@ -54,8 +54,7 @@ class Provenance:
 
 
 def read(path: Path) -> Provenance:
-    """Read a statement. Its signature, if it has one, is not checked. Raises InputError if it is
-    none."""
+    """Read a statement; its signature is not checked. Raises InputError if it is not one."""
     if not path.is_file():
         raise InputError(f"{path} does not exist", "Name the `.intoto.json` of the release.")
     try:
@@ -102,7 +101,7 @@ def check(bundle: Bundle, stated: Provenance, advance: Advance) -> Iterator[Prob
 
 
 def _subject(stated: Provenance, sha256: str, name: str) -> str | None:
-    """What the statement calls this file: a file can have been renamed, or changed."""
+    """The statement's name of this file, which may have been renamed or changed."""
     files = [subject for subject in stated.subjects if INSIDE not in subject]
     same = next((subject for subject in files if stated.subjects[subject] == sha256), None)
     return same or (name if name in files else None)
@@ -128,7 +127,7 @@ def _members(bundle: Bundle, stated: Provenance, prefix: str) -> Iterator[Proble
 
 
 def engine_name(target: str) -> str:
-    """What a statement calls the engine for a target."""
+    """The name of an engine in a statement."""
     return f"engine {target}"
 
 

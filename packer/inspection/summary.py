@@ -78,7 +78,8 @@ def described(bundle: Bundle) -> dict[str, Any]:
 
 
 def _args(bundle: Bundle) -> dict[str, Any]:
-    """The text of `.args`, its words, and what another file's engine would refuse."""
+    """The text of `.args`, its words, and options that the engine refuses in another tool's
+    file."""
     facts = {"text": bundle.args, "words": _words(bundle)}
     found = [*refused_of(bundle), *_refused_of_models(bundle)]
     return {**facts, "refused": found} if found else facts
@@ -92,7 +93,7 @@ def _refused_of_models(bundle: Bundle) -> list[str]:
 
 
 def _words(bundle: Bundle) -> list[str] | None:
-    """The words of `.args` with variables as they are written; None if they cannot be told."""
+    """The words of `.args` with variables unexpanded; None if it cannot be parsed."""
     text = bundle.args
     if text and bundle.manifest is None:
         text = ours(text, dialect_of(bundle))

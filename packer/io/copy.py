@@ -20,9 +20,9 @@ from packer.io.output import OutputFile
 from runtime.errors import InputError
 
 BLOCK = 4 << 20  # bytes; large enough that Python's part of the work vanishes
-_BLOCKS = 8  # so many may be between reading and hashing
-_AHEAD = 3  # so many are read at once: one alone does not keep a disk busy
-_MAPPED = 64  # likewise for pieces of a mapped file, which take no memory until they are hashed
+_BLOCKS = 8  # between reading and hashing
+_AHEAD = 3  # read at once: one alone does not keep a disk busy
+_MAPPED = 64  # pieces of a mapped file, which take no memory until they are hashed
 
 
 class Destination(Protocol):

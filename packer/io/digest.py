@@ -40,8 +40,8 @@ def digest(data: Data) -> Digest:
 
 
 def member_digest(bundle: Bundle, member: Member, advance: Advance) -> Digest:
-    """The digest of a member's contents, whatever the directory says of them. Raises InputError if
-    it is cut off, or cannot be unpacked."""
+    """The digest of a member's contents, whatever the directory states. Raises InputError if it is
+    cut off, or cannot be unpacked."""
     with Hasher() as hasher:
         for piece in bundle.stream(member):
             hasher.update(piece)
@@ -57,7 +57,7 @@ class Hasher:
     """
 
     def __init__(self, behind: int = 8) -> None:
-        """Begin with nothing; `behind` blocks may wait until `update` waits for them."""
+        """`behind`: blocks that may wait before `update` waits for them."""
         self._behind = behind
         self._sha256 = hashlib.sha256()
         self._crc32 = 0

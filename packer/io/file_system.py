@@ -30,12 +30,12 @@ _KEEP_SIZE, _PUNCH_HOLE, _COLLAPSE_RANGE, _INSERT_RANGE = 1, 2, 8, 32
 
 
 def insert_range(descriptor: int, offset: int, length: int) -> None:
-    """Move everything from `offset` on back by `length` bytes, which then are a hole."""
+    """Move all bytes from `offset` on back by `length` bytes, leaving a hole."""
     _fallocate(descriptor, _INSERT_RANGE, offset, length)
 
 
 def collapse_range(descriptor: int, offset: int, length: int) -> None:
-    """Remove `length` bytes; what follows them moves to `offset`, which is before the end."""
+    """Remove `length` bytes; the bytes after them move to `offset`, which is before the end."""
     _fallocate(descriptor, _COLLAPSE_RANGE, offset, length)
 
 

@@ -92,7 +92,7 @@ class OutputFile:
         return self._taken(source, start, count, done) if done else None
 
     def _copy(self, source: BinaryIO, start: int, count: int, done: int) -> int:
-        """Copy bytes of `source` from `start` on to `done` bytes behind the present position."""
+        """Copy bytes of `source` from `start` on to `done` bytes after the present position."""
         target = self._position + done
         return copied(source.fileno(), start, self.fileno(), target, count)
 
@@ -174,8 +174,8 @@ _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows
 
 
 def publish(temporary: Path, path: Path, force: bool) -> None:
-    """Give a finished file its name. Raises InputError if a file of that name came into being, and
-    `force` is false."""
+    """Give a finished file its name. Raises InputError if the name has been taken and `force` is
+    false."""
     if force:
         temporary.replace(path)
     else:
@@ -189,13 +189,13 @@ def publish(temporary: Path, path: Path, force: bool) -> None:
 
 
 def make_executable(path: Path) -> None:
-    """Let those start a file who may read it."""
+    """Let everyone who may read a file run it."""
     mode = path.stat().st_mode & 0o666
     path.chmod(mode | (mode & 0o444) >> 2)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make sure that names in `folder` are as they are now even after a loss of power."""
+    """Make the present names in `folder` survive a loss of power."""
     if sys.platform != "win32":
         descriptor = os.open(folder, os.O_RDONLY)
         with suppress(OSError):  # not every file system can, and the file itself is safe

@@ -69,6 +69,6 @@ def _made(folder: Path) -> Iterator[None]:
             yield
         except BaseException:
             for one in missing:
-                with suppress(OSError):  # somebody else has put something there
+                with suppress(OSError):  # it is not empty: another program has put a file there
                     one.rmdir()
             raise

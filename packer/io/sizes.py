@@ -11,8 +11,8 @@ from runtime.formats.sizes import in_words
 __all__ = ["PART_SIZE", "in_words", "parse_size"]
 
 PART_SIZE = 50_000_000_000
-"""Bytes of a part if nobody says otherwise: Hugging Face delivers larger files only to a client of
-its own, not to browsers and curl."""
+"""Bytes of a part by default: Hugging Face delivers larger files to its own client only, not to
+browsers and curl."""
 
 _SIZE = re.compile(
     r"(?P<number>\d+(\.\d+)?) ?(?P<unit>[kmgt]?b|[kmgt]ib|)", re.IGNORECASE | re.ASCII

@@ -108,7 +108,7 @@ class WeightsSource(Protocol):
         """Its contents. Raises InputError if they cannot be read."""
 
     def beside(self, name: str) -> WeightsSource | None:
-        """The file of that name in the same folder; None if there is none."""
+        """The file of that name in the same folder, if it exists."""
 
     def same(self, other: WeightsSource) -> bool:
         """Whether both are one file."""

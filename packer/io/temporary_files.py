@@ -1,9 +1,9 @@
-"""Files that are written under a temporary name; those of a killed command are found and removed.
+"""Files that are written under a temporary name; files of a killed command are found and removed.
 
-Per output there is a lock, `.llamapack-KEY.partial`, which its command holds (flock) from before
-the first temporary file, `.NAME.llamapack-KEY-NUMBER.partial`, until after the last is gone. So a
-file with the key of a lock that is free, or gone, is nobody's any more: the next command that
-writes into that folder removes it.
+Each output has a lock, `.llamapack-KEY.partial`, which its command holds (flock) from before the
+first temporary file, `.NAME.llamapack-KEY-NUMBER.partial`, until after the last is gone. If the
+lock of a key is free, or gone, its files belong to no command any more: the next command that
+writes into that folder removes them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _LONGEST = 200  # bytes of a name that the temporary one can take
 
 
 def remove_leftover(path: Path) -> None:
-    """Remove what an earlier command may have left at a name that is the same every time. Raises
-    InputError if it is a folder, which no command leaves."""
+    """Remove a file that an earlier command may have left under a fixed name. Raises InputError if
+    it is a folder, which no command leaves."""
     refuse_folder(path)
     path.unlink(missing_ok=True)
 
 
 def refuse_folder(path: Path) -> None:
-    """Raises `InputError` if a folder has a name that llamapack keeps for a file of its own."""
+    """Raises InputError if a folder has a name that llamapack uses for its own file."""
     if path.is_dir() and not path.is_symlink():
         raise InputError(f"{path} is a folder", f"Remove it: `rm -r {quote(str(path))}`.")
 
@@ -114,10 +114,10 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _remove(lock: Path, paths: list[Path]) -> None:
-    """Remove these files, the lock at last, if nobody has it."""
+    """Remove these files, the lock last, unless a command holds it."""
     descriptor = None
     with suppress(FileNotFoundError):
-        if stat.S_ISREG(lock.lstat().st_mode):  # else no command made it, so nobody holds it
+        if stat.S_ISREG(lock.lstat().st_mode):  # else no command made it, so none holds it
             descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if descriptor is not None and not _is_free(descriptor):

@@ -143,7 +143,7 @@ def _make(
 def _settled(
     template: bytes | None, weights: ChosenWeights, metadata: ModelMetadata, *, quiet: bool
 ) -> bytes | None:
-    """The bundle's own template, if any: the requested one, or that of the model's card."""
+    """The bundle's own template, if any: the requested one, or the one of the model's card."""
     inputs = weights.inputs
     if template is None and (template := stated_template(metadata.card, inputs)):
         inputs.use_own_template()
@@ -250,7 +250,7 @@ def _output(
 
 @contextmanager
 def _workshop(request: PackRequest, place: OutputPlace) -> Iterator[Workshop]:
-    """Where models are converted and quantized: where the bundle will be."""
+    """Converts and quantizes models in the folder of the bundle."""
     quantization = parse_quantization(request.quant) if request.quant else None
     if request.imatrix and not quantization:
         raise InputError("`--imatrix` is for `--quant`", "Add `--quant TYPE`, or omit it.")

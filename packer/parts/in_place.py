@@ -196,7 +196,7 @@ def _check_rest(rest: list[Path], path: Path, tip: str) -> None:
 
 
 def _check_joined(whole: Path, path: Path, journal: Journal) -> None:
-    """The joined file must be there if neither the growing file nor the first part is."""
+    """Without the growing file and the first part, the joined file must exist."""
     growing, size = growing_path(whole), sum(journal.sizes)
     if path.is_symlink() or not path.is_file() or path.stat().st_size != size:
         raise InputError(
@@ -236,7 +236,7 @@ def _clean_up(whole: Path, path: Path, journal: Journal) -> None:
 
 
 _LARGEST, _SMALLEST = 256 << 20, 64 << 10  # bytes moved at once; multiples of a file system's block
-_PIECES = 4  # a source is moved in as many, if they are not larger; each waits for the disk
+_PIECES = 4  # moves of one source, if they are not larger; each waits for the disk
 _BLOCK = 1 << 20  # bytes read at once where the kernel does not copy
 
 

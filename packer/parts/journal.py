@@ -121,7 +121,7 @@ def prove(
     grown = growing.stat().st_size
     offsets = [0, *accumulate(journal.sizes)]
     lengths = [journal.sizes[0], *(path.stat().st_size for path in paths[1:])]
-    # The parts in front of this one are in the growing file, the ones behind it are as they were.
+    # Parts before this one are in the growing file, parts after it are unchanged.
     current = next((index for index, left in enumerate(lengths) if index and left), len(paths))
     for index, (path, left, size) in enumerate(zip(paths, lengths, journal.sizes, strict=True)):
         begun = index == current and left < size and grown == offsets[index + 1]
@@ -157,7 +157,7 @@ def prove(
 def _ends_as_stated(tail: bytes, start: int) -> bool:
     """Whether an end record in `tail`, which begins at `start` of the whole, states its place."""
     position = tail.rfind(END_MAGIC)
-    # The bytes of the magic may occur by chance behind the record.
+    # The bytes of the magic may occur by chance after the record.
     while position >= 0 and _stated_place(tail, position) != start + position:
         position = tail.rfind(END_MAGIC, 0, position)
     return position >= 0
@@ -179,7 +179,7 @@ def _stated_place(tail: bytes, position: int) -> int | None:
 
 
 def _check_copy(part: Path, growing: Path, offset: int, left: int, tip: str) -> None:
-    """What is left of a part is written to its place, so nothing else may be lost there."""
+    """The rest of a part is written to its place, so no other bytes may be lost there."""
     for data, there in zip(
         _blocks(part, 0, left), _blocks(growing, offset, offset + left), strict=True
     ):

@@ -22,7 +22,7 @@ from runtime.launch.parts import open_parts
 
 
 class FileSlice(FileStream, io.BufferedIOBase):
-    """Reads `size` bytes of the file at `path` from `start` on."""
+    """Reads `size` bytes of the file at `path` from `start` on: a part that was never written."""
 
     def __init__(
         self, path: Path, start: int, size: int, advance: Advance = lambda _: None
@@ -139,7 +139,7 @@ def _cut(whole: Path, part_size: int) -> list[LaidFile]:
 
 
 def _windows(whole: Path) -> LaidFile | None:
-    """`NAME.exe`, if it is what `pack` writes beside bundles that Windows does not start."""
+    """`NAME.exe`, if `pack` wrote it for a bundle that Windows cannot start."""
     path = path_beside(whole)
     if path == whole or not path.is_file():
         return None

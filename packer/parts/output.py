@@ -35,7 +35,7 @@ class Part:
         self.length = 0
         """Bytes."""
         self.hash = hashlib.sha256()
-        # Hashes of what is in front of each small write: where it is patched, hashing begins again.
+        # Hashes of all bytes before each small write: where it is patched, hashing begins again.
         self.marks: list[tuple[int, _Hash]] = []
         self.patched: int | None = None
 

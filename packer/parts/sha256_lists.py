@@ -1,7 +1,7 @@
 """The list `NAME.sha256` beside a file or its parts, for `sha256sum -c` and for `join`.
 
-It lists what lies there: the parts, once they are joined also the whole file, and only that when
-they are gone. So `sha256sum -c` says yes at every stage.
+It lists the files that exist: the parts; after joining also the whole file, or only that if the
+parts are gone. So `sha256sum -c` succeeds at every stage.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ def path_beside(whole: Path) -> Path:
 
 
 def read(path: Path) -> dict[str, str]:
-    """SHA-256 by file name; nothing where there is no list. Raises InputError if it is no such
-    list."""
+    """SHA-256 by file name; empty if there is no list. Raises InputError if it is not one."""
     if not path.exists():
         return {}
     if not path.is_file() or path.stat().st_size > _LIMIT:
@@ -42,7 +41,7 @@ def published(path: Path, sums: Mapping[str, str], *, force: bool) -> Path:
 
 
 def change(path: Path, *, add: Mapping[str, str], remove: Iterable[str] = ()) -> None:
-    """Add files to the list at `path` and take others out; every other line stays."""
+    """Add files to the list at `path` and remove others; all other lines stay."""
     before = read(path)
     gone = {*remove, *add}
     after = {name: sha256 for name, sha256 in before.items() if name not in gone} | dict(add)

@@ -88,7 +88,7 @@ def _publish_parts(whole: Path, parts: list[Part], force: bool) -> list[Path]:
     try:
         done.append(published(path_beside(whole), sums, force=force))
         for part, path in reversed(list(zip(parts, paths, strict=True))):
-            part.path.chmod(part.path.stat().st_mode & 0o666)  # a part is no program
+            part.path.chmod(part.path.stat().st_mode & 0o666)  # a part is not a program
             publish(part.path, path, force)
             done.append(path)
     except BaseException:

@@ -28,7 +28,7 @@ _QUOTA = re.compile(r"storage (limit|patterns)|quota", re.IGNORECASE)
 
 @contextmanager
 def explained(word: HubWord, settings: HubSettings) -> Iterator[None]:
-    """Make an `InputError` of what `huggingface_hub` raises in the body."""
+    """Turn exceptions of `huggingface_hub` in the body into an `InputError`."""
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
@@ -200,7 +200,7 @@ class Repository:
 
 
 def _operation(file: Upload, advance: Advance) -> CommitOperationAdd:
-    """What tells the library to add a file; it reads a part out of the whole file."""
+    """The library's operation that adds a file; a part is read out of the whole file."""
     from huggingface_hub import CommitOperationAdd
 
     if isinstance(file.source, bytes):

@@ -1,4 +1,4 @@
-"""What is to be in the repository, against what is there."""
+"""The files for the repository, compared with the files in it."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Publication:
     """What a publication does."""
 
     files: Sequence[Upload]  # everything that is to be in the repository
-    missing: Sequence[Upload]  # those of them that are to be sent
+    missing: Sequence[Upload]  # to be sent
     stale: Sequence[str]  # names of files that are to be deleted
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One file as it is to be in the repository."""
+    """One file for the repository."""
 
     name: str
     size: int  # bytes
@@ -65,7 +65,7 @@ class Upload:
         return isinstance(self.source, LaidFile) and not self.source.is_whole
 
     def is_there(self, remote: Remote) -> bool:
-        """Whether the repository has it already, byte for byte."""
+        """Whether the repository already has it, byte for byte."""
         there = remote.files.get(self.name)
         if there is None or there.size != self.size:
             return False
@@ -89,8 +89,8 @@ def uploads(layout: Layout, bundle: Bundle, sums: Mapping[str, str], card: bytes
 
 
 def stale(layout: Layout, remote: Remote) -> list[str]:
-    """Files of the repository that are of an earlier form of this bundle: parts of which there are
-    fewer now, or the whole file where there are parts. `cat` and readers would take them along."""
+    """Files of an earlier form of this bundle in the repository: surplus parts, or the whole file
+    if there are parts now. `cat` and readers would include them."""
     wanted = {file.name for file in layout.all}
     name = parts.of_whole(layout.whole)
     return sorted(
@@ -101,7 +101,7 @@ def stale(layout: Layout, remote: Remote) -> list[str]:
 
 
 def plan(files: Sequence[Upload], layout: Layout, remote: Remote) -> Publication:
-    """What brings `files` into the repository."""
+    """What has to be sent and deleted so that the repository contains `files`."""
     missing = [file for file in files if not file.is_there(remote)]
     return Publication(files, missing, stale(layout, remote))
 

@@ -1,4 +1,4 @@
-"""The one table of what a recipe can say: key, flag of `pack`, and the value that both come to."""
+"""The table of all keys of a recipe: the flag of `pack` and the value of each."""
 
 from __future__ import annotations
 

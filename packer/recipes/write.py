@@ -1,4 +1,4 @@
-"""Writes the recipe of a bundle: packing it gives the bundle again, out of its own members."""
+"""Writes the recipe of a bundle: packing it makes the same bundle out of its own members."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _tables(
     if BASE_CARD in bundle.members:
         card = SmallFile("BASE.md", bundle.read(BASE_CARD), f"{bundle.path}:{BASE_CARD}")
         stated = stated_by(card)
-    # With a card to take them from, a recipe without them would not mean that there are none.
+    # With a card, a recipe without them would take those of the card.
     if stated or "sampling" in recipe:
         tables["sampling"] = recipe.get("sampling", {})
     facts = manifest.get("card") or {}
@@ -165,12 +165,12 @@ def _tables(
 
 
 def _source(bundle: Bundle, member: str) -> str:
-    """What names a member of the bundle where `pack` takes a source."""
+    """How `pack` names a member of the bundle as a source."""
     return f"{bundle.path.as_posix()}:{member}"
 
 
 def _extra(bundle: Bundle) -> list[str]:
-    """Members that are neither weights nor what `pack` makes by itself."""
+    """Members that are neither weights nor made by `pack` itself."""
     return [
         name
         for name in bundle.members
@@ -179,7 +179,7 @@ def _extra(bundle: Bundle) -> list[str]:
 
 
 def _left_out(bundle: Bundle, stated: Mapping[str, Any]) -> list[str]:
-    """Members that no flag of `pack` puts in: those in folders, and weights that nothing names."""
+    """Members that no flag of `pack` adds: in folders, and weights that nothing names."""
     named = set(_texts(stated))
     weights = [
         member.name

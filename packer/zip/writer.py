@@ -68,8 +68,8 @@ class ZipWriter:
         return self._finish(entry, content, size, header_offset, data_offset)
 
     def add_in_place(self, name: str, content: Digest, *, alignment: int) -> Record:
-        """Add a stored member whose data are in the destination already, on the next multiple of
-        `alignment` that a local header leaves free."""
+        """Add a stored member whose data are already in the destination, at the next multiple of
+        `alignment` after its local header."""
         entry = Entry(name, STORED, content.size, 0o644, self._date, self._time)
         entry.stated = (content.crc32, content.size)
         header_offset, data_offset = self._begin(entry, alignment)
@@ -118,7 +118,7 @@ class ZipWriter:
         content: Digest,
         mode: int = 0o644,
     ) -> Record:
-        """Add a member whose compressed form and digest are known already, as from a cache."""
+        """Add a member whose compressed form and digest are known, as from a cache."""
         entry = Entry(name, method, content.size, mode, self._date, self._time)
         entry.stated = (content.crc32, compressed_size)
         header_offset, data_offset = self._begin(entry, 1)
@@ -195,7 +195,7 @@ class ZipWriter:
         destination.write(end_records(destination.position, offset, len(self.records)))
 
     def _begin(self, entry: Entry, alignment: int) -> tuple[int, int]:
-        """Write a local header, as far as its fields are known; the offsets of header and data."""
+        """Write a local header with the fields known so far; the offsets of header and data."""
         length = len(entry.local(0, 0))
         position = self._destination.position
         data_offset = aligned(position, length, alignment)
