@@ -133,12 +133,8 @@ ALIGNMENT = 65536
 Keep = Callable[[Member], object]  # brings a member of the present file into the archive
 
 
-def _nothing_to_keep(member: Member) -> None:
-    raise ValueError(f"{member.name} is not in an existing file")
-
-
 def write(
-    contents: Contents, archive: ZipWriter, advance: Advance, keep: Keep = _nothing_to_keep
+    contents: Contents, archive: ZipWriter, advance: Advance, keep: Keep | None = None
 ) -> None:
     """Write all members that the archive does not list yet, manifest, directory and end."""
     listed = {record.name for record in archive.records}
@@ -146,6 +142,7 @@ def write(
         if name in listed:
             continue
         if isinstance(content, Member):
+            assert keep, "a member of another file"
             keep(content)
         elif isinstance(content, Digest):
             archive.add_in_place(name, content, alignment=ALIGNMENT)

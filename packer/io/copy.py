@@ -104,7 +104,7 @@ def read_ahead(
     count = _BLOCKS if size > BLOCK else 1
     # Whole pages of memory, as direct reading and writing want them.
     blocks = [memoryview(mmap.mmap(-1, min(BLOCK, size) or 1)) for _ in range(count)]
-    hashed: list[Callable[[], None]] = [_nothing] * count
+    hashed: list[Callable[[], None]] = [lambda: None] * count
     starts = range(0, size, BLOCK)
     ahead: deque[Future[memoryview]] = deque()
     with _reader(source, name) as read, Hasher() as hasher:
@@ -148,10 +148,6 @@ def _reader(source: BinaryIO, name: str) -> Iterator[Read]:
             return _fill(more, space, name)
 
         yield lambda space, offset: threads.submit(fill, space, offset)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _fill(read: Callable[[memoryview], int], space: memoryview, name: str) -> memoryview:

@@ -245,7 +245,7 @@ def _output(
         path, size, force=request.force, inputs=inputs, needed=needed, surely=plan.work
     )
     parts = stack.enter_context(files)
-    return parts.output, parts.paths
+    return parts, parts.paths
 
 
 @contextmanager

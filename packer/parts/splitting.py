@@ -1,34 +1,241 @@
-"""Writes a file in parts, and a list of their hashes: all of them, or none."""
+"""Writes a file in parts, each hashed while it is written, and a list of their hashes."""
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Iterable, Iterator
+import os
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
-from packer.io.console import progress
-from packer.io.copy import copy
-from packer.io.output import check_limit, check_path, check_space, create, publish, terminable
+from packer.io.console import Advance, progress
+from packer.io.copy import BLOCK, copy
+from packer.io.digest import Data
+from packer.io.output import (
+    OutputFile,
+    check_limit,
+    check_path,
+    check_space,
+    create,
+    publish,
+    terminable,
+)
 from packer.io.sources import FileSource
 from packer.io.temporary_files import temporary_files
-from packer.parts.output import Part, PartsOutput
 from packer.parts.sha256_lists import path_beside, published
 from runtime.errors import InputError
 from runtime.formats.parts import of_whole, siblings
+from runtime.formats.sha256_file import hash_rest
 from runtime.formats.unfinished import refuse_unfinished
 
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+
+_SMALL = 1 << 18  # bytes; no local header of a ZIP is larger, and only they are patched
+_BEHIND = 64  # pieces that may wait for being hashed; they are mapped files
+
+
+class Part:
+    """One of the files."""
+
+    def __init__(self, path: Path, start: int) -> None:
+        self.path = path
+        self.start = start
+        """Bytes of the whole in front of it."""
+        self.length = 0
+        """Bytes."""
+        self.hash = hashlib.sha256()
+        # Hashes of all bytes before each small write: where it is patched, hashing begins again.
+        self.marks: list[tuple[int, _Hash]] = []
+        self.patched: int | None = None
+
+    @property
+    def stale(self) -> int:
+        """Bytes to be read again for its hash: all after the first patch. A local header states the
+        CRC-32 of the data after it, so a part with the header of weights is read again from there
+        on."""
+        return 0 if self.patched is None else self.length - self._known(self.patched)[0]
+
+    def sha256(self, advance: Advance) -> str:
+        """64 lower-case hex digits; `advance` is told about bytes that are read again."""
+        if self.patched is None:
+            return self.hash.hexdigest()
+        position, known = self._known(self.patched)
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(position)
+            return hash_rest(file, known.copy(), advance)
+
+    def _known(self, offset: int) -> tuple[int, _Hash]:
+        return self.marks[bisect_right(self.marks, offset, key=lambda mark: mark[0]) - 1]
+
+
+class PartsOutput:
+    """A growing file in parts, implements `packer.io.copy.Destination`; a context manager."""
+
+    def __init__(self, create: Callable[[], tuple[Path, io.FileIO]], size: int) -> None:
+        """Begin with nothing; `size`: bytes of every part but the last."""
+        self.parts: list[Part] = []
+        self.paths: list[Path] = []  # of published files: parts and list of hashes, or the one file
+        self._create = create
+        self._size = size
+        self._open: tuple[io.FileIO, OutputFile] | None = None
+        self._hashing = ThreadPoolExecutor(1)
+        self._hashed: deque[Future[None]] = deque()
+        self._syncing = ThreadPoolExecutor(1)
+        self._synced: list[Future[None]] = []
+
+    def __enter__(self) -> PartsOutput:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for workers in (self._hashing, self._syncing):
+            workers.shutdown(cancel_futures=True)
+        if self._open:
+            self._open[0].close()
+
+    @property
+    def position(self) -> int:
+        return self.parts[-1].start + self.parts[-1].length if self.parts else 0
+
+    def write(self, data: Data) -> None:
+        view = memoryview(data)
+        while view:
+            file, room = self._room()
+            piece = view[:room]
+            hashed = self._hash(piece, mark=len(piece) <= _SMALL)
+            file.write(piece)
+            self.parts[-1].length += len(piece)
+            hashed.result()  # the caller may use its memory again
+            view = view[len(piece) :]
+
+    def skip(self, count: int) -> None:
+        zeros = bytes(min(BLOCK, count))
+        while count:
+            file, room = self._room()
+            length = min(room, count, BLOCK)
+            self._hash(memoryview(zeros)[:length])
+            file.skip(length)
+            self.parts[-1].length += length
+            count -= length
+
+    def patch(self, offset: int, data: Data) -> None:
+        view = memoryview(data)
+        starts = [part.start for part in self.parts]
+        while view:
+            index = bisect_right(starts, offset) - 1
+            part = self.parts[index]
+            inside = offset - part.start
+            piece = view[: part.length - inside]
+            if index == len(self.parts) - 1 and self._open:
+                self._open[1].patch(inside, piece)
+            else:
+                # It may be closing just now, which does no harm.
+                with part.path.open("r+b", buffering=0) as file:
+                    assert isinstance(file, io.FileIO)
+                    OutputFile(file).patch(inside, piece)
+                    os.fsync(file.fileno())
+            part.patched = inside if part.patched is None else min(part.patched, inside)
+            offset += len(piece)
+            view = view[len(piece) :]
+
+    def take(self, source: BinaryIO, count: int, start: int | None = None) -> Iterator[Data] | None:
+        if not count:
+            return None
+        try:
+            start = source.tell() if start is None else start
+        except io.UnsupportedOperation:
+            return None
+        file, room = self._room()
+        pieces = file.take(source, min(room, count), start)
+        return None if pieces is None else self._taken(source, count, start, pieces)
+
+    def finish(self) -> None:
+        """Bring all to the disk."""
+        if self._open:
+            self._close()
+        while self._hashed:
+            self._hashed.popleft().result()
+        for synced in self._synced:
+            synced.result()
+
+    def _taken(
+        self, source: BinaryIO, count: int, start: int, pieces: Iterator[Data]
+    ) -> Iterator[Data]:
+        done = 0
+        while True:
+            length = 0
+            for piece in pieces:
+                self._hash(piece)
+                length += len(piece)
+                yield piece
+            self.parts[-1].length += length
+            done += length
+            if done == count:
+                return
+            file, room = self._room()
+            more = file.take(source, min(room, count - done), start + done)
+            # What could be done for the first part is refused for another one only by accident.
+            pieces = more or _written(source, min(room, count - done), start + done, file)
+
+    def _room(self) -> tuple[OutputFile, int]:
+        """The file that comes next, and how many bytes it can take."""
+        if self._open and self.parts[-1].length == self._size:
+            self._close()
+        if not self._open:
+            start = self.position
+            path, file = self._create()
+            self.parts.append(Part(path, start))
+            self._open = file, OutputFile(file)
+        return self._open[1], self._size - self.parts[-1].length
+
+    def _close(self) -> None:
+        """Let the disk finish the open part while the next one is written."""
+        assert self._open
+        file, length = self._open[0], self.parts[-1].length
+
+        def sync() -> None:
+            with file:
+                file.truncate(length)  # it may end in a hole
+                os.fsync(file.fileno())
+
+        self._synced.append(self._syncing.submit(sync))
+        self._open = None
+
+    def _hash(self, data: Data, *, mark: bool = False) -> Future[None]:
+        part = self.parts[-1]
+        offset = part.length
+
+        def update() -> None:
+            if mark or not part.marks:
+                part.marks.append((offset, part.hash.copy()))
+            part.hash.update(data)
+
+        if len(self._hashed) == _BEHIND:
+            self._hashed.popleft().result()
+        hashed = self._hashing.submit(update)
+        self._hashed.append(hashed)
+        return hashed
+
+
+def _written(source: BinaryIO, count: int, start: int, file: OutputFile) -> Iterator[Data]:
+    """Append by reading and writing; what was written, piece by piece."""
+    while count:
+        piece = os.pread(source.fileno(), min(count, BLOCK), start)
+        if not piece:
+            raise OSError("an input became shorter while it was read")
+        file.write(piece)
+        yield piece
+        start += len(piece)
+        count -= len(piece)
+
+
 LIMIT = 1000  # parts
-
-
-@dataclass
-class PartFiles:
-    """An output that may become several files."""
-
-    output: PartsOutput
-    paths: list[Path] = field(default_factory=list)
-    """What was published: the parts and their list of hashes, or the one file."""
 
 
 @contextmanager
@@ -40,7 +247,7 @@ def part_files(
     inputs: Iterable[Path] = (),
     needed: int = 0,
     surely: int = 0,
-) -> Iterator[PartFiles]:
+) -> Iterator[PartsOutput]:
     """Write the file `whole` as parts of `size` bytes, which get their names once the body is done.
     If it fits into one part, it is published as `whole`. Otherwise this behaves as `output_file`.
 
@@ -68,14 +275,13 @@ def part_files(
             return name, file
 
         with PartsOutput(new, size) as output:
-            files = PartFiles(output)
-            yield files
+            yield output
             output.finish()
             if len(output.parts) == 1:
                 publish(output.parts[0].path, whole, force)
-                files.paths.append(whole)
+                output.paths.append(whole)
             else:
-                files.paths += _publish_parts(whole, output.parts, force)
+                output.paths += _publish_parts(whole, output.parts, force)
 
 
 def _publish_parts(whole: Path, parts: list[Part], force: bool) -> list[Path]:
@@ -112,13 +318,13 @@ def split(path: Path, output: Path, size: int, *, force: bool) -> list[Path]:
         output, size, force=force, inputs=[path], needed=source.size, surely=source.size
     )
     with (
-        output_in_parts as files,
+        output_in_parts as written,
         source.open() as file,
         progress("splitting", source.size) as advance,
     ):
-        pieces = None if source.sparse else files.output.take(file, source.size)
+        pieces = None if source.sparse else written.take(file, source.size)
         if pieces is None:
-            copy(file, source.size, str(path), files.output, advance=advance, sparse=source.sparse)
+            copy(file, source.size, str(path), written, advance=advance, sparse=source.sparse)
         for piece in pieces or ():
             advance(len(piece))
-    return files.paths
+    return written.paths

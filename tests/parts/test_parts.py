@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from packer.io.output import create
 from packer.parts.layout import FileSlice
-from packer.parts.output import PartsOutput
+from packer.parts.splitting import PartsOutput
 from runtime.errors import InputError
 from runtime.formats.parts import find, part_name
 
