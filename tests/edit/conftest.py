@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from edit_files import NewEngine, grow, incompressible
+from edit_files import NewEngine, grow, incompressible, packed
 from helpers.stand_ins import CommandLine, write_engine, write_gguf
 
 
@@ -28,3 +28,12 @@ def new_engine(llamapack: CommandLine) -> NewEngine:
         write_engine(llamapack.engine, files)
 
     return build
+
+
+@pytest.fixture
+def path(tmp_path: Path, large: Path, llamapack: CommandLine, new_engine: NewEngine) -> Path:
+    """A bundle alone in its folder."""
+    new_engine(300_000)
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return packed(llamapack, folder / "b.llamafile", large, "--args", "-c 512")

@@ -14,14 +14,6 @@ from helpers.stand_ins import CommandLine
 from runtime.formats.bundle import Bundle
 
 
-@pytest.fixture
-def path(tmp_path: Path, large: Path, llamapack: CommandLine, new_engine: NewEngine) -> Path:
-    new_engine(300_000)
-    folder = tmp_path / "here"
-    folder.mkdir()
-    return packed(llamapack, folder / "b.llamafile", large)
-
-
 @pytest.mark.parametrize(
     ("name", "error"), [("fallocate", "EOPNOTSUPP"), ("fallocate", "ENOSPC"), ("rename", "EACCES")]
 )

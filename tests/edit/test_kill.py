@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from edit_files import NewEngine, packed, ran
+from edit_files import NewEngine, ran
 from helpers.killing import SLOW, calls, killed_after, killed_at, leftovers, sample
 from helpers.stand_ins import CommandLine, write_gguf
 
@@ -34,12 +34,8 @@ Prepare = Callable[[str], Case]
 
 
 @pytest.fixture
-def prepare(tmp_path: Path, large: Path, llamapack: CommandLine, new_engine: NewEngine) -> Prepare:
+def prepare(tmp_path: Path, path: Path, new_engine: NewEngine) -> Prepare:
     def make(kind: str) -> Case:
-        new_engine(300_000)
-        folder = tmp_path / "here"
-        folder.mkdir()
-        path = packed(llamapack, folder / "b.llamafile", large, "--args", "-c 512")
         old = path.read_bytes()
         words: list[str | Path] = ["upgrade", path, "-q"]
         if kind == "edit":

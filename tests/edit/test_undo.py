@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from edit_files import NewEngine, packed, ran
+from edit_files import NewEngine, ran
 from helpers.killing import SLOW, Call, calls, killed_at, leftovers, sample
 from helpers.stand_ins import CommandLine, Refused
 
@@ -21,14 +21,6 @@ from runtime.formats.unfinished import undo_path
 
 POINTS = 200 if SLOW else 4
 BLOCK = 65536
-
-
-@pytest.fixture
-def path(tmp_path: Path, large: Path, llamapack: CommandLine, new_engine: NewEngine) -> Path:
-    new_engine(300_000)
-    folder = tmp_path / "here"
-    folder.mkdir()
-    return packed(llamapack, folder / "b.llamafile", large, "--args", "-c 512")
 
 
 def torn(llamapack: CommandLine, path: Path) -> None:

@@ -80,11 +80,7 @@ status = lambda: Path("/proc/self/status").read_text().split("VmHWM:")[1].split(
 atexit.register(lambda: Path({str(memory)!r}).write_text(status()))
 """
     output = tmp_path / "m.llamafile"
-    done = subprocess.run(
-        llamapack.command("pack", archive, "-o", output, "-q", first=measure),
-        env=llamapack.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    llamapack.ran("pack", archive, "-o", output, "-q", first=measure)
     assert int(memory.read_text()) < 150 << 10  # KiB
     with Bundle.open(output) as bundle:
         assert [member.size for member in bundle.weights] == [size]
@@ -176,10 +172,7 @@ def test_deflate64_without_its_package(
 ) -> None:
     archive = seven_zip(tmp_path / "m.zip", "Deflate64", gguf)
     hidden = "import sys; sys.modules['zipfile_deflate64'] = None\n"
-    done = subprocess.run(
-        llamapack.command("pack", archive, first=hidden),
-        cwd=tmp_path, env=llamapack.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = llamapack("pack", archive, first=hidden, cwd=tmp_path)
     assert "compressed by Deflate64" in refused(done)
     assert "pip install zipfile-deflate64" in done.stderr
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -118,9 +117,6 @@ def test_other_words(
 
 def test_without_the_library(bundle: Path, llamapack: CommandLine, refused: Refused) -> None:
     hidden = "import sys; sys.modules['huggingface_hub'] = None\n"
-    done = subprocess.run(
-        llamapack.command("publish", bundle, "--repo", "acme/tiny", first=hidden),
-        env=llamapack.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = llamapack("publish", bundle, "--repo", "acme/tiny", first=hidden)
     assert "huggingface_hub" in refused(done)
     assert "pip install huggingface_hub" in done.stderr
