@@ -40,7 +40,7 @@ from runtime.formats.zip_directory import (
 )
 
 _FORMAT = 1
-_JOURNAL_LIMIT = 4 << 20  # bytes
+_LIMIT = 4 << 20  # bytes
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -64,9 +64,9 @@ class Journal:
         tip = f"If the parts are whole, remove {path}; else download the parts again."
         check_exclusive(path, tip, names=2)  # a crash may leave its temporary name
         with open(path, "rb", opener=no_follow) as file:
-            data = file.read(_JOURNAL_LIMIT + 1)
+            data = file.read(_LIMIT + 1)
         try:
-            facts = parse_json(data, limit=_JOURNAL_LIMIT)
+            facts = parse_json(data, limit=_LIMIT)
             if facts["format"] != _FORMAT:
                 raise ValueError
             return cls._checked(facts, name)
