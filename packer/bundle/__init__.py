@@ -1,4 +1,4 @@
-"""What a bundle holds, and the one function that writes it."""
+"""What a bundle contains, and the one function that writes it."""
 
 from packer.bundle.contents import ALIGNMENT, Contents, Head, write
 

@@ -151,7 +151,7 @@ class Args:
 
     @property
     def text(self) -> str:
-        """What `.args` is to hold."""
+        """The text of `.args`."""
         text = "".join(pair.text for pair in (*self.pairs, *self.defaults))
         return text + self.own.rstrip("\n") + "\n" if self.own.strip() else text
 

@@ -130,7 +130,7 @@ class Head:
 ALIGNMENT = 65536
 """Bytes; weights begin on multiples of it. No system has larger pages or mapping units."""
 
-Keep = Callable[[Member], object]  # brings a member of the present file into the archive
+Keep = Callable[[Member], object]  # adds a member of the present file to the archive
 
 
 def write(

@@ -52,7 +52,7 @@ class BundlePlan:
     recipe: Mapping[str, Any] | None = None
     """What it records of the arguments that the bundle was packed with: packer/bundle/recipe.py."""
     runtime: Runtime | None = None
-    """A program of others in place of front and engines; the file then has no manifest."""
+    """Another tool's program in place of front and engines; the file then has no manifest."""
 
     @property
     def targets(self) -> list[str]:

@@ -39,7 +39,7 @@ class PackRequest:
     quant: str | None
     imatrix: Path | None
 
-    runtime: Path | None  # a program of others in place of the engines
+    runtime: Path | None  # another tool's program in place of the engines
     targets: str | None
     gpu: str | None
     gpu_sources: str

@@ -1,4 +1,4 @@
-"""Brings a change to a bundle in the way that moves the fewest bytes."""
+"""Applies a change to a bundle in the way that moves the fewest bytes."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def models_in(bundle: Bundle) -> list[Model]:
 
 
 def shard_template(header: Header) -> bool:
-    """Whether the GGUF holds a chat template."""
+    """Whether the GGUF has a chat template."""
     return model_facts([header], 0).chat_template
 
 

@@ -119,7 +119,7 @@ def _checked(parts: Parts) -> Journal:
 
 
 def _check_files(parts: Parts, output: Path) -> None:
-    """Nobody else may lose bytes by this."""
+    """Raises InputError for a part that others use, or on another file system."""
     for path in parts.paths:
         check_exclusive(path, _COPY)
         _check_device(path, output)

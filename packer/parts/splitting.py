@@ -156,7 +156,7 @@ class PartsOutput:
         return None if pieces is None else self._taken(source, count, start, pieces)
 
     def finish(self) -> None:
-        """Bring all to the disk."""
+        """Flush everything to the disk."""
         if self._open:
             self._close()
         while self._hashed:
