@@ -133,7 +133,7 @@ def join(parts: Parts, output: Path, *, force: bool) -> None:
     """Write the file that `parts` are, in one pass, and add it to the list of hashes. Raises
     InputError if a part is missing or damaged, or the file cannot be written."""
     sums = sha256_lists.read(sha256_lists.path_beside(parts.whole))
-    sha256_lists.read(sha256_lists.path_beside(output))  # an invalid list is reported now, not at the end
+    sha256_lists.read(sha256_lists.path_beside(output))  # reported now, not at the end
     check_first(parts, sums)
     with (
         output_file(output, force=force, inputs=parts.paths, needed=parts.size) as file,
