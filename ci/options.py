@@ -34,6 +34,7 @@ struct judged_option {
     const char * name;
     bool         is_of_model; // a file of weights may say it
     opened_by    how;
+    bool         is_list = false; // upstream divides the value at commas
 };
 
 static const judged_option JUDGED_OPTIONS[] = {
@@ -57,6 +58,11 @@ static inline opened_by option_opened_by(const std::string & name) {
     const judged_option * found = judged_option_find(name);
     return found ? found->how : opened_by::nothing;
 }
+
+static inline bool option_is_list(const std::string & name) {
+    const judged_option * found = judged_option_find(name);
+    return found && found->is_list;
+}
 """
 _MODULE = '''\
 """What native/options.toml says of each option, made by `python -m ci.options`."""
@@ -74,6 +80,8 @@ class JudgedOption(NamedTuple):
     values: int
     """How many words follow."""
     names_file: bool = False
+    is_list: bool = False
+    """Whether the engine divides the value at commas."""
 
 
 JUDGED_OPTIONS = {
@@ -89,12 +97,14 @@ def made(folder: Path) -> dict[Path, str]:
     """
     rows = sorted(_rows(folder / "options.toml"))
     header = "".join(
-        f'    {{ "{name}", {str(of_model).lower()}, opened_by::{_READERS[reader]} }},\n'
-        for name, of_model, _, reader in rows
+        f'    {{ "{name}", {str(of_model).lower()}, opened_by::{_READERS[reader]}'
+        f"{', true' if is_list else ''} }},\n"
+        for name, of_model, _, reader, is_list in rows
     )
     module = "".join(
-        f'    "{name}": JudgedOption({of_model}, {values}{", True" if reader else ""}),\n'
-        for name, of_model, values, reader in rows
+        f'    "{name}": JudgedOption({of_model}, {values}{", True" if reader else ""}'
+        f"{', True' if is_list else ''}),\n"
+        for name, of_model, values, reader, is_list in rows
     )
     return {
         folder / "engine" / "judged_options.h": _HEADER % header,
@@ -102,15 +112,15 @@ def made(folder: Path) -> dict[Path, str]:
     }
 
 
-def _rows(path: Path) -> list[tuple[str, bool, int, str | None]]:
-    """Spelling, whether a file of weights may say it, number of values, reader."""
-    rows: list[tuple[str, bool, int, str | None]] = []
+def _rows(path: Path) -> list[tuple[str, bool, int, str | None, bool]]:
+    """Spelling, whether a file of weights may say it, number of values, reader, whether a list."""
+    rows: list[tuple[str, bool, int, str | None, bool]] = []
     for spellings, (judgement, values, *reader) in tomllib.loads(path.read_text())[
         "options"
     ].items():
         of_model = {"model": True, "ignored": True, "start": False}[judgement]
         for name in spellings.split():
-            rows.append((name, of_model, values, reader[0] if reader else None))
+            rows.append((name, of_model, values, reader[0] if reader else None, "list" in reader))
     return rows
 
 

@@ -20,9 +20,10 @@ target_sources(llama PRIVATE
     "${hooks}/member_mmap_windows.cpp")
 target_include_directories(llama PRIVATE "${hooks}")
 
-# Upstream's parser reads what it is given, not what Windows says the process was started with.
+# Upstream's parser reads what it is given, not what Windows says the process was started with, and
+# text files as people write them.
 set_source_files_properties("${LLAMA_SOURCE}/common/arg.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
-    PROPERTIES COMPILE_OPTIONS "-include;${hooks}/given_argv.h")
+    PROPERTIES COMPILE_OPTIONS "-include;${hooks}/text_files.h;-include;${hooks}/given_argv.h")
 
 # Upstream tells only its log how many layers run on the GPU.
 set_source_files_properties("${LLAMA_SOURCE}/common/common.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
@@ -31,7 +32,8 @@ set_source_files_properties("${LLAMA_SOURCE}/common/common.cpp" DIRECTORY "${LLA
 # Upstream's router lists what lies in the user's Hub cache, refuses names that it does not know, and
 # finds its own program only where there is Linux's /proc.
 set_source_files_properties("${LLAMA_SOURCE}/common/preset.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
-    PROPERTIES COMPILE_DEFINITIONS common_list_cached_models=router_list_cached_models)
+    PROPERTIES COMPILE_DEFINITIONS common_list_cached_models=router_list_cached_models
+               COMPILE_OPTIONS "-include;${hooks}/text_files.h")
 set_source_files_properties("${LLAMA_SOURCE}/tools/server/server.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
     PROPERTIES COMPILE_OPTIONS "-include;${hooks}/router_routes.h"
                COMPILE_DEFINITIONS LLAMAPACK_ROUTER_ROUTES)

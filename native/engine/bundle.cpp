@@ -115,6 +115,10 @@ std::vector<std::string> bundle::weights() const {
 
 void bundle::check_place(const std::string & name) const {
     const zip_member * member = file.find(name);
+    if (member && !is_plain(*member)) {
+        throw user_error(container + ": " + name + " was compressed by some tool, and weights are read in place",
+                         "`llamapack upgrade` stores it again; or download the file again");
+    }
     if (member && offset(*member) % GGUF_ALIGNMENT != 0) {
         throw user_error(container + ": " + name + " was moved by some tool to where it cannot be read",
                          "`llamapack upgrade` moves it back; or download the file again");

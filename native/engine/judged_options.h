@@ -15,6 +15,7 @@ struct judged_option {
     const char * name;
     bool         is_of_model; // a file of weights may say it
     opened_by    how;
+    bool         is_list = false; // upstream divides the value at commas
 };
 
 static const judged_option JUDGED_OPTIONS[] = {
@@ -27,7 +28,7 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "--api-key-file", false, opened_by::text_reader },
     { "--api-prefix", false, opened_by::nothing },
     { "--ascii", true, opened_by::nothing },
-    { "--audio", false, opened_by::text_reader },
+    { "--audio", false, opened_by::text_reader, true },
     { "--backend-sampling", true, opened_by::nothing },
     { "--batch-size", true, opened_by::nothing },
     { "--binary-file", false, opened_by::text_reader },
@@ -52,9 +53,9 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "--config", false, opened_by::nothing },
     { "--cont-batching", false, opened_by::nothing },
     { "--context-shift", true, opened_by::nothing },
-    { "--control-vector", true, opened_by::ggml_fopen },
+    { "--control-vector", true, opened_by::ggml_fopen, true },
     { "--control-vector-layer-range", true, opened_by::nothing },
-    { "--control-vector-scaled", true, opened_by::ggml_fopen },
+    { "--control-vector-scaled", true, opened_by::ggml_fopen, true },
     { "--conversation", false, opened_by::nothing },
     { "--cors-credentials", false, opened_by::nothing },
     { "--cors-headers", false, opened_by::nothing },
@@ -130,7 +131,7 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "--hf-token", false, opened_by::nothing },
     { "--host", false, opened_by::nothing },
     { "--ignore-eos", true, opened_by::nothing },
-    { "--image", false, opened_by::text_reader },
+    { "--image", false, opened_by::text_reader, true },
     { "--image-max-tokens", true, opened_by::nothing },
     { "--image-min-tokens", true, opened_by::nothing },
     { "--in-prefix", true, opened_by::nothing },
@@ -160,9 +161,9 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "--logit-bias", true, opened_by::nothing },
     { "--lookup-cache-dynamic", false, opened_by::nothing },
     { "--lookup-cache-static", false, opened_by::text_reader },
-    { "--lora", true, opened_by::ggml_fopen },
+    { "--lora", true, opened_by::ggml_fopen, true },
     { "--lora-init-without-apply", true, opened_by::nothing },
-    { "--lora-scaled", true, opened_by::ggml_fopen },
+    { "--lora-scaled", true, opened_by::ggml_fopen, true },
     { "--main-gpu", false, opened_by::nothing },
     { "--mcp-servers-config", false, opened_by::nothing },
     { "--mcp-servers-json", false, opened_by::nothing },
@@ -388,7 +389,7 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "--verbose-prompt", false, opened_by::nothing },
     { "--verbosity", false, opened_by::nothing },
     { "--version", false, opened_by::nothing },
-    { "--video", false, opened_by::text_reader },
+    { "--video", false, opened_by::text_reader, true },
     { "--video-ffmpeg-dir", false, opened_by::nothing },
     { "--video-fps", true, opened_by::nothing },
     { "--video-timestamp-interval", true, opened_by::nothing },
@@ -530,4 +531,9 @@ static inline bool option_is_of_model(const std::string & name) {
 static inline opened_by option_opened_by(const std::string & name) {
     const judged_option * found = judged_option_find(name);
     return found ? found->how : opened_by::nothing;
+}
+
+static inline bool option_is_list(const std::string & name) {
+    const judged_option * found = judged_option_find(name);
+    return found && found->is_list;
 }

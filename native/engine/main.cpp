@@ -121,6 +121,25 @@ static void schemas_bound(const options & opts, const router_child & child) {
     }
 }
 
+// At the end: what was printed has been written, or the status says that it was not.
+static void output_check() {
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "ERROR standard output: not all of it could be written\nTIP see that there is space where it goes\n");
+        fflush(stderr);
+        std::_Exit(1);
+    }
+}
+
+static int error_print(const char * what, const std::string & tip) {
+    std::string text = utf8_printable(what); // it may quote what others wrote
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    fprintf(stderr, "ERROR %s\n", text.c_str());
+    if (!tip.empty()) {
+        fprintf(stderr, "TIP %s\n", tip.c_str());
+    }
+    return 1;
+}
+
 static int run(const std::string & program, const std::string & own, const router_child & child, const std::vector<std::string> & user) {
     bundle self; // the engine's own: modules, web UI
     bundle from; // the one with the weights, which -m or a NAME.exe may take elsewhere
@@ -205,6 +224,8 @@ int main(int argc, char ** argv) {
         return 0;
     }
     standard_streams_open();
+    atexit(output_check);
+    environment_set("GGML_NO_BACKTRACE", "1"); // upstream would start a debugger of PATH, which writes to stdout
     llama_log_set(log_errors, nullptr);
     const std::string program = program_file(argc, argv);
     module_dir_set(program.substr(0, program.find_last_of("/\\") + 1).c_str());
@@ -220,12 +241,8 @@ int main(int argc, char ** argv) {
     try {
         return command_is(words) ? command_run(program, own, words) : run(program, own, child, words);
     } catch (const user_error & error) {
-        std::string text = utf8_printable(error.what()); // it may quote what others wrote
-        std::replace(text.begin(), text.end(), '\n', ' ');
-        fprintf(stderr, "ERROR %s\n", text.c_str());
-        if (!error.tip.empty()) {
-            fprintf(stderr, "TIP %s\n", error.tip.c_str());
-        }
-        return 1;
+        return error_print(error.what(), error.tip);
+    } catch (const std::exception & error) { // upstream's
+        return error_print(error.what(), "--verbose says more");
     }
 }

@@ -25,7 +25,7 @@ static std::string resolve_one(const std::string & text, const given_option & op
     std::string name       = member_named(text, is_default, from);
     std::string scale;
     const size_t colon = text.rfind(':');
-    if (name.empty() && colon != std::string::npos) { // NAME:SCALE
+    if (name.empty() && colon != std::string::npos && option_is_list(option.name)) { // NAME:SCALE
         name  = member_named(text.substr(0, colon), is_default, from);
         scale = text.substr(colon);
     }
@@ -52,13 +52,45 @@ static std::string resolve_one(const std::string & text, const given_option & op
     return text;
 }
 
+// The items of a list as upstream's parse_csv_row divides it: "a,b" in quotes is one item.
+static std::vector<std::string> list_items(const std::string & value) {
+    std::vector<std::string> items(1);
+    bool                     quoted = false;
+    for (size_t i = 0; i < value.size(); i++) {
+        const char c = value[i];
+        if (c == '"' && !quoted && items.back().empty()) {
+            quoted = true;
+        } else if (c == '"' && quoted && value.compare(i + 1, 1, "\"") == 0) {
+            items.back() += value[i++];
+        } else if (c == '"' && quoted) {
+            quoted = false;
+        } else if (c == ',' && !quoted) {
+            items.emplace_back();
+        } else {
+            items.back() += c;
+        }
+    }
+    return items;
+}
+
+static std::string list_item(const std::string & text) {
+    if (text.find_first_of(",\"") == std::string::npos) {
+        return text;
+    }
+    std::string quoted = "\"";
+    for (const char c : text) {
+        quoted += c == '"' ? "\"\"" : std::string(1, c);
+    }
+    return quoted + "\"";
+}
+
 static std::string resolve_value(const std::string & value, const given_option & option, opened_by how, bundle & from) {
+    if (!option_is_list(option.name)) {
+        return resolve_one(value, option, how, from);
+    }
     std::string resolved;
-    size_t      start = 0;
-    while (start <= value.size()) { // upstream takes comma-separated lists of files
-        const size_t comma = std::min(value.find(',', start), value.size());
-        resolved += (start > 0 ? "," : "") + resolve_one(value.substr(start, comma - start), option, how, from);
-        start = comma + 1;
+    for (const std::string & item : list_items(value)) {
+        resolved += (resolved.empty() ? "" : ",") + list_item(resolve_one(item, option, how, from));
     }
     return resolved;
 }

@@ -88,6 +88,16 @@ bool options_same(const std::string & a, const std::string & b) {
     return false;
 }
 
+std::string options_environment(const std::string & name) {
+    for (const llama_example example : EXAMPLES) {
+        const common_arg * arg = find_in(example, name);
+        if (arg && arg->env) {
+            return arg->env;
+        }
+    }
+    return "";
+}
+
 static bool accumulates(const std::string & name) {
     return std::any_of(std::begin(ACCUMULATING), std::end(ACCUMULATING),
                        [&](const char * one) { return options_same(name, one); });

@@ -76,5 +76,8 @@ std::vector<std::string> options_origins(const std::string & value);
 // Lets the options that `example` knows act on `params`, for programs whose loop we replace.
 void options_apply(const options & opts, llama_example example, common_params & params);
 
+// The environment variable that upstream takes an option from, or "".
+std::string options_environment(const std::string & name);
+
 // True if both are spellings of one option of upstream's, such as "-m" and "--model".
 bool options_same(const std::string & a, const std::string & b);

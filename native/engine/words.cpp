@@ -38,7 +38,7 @@ static std::string variable_read(const std::string & text, size_t & pos) {
 std::vector<std::string> words_parse(const std::string & text, bool expand) {
     std::vector<std::string> words;
 
-    size_t pos = 0;
+    size_t pos = text.rfind("\xEF\xBB\xBF", 0) == 0 ? 3 : 0; // the mark that Windows' editors put first
     while (pos < text.size()) {
         const char c = text[pos];
         if (is_blank(c)) {

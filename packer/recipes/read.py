@@ -65,7 +65,7 @@ def _document(path: Path) -> tuple[str, dict[str, Any]]:
     if path.stat().st_size > _LIMIT:
         raise InputError(f"{path} is too large for a recipe", "Give a TOML file.")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return text, tomllib.loads(text)
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text", "Give a TOML file.") from None

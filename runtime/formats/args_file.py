@@ -50,7 +50,7 @@ def words_and_ends(
     Raises:
         InputError: a quote is not closed.
     """
-    position = 0
+    position = 1 if text.startswith("\ufeff") else 0  # the mark that Windows' editors put first
     while position < len(text):
         if text[position] in _BLANKS:
             position += 1

@@ -6,6 +6,7 @@ native/options.toml.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Collection, Iterator, Sequence
 
 from runtime.errors import InputError
@@ -60,9 +61,16 @@ def is_refused(name: str) -> bool:
     return judged is None or not judged.is_of_model
 
 
-def outside(value: str, members: Collection[str]) -> list[str]:
-    """The files that a value names and that are not members: upstream divides it at commas."""
-    return [part for part in value.split(",") if not _is_inside(part, members)]
+def outside(name: str, value: str, members: Collection[str]) -> list[str]:
+    """The files that the value of an option names and that are not members."""
+    judged = JUDGED_OPTIONS.get(name)
+    parts = list_items(value) if judged and judged.is_list else [value]
+    return [part for part in parts if not _is_inside(part, members)]
+
+
+def list_items(value: str) -> list[str]:
+    """The files of an option that takes several, as llama.cpp's `parse_csv_row` divides them."""
+    return next(csv.reader([value.replace("\n", " ")], strict=False), [""])
 
 
 def _refused(words: Sequence[str], members: Collection[str]) -> Iterator[str]:
@@ -80,7 +88,9 @@ def _refused(words: Sequence[str], members: Collection[str]) -> Iterator[str]:
         if not judged.is_of_model or len(values) < judged.values:
             yield name
         elif judged.names_file:
-            yield from (f"{name} {one}" for value in values for one in outside(value, members))
+            yield from (
+                f"{name} {one}" for value in values for one in outside(name, value, members)
+            )
 
 
 def _is_inside(text: str, members: Collection[str]) -> bool:

@@ -13,6 +13,8 @@ class JudgedOption(NamedTuple):
     values: int
     """How many words follow."""
     names_file: bool = False
+    is_list: bool = False
+    """Whether the engine divides the value at commas."""
 
 
 JUDGED_OPTIONS = {
@@ -25,7 +27,7 @@ JUDGED_OPTIONS = {
     "--api-key-file": JudgedOption(False, 1, True),
     "--api-prefix": JudgedOption(False, 1),
     "--ascii": JudgedOption(True, 0),
-    "--audio": JudgedOption(False, 1, True),
+    "--audio": JudgedOption(False, 1, True, True),
     "--backend-sampling": JudgedOption(True, 0),
     "--batch-size": JudgedOption(True, 1),
     "--binary-file": JudgedOption(False, 1, True),
@@ -50,9 +52,9 @@ JUDGED_OPTIONS = {
     "--config": JudgedOption(False, 1),
     "--cont-batching": JudgedOption(False, 0),
     "--context-shift": JudgedOption(True, 0),
-    "--control-vector": JudgedOption(True, 1, True),
+    "--control-vector": JudgedOption(True, 1, True, True),
     "--control-vector-layer-range": JudgedOption(True, 2),
-    "--control-vector-scaled": JudgedOption(True, 1, True),
+    "--control-vector-scaled": JudgedOption(True, 1, True, True),
     "--conversation": JudgedOption(False, 0),
     "--cors-credentials": JudgedOption(False, 0),
     "--cors-headers": JudgedOption(False, 1),
@@ -128,7 +130,7 @@ JUDGED_OPTIONS = {
     "--hf-token": JudgedOption(False, 1),
     "--host": JudgedOption(False, 1),
     "--ignore-eos": JudgedOption(True, 0),
-    "--image": JudgedOption(False, 1, True),
+    "--image": JudgedOption(False, 1, True, True),
     "--image-max-tokens": JudgedOption(True, 1),
     "--image-min-tokens": JudgedOption(True, 1),
     "--in-prefix": JudgedOption(True, 1),
@@ -158,9 +160,9 @@ JUDGED_OPTIONS = {
     "--logit-bias": JudgedOption(True, 1),
     "--lookup-cache-dynamic": JudgedOption(False, 1),
     "--lookup-cache-static": JudgedOption(False, 1, True),
-    "--lora": JudgedOption(True, 1, True),
+    "--lora": JudgedOption(True, 1, True, True),
     "--lora-init-without-apply": JudgedOption(True, 0),
-    "--lora-scaled": JudgedOption(True, 1, True),
+    "--lora-scaled": JudgedOption(True, 1, True, True),
     "--main-gpu": JudgedOption(False, 1),
     "--mcp-servers-config": JudgedOption(False, 1),
     "--mcp-servers-json": JudgedOption(False, 1),
@@ -386,7 +388,7 @@ JUDGED_OPTIONS = {
     "--verbose-prompt": JudgedOption(False, 0),
     "--verbosity": JudgedOption(False, 1),
     "--version": JudgedOption(False, 0),
-    "--video": JudgedOption(False, 1, True),
+    "--video": JudgedOption(False, 1, True, True),
     "--video-ffmpeg-dir": JudgedOption(False, 1),
     "--video-fps": JudgedOption(True, 1),
     "--video-timestamp-interval": JudgedOption(True, 1),

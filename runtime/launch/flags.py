@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from runtime.formats.data_args import list_items
 from runtime.formats.judged_options import JUDGED_OPTIONS
 
 DEFAULT_CONTEXT = 8192
@@ -47,9 +48,9 @@ def read_flags(words: Sequence[str]) -> Flags:
         elif word in ("-c", "--ctx-size"):
             flags.context = value
         elif word == "--lora":
-            flags.adapters.append(value)
+            flags.adapters += list_items(value)
         elif word == "--lora-scaled":
-            flags.adapters += [item.rpartition(":")[0] for item in value.split(",")]
+            flags.adapters += [item.rpartition(":")[0] for item in list_items(value)]
         elif word == "--log-disable":
             flags.quiet = True
         elif word == "--trust-args":

@@ -88,7 +88,7 @@ def _chosen(bundle: Bundle, flags: Flags) -> Weights | None:
 
 
 def _of(flags: Flags, bundle: Bundle | None, weights: Weights | None) -> Loaded:
-    named = [*flags.mmproj.split(","), *flags.adapters]
+    named = [flags.mmproj, *flags.adapters]
     return Loaded(flags, weights, sum(_size(bundle, name) for name in named if name))
 
 

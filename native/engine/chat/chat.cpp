@@ -249,7 +249,7 @@ int chat_run(const chat_options & options) {
     session.multiline           = options.multiline;
     session.view.tty            = terminal_output_is_tty();
     session.view.edit           = terminal_can_edit() && !options.simple_io;
-    session.view.color          = session.view.tty && options.color && !getenv("NO_COLOR");
+    session.view.color          = session.view.tty && options.color && !getenv("NO_COLOR") && !terminal_is_dumb();
     session.editor.edit         = session.view.edit;
     session.editor.color        = session.view.color;
     session.editor.complete     = chat_command_complete;

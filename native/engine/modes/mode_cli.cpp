@@ -1,15 +1,27 @@
 #include "modes.h"
 
+#include "terminal.h"
 #include "upstream.h"
 
 int llama_completion(int argc, char ** argv);
 
-int mode_cli(const options & opts) {
-    std::vector<std::string> argv = options_argv(opts, LLAMA_EXAMPLE_COMPLETION);
-    if (!opts.find("--conversation")) {
-        // Upstream would start a conversation with any model that has a chat template.
-        argv.push_back("--no-conversation");
+static bool has_prompt(const options & opts) {
+    return opts.find("--prompt") || opts.find("--file") || opts.find("--binary-file");
+}
+
+int mode_cli(options opts) {
+    const bool is_conversation = opts.find("--conversation");
+    if (!is_conversation) { // no template is filled in, so a broken one must not matter; upstream reads it all the same
+        opts.remove("--chat-template-file");
+        opts.remove("--chat-template");
+        opts.add("--chat-template", "chatml");
+        if (!has_prompt(opts) && !terminal_input_is_tty()) {
+            opts.add("--file", "-");
+        }
     }
+    std::vector<std::string> argv = options_argv(opts, LLAMA_EXAMPLE_COMPLETION);
+    // Upstream would start a conversation with any model that has a chat template.
+    argv.push_back(is_conversation ? "--jinja" : "--no-conversation");
     if (opts.log_disable) {
         // Upstream's own flag mutes the answer too; errors stay.
         argv.insert(argv.end(), { "--verbosity", "1" });

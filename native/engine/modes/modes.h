@@ -7,8 +7,9 @@
 #include <string>
 #include <vector>
 
-// A raw completion of `-p`, upstream's `llama completion` without its conversation mode.
-int mode_cli(const options & opts);
+// A raw completion of `-p`, or of stdin where that is not a terminal: upstream's `llama completion`
+// without its conversation mode.
+int mode_cli(options opts);
 
 // The HTTP server alone, also that of several models with the options that router_prepare() has made.
 // Opens the web UI when there is a desktop.

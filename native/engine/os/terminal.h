@@ -18,6 +18,9 @@ bool terminal_input_is_tty();
 bool terminal_output_is_tty();
 bool terminal_error_is_tty();
 
+// Whether the terminal says that it knows no escape sequences: TERM=dumb.
+bool terminal_is_dumb();
+
 // Whether lines can be edited here: keys one by one and escape sequences understood.
 bool terminal_can_edit();
 

@@ -29,9 +29,13 @@ bool terminal_input_is_tty()  { return isatty(STDIN_FILENO);  }
 bool terminal_output_is_tty() { return isatty(STDOUT_FILENO); }
 bool terminal_error_is_tty()  { return isatty(STDERR_FILENO); }
 
-bool terminal_can_edit() {
+bool terminal_is_dumb() {
     const char * term = getenv("TERM");
-    return terminal_input_is_tty() && terminal_output_is_tty() && term && *term && strcmp(term, "dumb") != 0;
+    return !term || !*term || strcmp(term, "dumb") == 0;
+}
+
+bool terminal_can_edit() {
+    return terminal_input_is_tty() && terminal_output_is_tty() && !terminal_is_dumb();
 }
 
 void terminal_open() {

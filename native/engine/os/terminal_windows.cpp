@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <deque>
 
 #ifndef WIN32_LEAN_AND_MEAN
@@ -37,6 +39,11 @@ bool terminal_input_is_tty()  { DWORD mode; return GetConsoleMode(GetStdHandle(S
 bool terminal_output_is_tty() { DWORD mode; return GetConsoleMode(GetStdHandle(STD_OUTPUT_HANDLE), &mode); }
 bool terminal_error_is_tty()  { DWORD mode; return GetConsoleMode(GetStdHandle(STD_ERROR_HANDLE),  &mode); }
 bool terminal_can_edit()      { return can_edit; }
+
+bool terminal_is_dumb() {
+    const char * term = getenv("TERM"); // as a terminal that is not of Windows sets it
+    return term && strcmp(term, "dumb") == 0;
+}
 
 void terminal_open() {
     if (!wake_event) {
