@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     from packer.edit.opened import opened
     from packer.edit.upgrade import (
         build_head,
+        displaced,
         is_up_to_date,
         targets_of,
         too_large_for_windows,
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
     )
     from packer.engines.finished import chosen, web_ui
     from runtime.formats.data_args import refused_of
+    from runtime.formats.zip_directory import STORED
 
     with opened(args.file, alone=not args.copy) as file, ExitStack() as stack:
         bundle = file.bundle
@@ -73,14 +75,17 @@ def run(args: argparse.Namespace) -> None:
                 "Windows cannot run a file of 4 GiB or more: name other systems with `--targets`.",
             )
         head = build_head(stack, bundle, folders, web_ui(), args.gpu)
-        if is_up_to_date(bundle, head):
+        moved = displaced(bundle)
+        if is_up_to_date(bundle, head) and not moved:
             if not args.quiet:
                 note(f"{args.file} has these engines already")
             return
         edition = upgraded(bundle, head, trust_args=args.trust_args)
         obeyed = refused_of(bundle)
         odd = any(bundle.data_offset(member) % ALIGNMENT for member in bundle.weights)
-        how = apply(file, edition, copy=args.copy)
+        # What is compressed is read while the new file is written: not in place.
+        copy = args.copy or any(member.method != STORED for member in moved)
+        how = apply(file, edition, copy=copy)
     if args.quiet:
         return
     became = {
@@ -91,6 +96,11 @@ def run(args: argparse.Namespace) -> None:
     }[how]
     weights = f"; weights {became}" if bundle.weights else ""
     note(f"{args.file}: engines for {', '.join(folders)}{weights}")
+    for member in moved:
+        note(
+            f"{member.name} was {'compressed' if member.method != STORED else 'moved'} by another "
+            "tool and is stored in its place again"
+        )
     if obeyed:
         note(f"its start obeys {', '.join(obeyed)}, which are not about the model")
     if odd:

@@ -21,10 +21,13 @@ from packer.engines.gpu import pins, sources
 from packer.engines.gpu.chosen import NONE, chosen
 from packer.head import windows_exe
 from packer.io.epoch import source_date_epoch
+from packer.io.sources import WEIGHTS_ALIGNMENT, is_compressed_weights, is_weights
+from packer.weights.zipped import ZippedSource
 from runtime.errors import InputError
 from runtime.formats.args_file import parse, quote
 from runtime.formats.bundle import ARGS, GPU_SOURCES, Bundle
 from runtime.formats.data_args import refused
+from runtime.formats.zip_directory import Member
 
 
 def targets_of(bundle: Bundle) -> list[str]:
@@ -85,6 +88,16 @@ def is_up_to_date(bundle: Bundle, head: Head) -> bool:
     return stated.get("front") == manifest.front_entry(head.front) and has == new
 
 
+def displaced(bundle: Bundle) -> list[Member]:
+    """Weights that no engine can map, because another tool has compressed or moved them."""
+    return [
+        member
+        for member in bundle.members.values()
+        if is_compressed_weights(member)
+        or (is_weights(member) and bundle.data_offset(member) % WEIGHTS_ALIGNMENT)
+    ]
+
+
 def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition:
     """The bundle's contents with a new runtime. `trust_args`: accept any arguments of another
     tool's file.
@@ -106,10 +119,18 @@ def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition
         _check_args(bundle, args)
     if args is not None:
         kept = [member for member in kept if member.name != ARGS]
+    stored = {
+        member.name: ZippedSource(bundle.path, member)
+        for member in kept
+        if is_compressed_weights(member)
+    }
 
     return Edition(
         changed(
-            kept, {**base, **head.stated}, others={} if args is None else {ARGS: args.encode()}
+            [member for member in kept if member.name not in stored],
+            {**base, **head.stated},
+            weights=stored,
+            others={} if args is None else {ARGS: args.encode()},
         ),
         head=head,
         hashed=hashes(bundle, known),

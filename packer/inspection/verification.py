@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from packer.bundle import manifest
 from packer.io.console import Advance
 from packer.io.digest import member_digest
-from packer.io.sources import is_weights
+from packer.io.sources import WEIGHTS_ALIGNMENT, is_compressed_weights, is_weights
 from runtime.errors import InputError
 from runtime.formats.bundle import MANIFEST, Bundle
 from runtime.formats.zip_directory import Member
-
-_WEIGHTS_ALIGNMENT = 32
-"""Bytes; GGUF pads its tensors to multiples of it, counted from the start of the file."""
 
 FRONT = "head and start stubs"  # what a problem in front of the archive names in place of a member
 
@@ -26,8 +23,9 @@ class Problem:
 
     member: str
     kind: str
-    """`damaged`, `missing` (in the manifest only), `unlisted` (in the archive only) or `misaligned`
-    (weights that another tool has moved to where engines cannot read them)."""
+    """`damaged`, `missing` (in the manifest only), `unlisted` (in the archive only), `misaligned`
+    (weights that another tool has moved to where engines cannot read them) or `compressed`
+    (weights that another tool has deflated)."""
     detail: str
 
 
@@ -83,10 +81,16 @@ def _front(bundle: Bundle, expected: tuple[int, str] | None) -> Iterator[Problem
 
 def _place(bundle: Bundle, member: Member) -> Iterator[Problem]:
     start = bundle.data_offset(member)
-    if is_weights(member) and start % _WEIGHTS_ALIGNMENT:
+    if is_compressed_weights(member):
+        yield Problem(
+            member.name,
+            "compressed",
+            "engines read weights in place; `llamapack upgrade` stores it again",
+        )
+    if is_weights(member) and start % WEIGHTS_ALIGNMENT:
         yield Problem(
             member.name,
             "misaligned",
-            f"its data begin at {start:,}, not on a multiple of {_WEIGHTS_ALIGNMENT}, and engines "
+            f"its data begin at {start:,}, not on a multiple of {WEIGHTS_ALIGNMENT}, and engines "
             "read it wrongly; `llamapack upgrade` moves it",
         )

@@ -82,9 +82,18 @@ class BytesSource:
         return io.BytesIO(self.data)
 
 
+WEIGHTS_ALIGNMENT = 32
+"""Bytes; GGUF pads its tensors to multiples of it, counted from the start of the file."""
+
+
 def is_weights(member: Member) -> bool:
     """Whether an engine can map it."""
     return member.name.endswith(".gguf") and member.method == STORED and not member.encrypted
+
+
+def is_compressed_weights(member: Member) -> bool:
+    """Whether another tool has compressed it, so that no engine can map it."""
+    return member.name.endswith(".gguf") and member.method != STORED and not member.encrypted
 
 
 class WeightsSource(Protocol):

@@ -36,6 +36,7 @@ from packer.io.epoch import source_date_epoch
 from packer.io.output import output_file, terminable
 from packer.io.output_place import OutputPlace, output_place
 from packer.metadata.model_metadata import ModelMetadata, read_metadata
+from packer.packing.loading import check_models
 from packer.packing.plans import planned, report
 from packer.parts.splitting import part_files
 from packer.recipes.read import completed
@@ -117,6 +118,7 @@ def _make(
         workshop = stack.enter_context(_workshop(request, place))
         template = _template(request.chat_template)
         weights = chosen_weights(request, own_template=template is not None, workshop=workshop)
+        check_models(weights.inputs, folders)
         metadata = read_metadata(request, weights)
         template = _settled(template, weights, metadata, quiet=request.quiet)
         for section in weights.several:

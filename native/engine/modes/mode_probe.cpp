@@ -17,6 +17,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <thread>
 
@@ -216,6 +217,19 @@ static llama_memory_breakdown_data extrapolated(llama_memory_breakdown_data meas
     return measured;
 }
 
+// Why upstream did not load a model, which it tells only its log.
+static std::string & load_error() {
+    static std::string cause;
+    return cause;
+}
+
+static void load_error_keep(ggml_log_level, const char * text, void *) {
+    const char * mark = "error loading model: ";
+    if (const char * found = strstr(text, mark)) {
+        load_error() = ": " + std::string(found + strlen(mark));
+    }
+}
+
 struct start_use {
     memory_use memory;
     uint32_t   context; // tokens
@@ -227,9 +241,11 @@ struct start_use {
 static start_use use_of(const std::string & path, llama_model_params mparams, llama_context_params cparams) {
     mparams.no_alloc  = true;
     mparams.load_mode = LLAMA_LOAD_MODE_NONE;
+    llama_log_set(load_error_keep, nullptr);
     const std::unique_ptr<llama_model, void (*)(llama_model *)> model(llama_model_load_from_file(path.c_str(), mparams), llama_model_free);
+    llama_log_set(common_log_default_callback, nullptr);
     if (!model) {
-        throw user_error(path + ": the model cannot be read", "check the file with `llamapack inspect`");
+        throw user_error(path + ": the model cannot be read" + load_error(), "check the file with `llamapack inspect`");
     }
     start_use found;
     found.layers  = llama_model_n_layer(model.get()) + 1;

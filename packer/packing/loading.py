@@ -1,0 +1,111 @@
+"""Asks an engine whether it loads the models that are to be packed, before anything is written.
+
+The question is `--probe-memory` of native/engine/modes/mode_probe.cpp: the engine reads the header
+and the vocabulary as at a start, and no weights.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from packer.engines.finished import runnable
+from packer.engines.targets import for_this_machine
+from packer.io.console import warning
+from packer.io.sources import FileWeights, WeightsSource
+from packer.weights.collected import Inputs
+from runtime.errors import InputError
+
+_SECONDS = 60  # of one answer, which takes a tenth for small vocabularies
+_QUESTION = ("--probe-memory", "--gpu", "disable", "-c", "256", "-m")
+_OURS = ("LLAMAPACK_", "LLAMA_ARG_")
+_CAUSE = re.compile(r"^ERROR .*: the model cannot be read: (.+)$", re.MULTILINE)
+_UNKNOWN = re.compile(r"unknown model architecture: '(.*)'")
+_CRASHES = frozenset({-4, -6, -8, -11})  # SIGILL, SIGABRT, SIGFPE, SIGSEGV
+
+
+def check_models(inputs: Inputs, engines: Mapping[str, Path]) -> None:
+    """Warn of models that the engine does not know yet, and refuse those that none could load.
+
+    Args:
+        engines: folders of those that are to be packed, by target; if none of them runs on this
+            machine, another engine that does is asked; without any, nothing is.
+
+    Raises:
+        InputError: the engine cannot load one of the models.
+    """
+    program = _program(engines)
+    if program is None:
+        return
+    for model in inputs.models:
+        weights = inputs.weights_of(model.file)
+        with _readable(weights) as path:
+            cause = _cause(program, path) if path else None
+        if cause is None:
+            continue
+        if unknown := _UNKNOWN.search(cause):
+            warning(
+                f"{weights}: this llama.cpp does not know the architecture {unknown[1]!r}; the "
+                "bundle will not start before an upgrade to an engine that does"
+            )
+            continue
+        raise InputError(
+            f"{weights}: the engine cannot load it: {cause}",
+            "Convert the model again with a current converter, or download it again.",
+        )
+
+
+def _program(engines: Mapping[str, Path]) -> Path | None:
+    try:
+        here = for_this_machine()
+    except InputError:
+        return None
+    packed = (engines[one.name] / one.executable for one in here if one.name in engines)
+    return next(packed, None) or (runnable() if engines else None)
+
+
+@contextmanager
+def _readable(weights: WeightsSource) -> Iterator[Path | None]:
+    """A file that the engine can open: the model itself, or its header with a hole behind it; None
+    for several shards in an archive."""
+    if isinstance(weights, FileWeights):
+        yield weights.path
+        return
+    header, source = weights.header(), weights.source()
+    if header.metadata.get("split.count", 0) not in (0, 1):
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.gguf"
+        with source.open() as stream, path.open("wb") as file:
+            file.write(stream.read(header.data_offset))
+            file.truncate(source.size)
+        yield path
+
+
+def _cause(program: Path, model: Path) -> str | None:
+    """Why the engine does not load a model, in upstream's words; None if it does, or if what went
+    wrong need not be the model's fault."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    try:
+        done = subprocess.run(
+            [program, *_QUESTION, model],
+            env=environment | {"GGML_NO_BACKTRACE": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    if done.returncode == 0:
+        return None
+    said = done.stderr.decode(errors="replace")
+    if found := _CAUSE.search(said):
+        return found[1].strip()
+    return "the program crashes" if done.returncode in _CRASHES else None
