@@ -22,9 +22,11 @@ from packer.weights.collected import Inputs
 from runtime.errors import InputError
 
 _SECONDS = 60  # of one answer, which takes a tenth for small vocabularies
-_QUESTION = ("--probe-memory", "--gpu", "disable", "-c", "256", "-m")
+_QUESTION = ("--probe-memory", "--gpu", "disable", "-m")
 _OURS = ("LLAMAPACK_", "LLAMA_ARG_")
-_CAUSE = re.compile(r"^ERROR .*: the model cannot be read: (.+)$", re.MULTILINE)
+_CAUSE = re.compile(
+    r"^ERROR .*?(?:the model cannot be read: |(?=no context can be made))(.+)$", re.MULTILINE
+)
 _UNKNOWN = re.compile(r"unknown model architecture: '(.*)'")
 _CRASHES = frozenset({-4, -6, -8, -11})  # SIGILL, SIGABRT, SIGFPE, SIGSEGV
 
