@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from packer.bundle import manifest
-from packer.engines.archives.deflated import Packed, add
-from packer.engines.archives.engine import PackedEngine
+from packer.engines.deflated import Packed, PackedEngine, add
 from packer.engines.front import Front
 from packer.io.copy import Destination
 from packer.zip.writer import ZipWriter

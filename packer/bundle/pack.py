@@ -9,11 +9,10 @@ from typing import Any
 
 from packer.bundle import ALIGNMENT, Contents, Head, manifest, write
 from packer.bundle.manifest import Model
-from packer.engines.archives.deflated import Packed
-from packer.engines.archives.engine import PackedEngine
-from packer.engines.foreign.runtime import Runtime
+from packer.engines.deflated import Packed, PackedEngine
 from packer.engines.front import Front
 from packer.engines.gpu.archive import PackedModule
+from packer.engines.other_runtimes import Runtime
 from packer.io.copy import Destination
 from packer.io.digest import Digest
 from packer.io.progress import Advance

@@ -15,7 +15,6 @@ from packer.checks.elf_notes import has_landing_pads
 from packer.checks.links import Links
 from packer.checks.systems import BinaryKind, System
 from packer.head import elf as raw
-from packer.head.openbsd_marker import PT_GNU_STACK, is_marked
 
 lief.logging.disable()
 
@@ -84,7 +83,7 @@ def _segments(where: System, program: raw.Program, size: int) -> list[str]:
             problems.append(f"segment {i} is writable and executable")
         if segment.align < page or (segment.vaddr - segment.offset) % page:
             problems.append(f"segment {i} is not aligned to pages of {page} bytes")
-    stacks = [s for s in program.segments if s.type == PT_GNU_STACK]
+    stacks = [s for s in program.segments if s.type == raw.PT_GNU_STACK]
     if any(s.flags & raw.PF_X for s in stacks):
         problems.append("asks for an executable stack")
     # Without the header, Linux and FreeBSD take the stack to be executable.
@@ -140,7 +139,9 @@ def landing_pads(where: System, files: Mapping[str, bytes], main: str | None = N
             ready = has_landing_pads(program, data)
         except ValueError:
             continue  # `examine` has said so.
-        if name == (main or where.executable) and is_marked(program):
+        if name == (main or where.executable) and any(
+            segment.type == raw.PT_OPENBSD_NOBTCFI for segment in program.segments
+        ):
             return []
         if not ready:
             problems.append(

@@ -17,7 +17,7 @@ from packer.edit.models import entries, with_shards, with_template
 from packer.edit.runtime_members import FOLDERS
 from packer.edit.served import served_models
 from packer.engines.cache import finished
-from packer.engines.foreign.args import dialect_of, ours, rewritten
+from packer.engines.other_runtimes import dialect_of, ours, rewritten
 from packer.io.epoch import source_date_epoch
 from packer.io.sources import FileSource
 from packer.io.weights_file import FileWeights

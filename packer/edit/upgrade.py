@@ -15,13 +15,12 @@ from packer.edit.edits import hashes
 from packer.edit.models import models_in
 from packer.edit.runtime_members import FOLDERS, without_runtime
 from packer.engines import front
-from packer.engines.archives.engine import packed_engine
-from packer.engines.archives.web_ui import packed_web_ui
-from packer.engines.foreign.args import dialect_of, ours
+from packer.engines.deflated import packed_engine, packed_web_ui
 from packer.engines.front import APE
 from packer.engines.gpu import pins, sources
 from packer.engines.gpu.archive import packed_module
 from packer.engines.gpu.chosen import NONE, chosen
+from packer.engines.other_runtimes import dialect_of, ours
 from packer.head import windows_exe
 from packer.io.epoch import source_date_epoch
 from runtime.errors import InputError

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 ET_EXEC = 2
 EM_X86_64, EM_AARCH64 = 62, 183
 PT_NULL, PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_PHDR = 0, 1, 2, 3, 6
+PT_GNU_STACK = 0x6474E551
+PT_OPENBSD_NOBTCFI = 0x65A3DBE8
+"""OpenBSD's `sys/exec_elf.h`; only its type and flags have a meaning."""
 PF_X, PF_W, PF_R = 1, 2, 4
 
 FREEBSD = 9
@@ -161,3 +164,24 @@ def hide_phdr(image: bytes) -> bytes:
         if segment.type == PT_PHDR:
             struct.pack_into("<I", out, program.phoff + i * SEGMENT_SIZE, PT_NULL)
     return bytes(out)
+
+
+def without_landing_pads(image: bytes) -> bytes:
+    """An OpenBSD program with PT_OPENBSD_NOBTCFI in place of PT_GNU_STACK, which OpenBSD ignores.
+
+    OpenBSD ≥ 7.4 kills a process at the first indirect branch to anything but an ENDBR64 or BTI
+    instruction, unless its program has this header, which also holds for all of its libraries.
+    zig's compiler_rt lacks such instructions, and zig does not accept the linker's `-z nobtcfi`.
+
+    Raises:
+        ValueError: it is not an ELF64 file, or has no PT_GNU_STACK.
+    """
+    program = parse(image, image)
+    types = [segment.type for segment in program.segments]
+    if PT_OPENBSD_NOBTCFI in types:
+        return image
+    if PT_GNU_STACK not in types:
+        raise ValueError("no PT_GNU_STACK that PT_OPENBSD_NOBTCFI can replace")
+    at = program.phoff + types.index(PT_GNU_STACK) * SEGMENT_SIZE
+    marker = Segment(PT_OPENBSD_NOBTCFI, PF_X, 0, 0, 0, 0, 0, 0).pack()
+    return image[:at] + marker + image[at + len(marker) :]

@@ -17,17 +17,14 @@ from packer.convert.quantizer import check_imatrix, parse_quantization
 from packer.convert.workshop import Workshop
 from packer.edit.adoption import consumable, consume, finished, own_file
 from packer.edit.opened import Held
-from packer.engines import finished as engines
+from packer.engines import cache as engines
 from packer.engines import front
-from packer.engines.archives.deflated import Packed
-from packer.engines.archives.engine import packed_engine
-from packer.engines.archives.web_ui import packed_web_ui
-from packer.engines.foreign.args import rewritten
-from packer.engines.foreign.runtime import Runtime
+from packer.engines.deflated import Packed, packed_engine, packed_web_ui
 from packer.engines.front import APE, ENDINGS, Front
 from packer.engines.gpu import sources
 from packer.engines.gpu.archive import packed_module
 from packer.engines.gpu.chosen import chosen
+from packer.engines.other_runtimes import Runtime, rewritten
 from packer.io.console import note
 from packer.io.copy import Destination
 from packer.io.epoch import source_date_epoch

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from packer.bundle.request import PackRequest
-from packer.engines.cosmo.cache import chosen
-from packer.engines.foreign.named import COSMO
-from packer.engines.foreign.runtime import Runtime, read_runtime
+from packer.engines.cosmo import chosen
 from packer.engines.front import APE
 from packer.engines.gpu.sources import AUTO
+from packer.engines.other_runtimes import COSMO, Runtime, read_runtime
 from runtime.errors import InputError
 
 

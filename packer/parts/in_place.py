@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
 
-from packer.engines.lock import Busy, locked
+from packer.engines.layout import locked
 from packer.io.console import note
 from packer.io.copy import Nowhere
 from packer.io.output import make_executable, publish, sync_folder, terminable
@@ -32,6 +32,7 @@ from packer.parts.resumption import prove
 from packer.parts.tail_moves import move_tail
 from runtime.errors import InputError
 from runtime.formats.parts import PartName, Parts, find, of_whole, part_name, siblings
+from runtime.locks import Busy
 
 _COPY = "Join without `--in-place`."
 

@@ -7,9 +7,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from packer.bundle.pack import BundlePlan, pack
-from packer.engines.archives.engine import packed_engine
-from packer.engines.archives.web_ui import packed_web_ui
-from packer.engines.finished import web_ui
+from packer.engines.cache import web_ui
+from packer.engines.deflated import packed_engine, packed_web_ui
 from packer.engines.front import Front
 from packer.engines.gpu.archive import packed_module
 from packer.engines.gpu.chosen import chosen

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from helpers.compiled import made
 
-from packer.head import pe_link
+from packer.engines.stubs import link_windows
 
 HERE = Path(__file__).parent
 WINDOWS = "x86_64-windows.win10-gnu"
@@ -50,7 +50,7 @@ class Programs:
         """A stand-in for the Windows stub."""
         words: list[str | Path] = ["-target", WINDOWS, "-O1", "-s", HERE / "windows_program.c"]
         path = self.folder / "windows.exe"
-        return made(path, lambda new: pe_link.link(self.zig, words, new)).read_bytes()
+        return made(path, lambda new: link_windows(self.zig, words, new)).read_bytes()
 
     def compiled(self, name: str, target: str, *words: str | Path) -> Path:
         command = [self.zig, "cc", "-target", target, *words, "-o"]

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_bundle import WINDOWS, needs, write_bundle
 
-from packer.head import ape_rules, pe, pe_link, pe_rules
+from packer.engines import stubs
+from packer.head import ape_rules, pe, pe_rules
 from packer.head.head import HEAD_SIZE, NT_HEADERS, PAGE, build_head
 
 
@@ -173,18 +174,18 @@ def test_links_to_the_same_bytes_in_a_folder_with_blanks(
         folder = tmp_path / name
         folder.mkdir()
         monkeypatch.setattr("tempfile.tempdir", str(folder))
-        pe_link.link(zig, [*arguments, source], folder / "x.exe")
+        stubs.link_windows(zig, [*arguments, source], folder / "x.exe")
         built.append((folder / "x.exe").read_bytes())
         time.sleep(1.1)  # the clock's time in a program has whole seconds
     assert built[0] == built[1]
-    assert pe.parse(built[0]).optional.section_alignment == pe_link.SECTION_ALIGNMENT
+    assert pe.parse(built[0]).optional.section_alignment == stubs.SECTION_ALIGNMENT
 
 
 def test_a_program_that_does_not_compile(zig: Path, tmp_path: Path) -> None:
     source = tmp_path / "x.c"
     source.write_text("int main( {")
     with pytest.raises(subprocess.CalledProcessError):
-        pe_link.link(zig, ["-target", WINDOWS, "-O1", source], tmp_path / "x.exe")
+        stubs.link_windows(zig, ["-target", WINDOWS, "-O1", source], tmp_path / "x.exe")
 
 
 def reader(name: str) -> Any:
