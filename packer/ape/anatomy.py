@@ -1,7 +1,7 @@
-"""Takes an APE file apart: script, ELF headers, PE headers, embedded programs, ZIP tail.
+"""Takes an APE file apart: script, ELF headers, PE headers, embedded programs, ZIP.
 
-Facts: cosmopolitan's `ape/specification.md` and `ape/loader.c`. Reads the first 64 KiB, headers and
-the ZIP directory, whatever the size of the file.
+Reads only the first 64 KiB, headers and the ZIP directory. Sources: cosmopolitan's
+`ape/specification.md` and `ape/loader.c`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from packer.ape import macho
+from packer.ape import elf_rules, macho_rules, pe_rules
+from packer.ape.rules import Broken
 from packer.ape.script import Extract, Script, extracts, read_script
-from packer.head import ape_rules, elf, pe, pe_rules
-from packer.head.rules import Broken
+from packer.head import elf, pe
 from runtime.errors import InputError
 from runtime.formats.zip_directory import (
     END,
@@ -59,7 +59,7 @@ class Anatomy:
     """Those whose headers are printed."""
     image: pe.Image | None
     image_at: int
-    segments: list[macho.MachoSegment] | None
+    segments: list[macho_rules.MachoSegment] | None
     """Of the Mach-O header that the script copies over the file's start; None: there is none."""
     embedded: list[Embedded]
     directory: Directory | None
@@ -96,10 +96,10 @@ class _Reader:
         kind = kind_of(head)
         script, broken = read_script(head)
         text = head[script.start : script.end] if script else b""
-        programs, faults = ape_rules.read_programs(head, self._read)
+        programs, faults = elf_rules.read_programs(head, self._read)
         broken += faults
         for program in programs:
-            broken += [*ape_rules.check_program(program), *self._beyond(program)]
+            broken += [*elf_rules.check_program(program), *self._beyond(program)]
         image, place = None, 0
         if head[:2] == b"MZ":
             image, place, faults = self._windows()
@@ -155,16 +155,16 @@ class _Reader:
 
     def _mac(
         self, embedded: list[Embedded]
-    ) -> tuple[list[macho.MachoSegment] | None, list[Broken]]:
+    ) -> tuple[list[macho_rules.MachoSegment] | None, list[Broken]]:
         extract = next((one.extract for one in embedded if one.extract.over_start), None)
         if extract is None:
             return None, []
-        size = min(extract.size or macho.HEADERS_MAX, macho.HEADERS_MAX)
+        size = min(extract.size or macho_rules.HEADERS_MAX, macho_rules.HEADERS_MAX)
         try:
-            segments = macho.segments(self._read(extract.offset, size))
+            segments = macho_rules.segments(self._read(extract.offset, size))
         except ValueError as problem:
             return None, [Broken("macho-header", str(problem), "macOS")]
-        return segments, list(macho.check(segments, extract.offset, self._size))
+        return segments, list(macho_rules.check(segments, extract.offset, self._size))
 
     def _extracts_beyond(self, embedded: list[Embedded]) -> Iterator[Broken]:
         for one in embedded:

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from packer.ape.anatomy import Anatomy, Embedded
+from packer.ape.rules import MACHO, PE, RULES, ZIP, Broken
 from packer.head import elf, pe
-from packer.head.rules import MACHO, PE, RULES, ZIP, Broken
 from runtime.machine.targets import SYSTEMS
 
 HOLDS, BROKEN, ADVICE, ABSENT = "holds", "broken", "advice", "absent"

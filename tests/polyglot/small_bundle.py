@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from helpers.compiled import made
 
+from packer.ape.anatomy import take_apart
 from packer.engines.stubs import link_windows
 
 HERE = Path(__file__).parent
@@ -55,6 +56,13 @@ class Programs:
     def compiled(self, name: str, target: str, *words: str | Path) -> Path:
         command = [self.zig, "cc", "-target", target, *words, "-o"]
         return made(self.folder / name, lambda new: subprocess.run([*command, new], check=True))
+
+
+def broken_rules(folder: Path, head: bytes) -> list[str]:
+    """The names of the rules that a file with this head breaks."""
+    path = folder / "head"
+    path.write_bytes(head)
+    return [one.rule for one in take_apart(path).broken]
 
 
 def write_bundle(path: Path, head: bytes, engines: Mapping[str, Mapping[str, bytes]]) -> Path:

@@ -17,7 +17,8 @@ from small_bundle import (
     private_mounts,
 )
 
-from packer.head import ape_rules, elf
+from packer.ape.elf_rules import printed
+from packer.head import elf
 
 SHELLS = ["bash", "dash", "zsh", "busybox sh", "ksh93", "mksh", "yash"]
 # The others stumble over the NULs or the magic of a Windows program.
@@ -105,7 +106,7 @@ def test_under_an_ape_loader_by_a_name_in_path(
 def test_as_a_native_program(either_place: Place, glibc: str) -> None:
     """The printed ELF header at the start of the file makes it one for the kernel."""
     data = either_place.bundle.read_bytes()
-    [header] = [h for h in ape_rules.printed(data) if elf.parse(h, data).machine == elf.EM_X86_64]
+    [header] = [h for h in printed(data) if elf.parse(h, data).machine == elf.EM_X86_64]
     either_place.bundle.write_bytes(header + data[len(header) :])
     expect(
         either_place.run(either_place.bundle, "x"),

@@ -1,4 +1,4 @@
-"""The rules of the head by name, and what it means to break one."""
+"""The rules for APE files by name, and what it means to break one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class Rule:
 
     states: str
     required: bool = True
-    """Whether some loader refuses the file otherwise; else it works there, but not as well."""
+    """Whether some loader refuses a file that breaks it. Others are advice."""
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A rule that a file does not keep."""
+    """A rule that a file breaks."""
 
     rule: str
     """A key of `RULES`."""
@@ -58,7 +58,7 @@ APE = {
     "elf-merge": Rule("neighbours that the loader merges are one piece in file and memory"),
     "elf-64k-pages": Rule("the last three hold for pages of 64 KiB, too", required=False),
 }
-"""Rules of the APE loader, of shells, and of systems that start the same programs natively."""
+"""Rules of the APE loader, of shells, and of systems that start the programs natively."""
 
 PE = {
     "pe-headers": Rule("e_lfanew points to PE32+ headers"),
