@@ -35,12 +35,12 @@ _ALIGNMENT = 65536
 
 @dataclass(frozen=True)
 class Embedded:
-    """A program, or what becomes one, that the script copies out of the file."""
+    """A range that the script copies out of the file: a program, or part of one."""
 
     extract: Extract
     kind: str
     target: str | None
-    """Such as `macos-aarch64`; None where its head does not tell."""
+    """Such as `macos-aarch64`; None if its head does not tell."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Anatomy:
     script: Script | None
     script_text: bytes
     programs: list[elf.Program]
-    """Those whose headers are printed."""
+    """The programs whose ELF headers the script prints."""
     image: pe.Image | None
     image_at: int
     segments: list[macho_rules.MachoSegment] | None
-    """Of the Mach-O header that the script copies over the file's start; None: there is none."""
+    """Of the Mach-O header that the script copies over the file's start, if it does."""
     embedded: list[Embedded]
     directory: Directory | None
     broken: list[Broken]
@@ -206,7 +206,7 @@ def _content(head: bytes) -> str:
 
 
 def _has_end_record(tail: bytes) -> bool:
-    """Whether it is more than the magic, which programs that read ZIP files have in their code."""
+    """Whether there is a whole record: programs that read ZIP files contain its magic as well."""
     at = tail.find(END_MAGIC)
     while at >= 0:
         if at + END.size <= len(tail):

@@ -219,14 +219,10 @@ def run_step(
     Raises:
         InputError: it cannot be started, or ended with a status other than 0.
     """
-    began = log.stat().st_size
     try:
         logged.run(command, doing, log, env=env, cwd=cwd, on_line=on_line)
     except logged.Failed as problem:
-        with log.open("rb") as file:
-            file.seek(began)
-            _, *output = file.read().decode("utf-8", "replace").splitlines()
-        name, status, last = _failure([line.strip() for line in output if line.strip()])
+        name, status, last = _failure(problem.output)
         said = "" if problem.error in last else f"{problem.error}; "
         status = problem.status if status is None else status
         raise InputError(
