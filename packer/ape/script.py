@@ -33,7 +33,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Extract:
-    """A range of the file that the script copies into a file of its own, in bytes."""
+    """A range of the file that the script copies into a new file, in bytes."""
 
     offset: int
     size: int | None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Collection
 
 import lief
 
@@ -74,7 +75,7 @@ def examine(
     if not where.any_library:
         problems += _version(where, binary) + _libraries(where, binary, own)
     if kind is BinaryKind.LIBRARY:
-        install_name = _install_name(binary)
+        install_name = "".join(_dylibs(binary, [lief.MachO.LoadCommand.TYPE.ID_DYLIB]))
         if install_name != _RPATH + name:
             problems.append(f"is called `{install_name}` inside, not `{_RPATH}{name}`")
     problems += _signature(data, ad_hoc=not where.any_library)
@@ -152,20 +153,14 @@ def _libraries(where: System, binary: lief.MachO.Binary, own: frozenset[str]) ->
     return problems
 
 
-def _install_name(binary: lief.MachO.Binary) -> str:
-    for c in binary.commands:
-        if c.command == lief.MachO.LoadCommand.TYPE.ID_DYLIB and isinstance(
-            c, lief.MachO.DylibCommand
-        ):
-            return text(c.name)
-    return ""
-
-
-def _dylibs(binary: lief.MachO.Binary) -> list[str]:
+def _dylibs(
+    binary: lief.MachO.Binary, kinds: Collection[lief.MachO.LoadCommand.TYPE] = _DYLIBS
+) -> list[str]:
+    """The names in load commands of these types; by default, of the libraries that it imports."""
     return [
         text(c.name)
         for c in binary.commands
-        if isinstance(c, lief.MachO.DylibCommand) and c.command in _DYLIBS
+        if isinstance(c, lief.MachO.DylibCommand) and c.command in kinds
     ]
 
 

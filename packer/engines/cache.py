@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from packer.engines import layout, native, pins
 from packer.engines.key import engine_key
@@ -74,32 +73,21 @@ def engines() -> list[BuiltEngine]:
     for path in sorted(layout.engines().glob(f"[!.]*/{FACTS}")):
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            found.append(_engine(path.parent, facts, keys))
-        except (ValueError, KeyError, TypeError):
+            current = keys.get(facts["target"]) == facts["key"]
+            release = facts.pop("llama.cpp")
+            engine = BuiltEngine(path=path.parent, llama_cpp=release, current=current, **facts)
+            found.append(engine)
+        except (AttributeError, ValueError, KeyError, TypeError):
             continue  # Written by another version of llamapack; `clean --all` removes it.
     return found
-
-
-def _engine(path: Path, facts: dict[str, Any], keys: dict[str, str]) -> BuiltEngine:
-    return BuiltEngine(
-        target=facts["target"],
-        path=path,
-        id=facts["id"],
-        key=facts["key"],
-        llama_cpp=facts["llama.cpp"],
-        built_with=facts["built_with"],
-        files=facts["files"],
-        size=facts["size"],
-        current=keys.get(facts["target"]) == facts["key"],
-    )
 
 
 def chosen(targets: str | None) -> dict[str, Path]:
     """Folders of the engines to pack, by target, sorted.
 
     Args:
-        targets: the value of `--targets`: names separated by commas, `host` for those that run on
-            this machine, `all` or None for all that are built.
+        targets: the value of `--targets`: names separated by commas, `host` for the engines that
+            run on this machine, `all` or None for all that are built.
 
     Raises:
         InputError: a name is unknown, an engine is not built, or none is.
