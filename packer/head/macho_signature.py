@@ -87,11 +87,13 @@ def commands(data: bytes) -> Iterator[tuple[int, int, int]]:
     if magic != MAGIC_64:
         raise ValueError("not a thin 64-bit Mach-O file")
     at, end = _HEADER.size, _HEADER.size + size
+    if end > len(data):
+        raise ValueError("load commands are cut off")
     for _ in range(count):
-        if at + 8 > min(end, len(data)):
+        if at + 8 > end:
             raise ValueError("load commands are cut off")
         kind, length = struct.unpack_from("<II", data, at)
-        if length < 8 or at + length > min(end, len(data)):
+        if length < 8 or at + length > end:
             raise ValueError("load commands are cut off")
         yield kind, at, length
         at += length
