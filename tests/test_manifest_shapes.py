@@ -16,7 +16,7 @@ import pytest
 from helpers.stand_ins import CommandLine, write_gguf
 
 from packer import cli
-from packer.engines import finished as engines
+from packer.engines import cache as engines
 from packer.engines import front
 from runtime.formats.bundle import MANIFEST
 

@@ -12,7 +12,7 @@ from helpers.stand_ins import write_engine
 
 from packer.bundle.pack import BundlePlan
 from packer.engines import front
-from packer.engines.archives.engine import packed_engine
+from packer.engines.deflated import packed_engine
 from packer.engines.front import APE, EXE, Front
 from packer.head import windows_exe
 from packer.io.sources import BytesSource

@@ -14,7 +14,7 @@ _PIECE = 1 << 20  # bytes; the peak memory of a child is never less than that of
 _PROGRAM = """
 import sys
 from pathlib import Path
-from packer import cli; from packer.engines import finished as engines, front
+from packer import cli; from packer.engines import cache as engines, front
 engine, pages = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
 engines.chosen = lambda targets: {"linux-x86_64": engine}
 engines.web_ui = lambda: pages

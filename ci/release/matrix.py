@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from packer.engines import description, native, pins
+from packer.engines import native, pins
+from packer.engines.key import engine_key
 from packer.engines.targets import TARGETS
 
 
@@ -18,8 +19,7 @@ def matrix() -> list[dict[str, str]]:
     pinned = pins.load(sources)
     digests = native.digests(sources)
     return [
-        {"target": name, "key": description.key(row, pinned, digests)}
-        for name, row in TARGETS.items()
+        {"target": name, "key": engine_key(row, pinned, digests)} for name, row in TARGETS.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""What an APE file, made by whomever, consists of, and whether it keeps the rules of its kind."""
+"""APE files, also of other tools: their parts, and the rules of loaders that they break."""
 
-__all__ = ["anatomy", "description", "macho"]
+__all__ = ["anatomy", "description", "elf_rules", "macho_rules"]
 """Modules that other packages may use."""

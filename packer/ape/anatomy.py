@@ -1,7 +1,7 @@
-"""Takes an APE file apart: script, ELF headers, PE headers, embedded programs, ZIP tail.
+"""Takes an APE file apart: script, ELF headers, PE headers, embedded programs, ZIP.
 
-Facts: cosmopolitan's `ape/specification.md` and `ape/loader.c`. Reads the first 64 KiB, headers and
-the ZIP directory, whatever the size of the file.
+Reads only the first 64 KiB, headers and the ZIP directory. Sources: cosmopolitan's
+`ape/specification.md` and `ape/loader.c`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from packer.ape import macho
+from packer.ape import elf_rules, macho_rules, pe_rules
+from packer.ape.rules import Broken
 from packer.ape.script import Extract, Script, extracts, read_script
-from packer.head import ape_rules, elf, pe, pe_rules
-from packer.head.rules import Broken
+from packer.head import elf, pe
 from runtime.errors import InputError
 from runtime.formats.zip_directory import (
     END,
@@ -35,12 +35,12 @@ _ALIGNMENT = 65536
 
 @dataclass(frozen=True)
 class Embedded:
-    """A program, or what becomes one, that the script copies out of the file."""
+    """A range that the script copies out of the file: a program, or part of one."""
 
     extract: Extract
     kind: str
     target: str | None
-    """Such as `macos-aarch64`; None where its head does not tell."""
+    """Such as `macos-aarch64`; None if its head does not tell."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Anatomy:
     script: Script | None
     script_text: bytes
     programs: list[elf.Program]
-    """Those whose headers are printed."""
+    """The programs whose ELF headers the script prints."""
     image: pe.Image | None
     image_at: int
-    segments: list[macho.MachoSegment] | None
-    """Of the Mach-O header that the script copies over the file's start; None: there is none."""
+    segments: list[macho_rules.MachoSegment] | None
+    """Of the Mach-O header that the script copies over the file's start, if it does."""
     embedded: list[Embedded]
     directory: Directory | None
     broken: list[Broken]
@@ -96,10 +96,10 @@ class _Reader:
         kind = kind_of(head)
         script, broken = read_script(head)
         text = head[script.start : script.end] if script else b""
-        programs, faults = ape_rules.read_programs(head, self._read)
+        programs, faults = elf_rules.read_programs(head, self._read)
         broken += faults
         for program in programs:
-            broken += [*ape_rules.check_program(program), *self._beyond(program)]
+            broken += [*elf_rules.check_program(program), *self._beyond(program)]
         image, place = None, 0
         if head[:2] == b"MZ":
             image, place, faults = self._windows()
@@ -155,16 +155,16 @@ class _Reader:
 
     def _mac(
         self, embedded: list[Embedded]
-    ) -> tuple[list[macho.MachoSegment] | None, list[Broken]]:
+    ) -> tuple[list[macho_rules.MachoSegment] | None, list[Broken]]:
         extract = next((one.extract for one in embedded if one.extract.over_start), None)
         if extract is None:
             return None, []
-        size = min(extract.size or macho.HEADERS_MAX, macho.HEADERS_MAX)
+        size = min(extract.size or macho_rules.HEADERS_MAX, macho_rules.HEADERS_MAX)
         try:
-            segments = macho.segments(self._read(extract.offset, size))
+            segments = macho_rules.segments(self._read(extract.offset, size))
         except ValueError as problem:
             return None, [Broken("macho-header", str(problem), "macOS")]
-        return segments, list(macho.check(segments, extract.offset, self._size))
+        return segments, list(macho_rules.check(segments, extract.offset, self._size))
 
     def _extracts_beyond(self, embedded: list[Embedded]) -> Iterator[Broken]:
         for one in embedded:
@@ -206,7 +206,7 @@ def _content(head: bytes) -> str:
 
 
 def _has_end_record(tail: bytes) -> bool:
-    """Whether it is more than the magic, which programs that read ZIP files have in their code."""
+    """Whether there is a whole record: programs that read ZIP files contain its magic as well."""
     at = tail.find(END_MAGIC)
     while at >= 0:
         if at + END.size <= len(tail):

@@ -1,4 +1,4 @@
-"""An APE file's parts and rules as plain data."""
+"""An APE file's parts and rules as JSON values."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from packer.ape.anatomy import Anatomy, Embedded
+from packer.ape.rules import RULES, Broken
 from packer.head import elf, pe
-from packer.head.rules import MACHO, PE, RULES, ZIP, Broken
 from runtime.machine.targets import SYSTEMS
-
-HOLDS, BROKEN, ADVICE, ABSENT = "holds", "broken", "advice", "absent"
-"""What can be said of a rule; `ADVICE`: broken, but no loader refuses the file for it; `ABSENT`:
-the file has nothing that it could hold for."""
 
 _MACHINES = {elf.EM_X86_64: "x86_64", elf.EM_AARCH64: "aarch64", 0xF3: "riscv64"}
 _PE_MACHINES = {pe.AMD64: "x86_64", 0xAA64: "aarch64"}
+_ELF_TYPES = {2: "EXEC", 3: "DYN"}
 _SEGMENTS = {
     elf.PT_NULL: "NULL",
     elf.PT_LOAD: "LOAD",
@@ -24,15 +21,17 @@ _SEGMENTS = {
     4: "NOTE",
     elf.PT_PHDR: "PHDR",
     7: "TLS",
-    0x6474E551: "GNU_STACK",
+    elf.PT_GNU_STACK: "GNU_STACK",
     0x6474E552: "GNU_RELRO",
 }
+_RIGHTS = ((elf.PF_R, "R"), (elf.PF_W, "W"), (elf.PF_X, "X"))
 _OS_ABIS = {0: "System V"} | {one.osabi: one.title for one in SYSTEMS.values() if one.osabi}
-_MACHO = "macos-"
 
 
 def described(anatomy: Anatomy) -> dict[str, Any]:
-    """All that is known of a file, as JSON values."""
+    """Everything that is known about a file."""
+    script, directory = anatomy.script, anatomy.directory
+    text = anatomy.script_text.decode("utf-8", "backslashreplace")
     return {
         **parts(anatomy),
         "broken": [asdict(one) | {"required": RULES[one.rule].required} for one in anatomy.broken],
@@ -40,14 +39,20 @@ def described(anatomy: Anatomy) -> dict[str, Any]:
         "file": str(anatomy.path),
         "ok": not refused(anatomy),
         "rules": states(anatomy),
-        "script": _script(anatomy),
+        "script": {**asdict(script), "text": text} if script else None,
         "size": anatomy.size,
-        "zip": _zip(anatomy),
+        "zip": directory
+        and {
+            "behind": anatomy.size - directory.end,
+            "end": directory.end,
+            "members": len(directory.members),
+            "offset": directory.offset,
+        },
     }
 
 
 def parts(anatomy: Anatomy) -> dict[str, Any]:
-    """Which programs a file is, and for which systems."""
+    """The programs in a file, and their systems."""
     return {
         "archs": sorted({machine(program) for program in anatomy.programs}),
         "embedded": [_embedded(one) for one in anatomy.embedded],
@@ -55,7 +60,7 @@ def parts(anatomy: Anatomy) -> dict[str, Any]:
         "macho": [
             _embedded(one) | {"segments": _segments(one, anatomy)}
             for one in anatomy.embedded
-            if (one.target or "").startswith(_MACHO)
+            if (one.target or "").startswith("macos-")
         ],
         "magic": "".join(
             chr(one) if chr(one).isprintable() and one < 0x80 else f"\\x{one:02x}"
@@ -72,26 +77,26 @@ def refused(anatomy: Anatomy) -> list[Broken]:
 
 
 def states(anatomy: Anatomy) -> dict[str, str]:
-    """What is the case with each rule."""
+    """The state of each rule.
+
+    It is `holds`, `broken`, `advice` (broken, but no loader refuses the file), or `absent` (the
+    file does not have the part that the rule is for).
+    """
     broken = {one.rule for one in anatomy.broken}
-    absent: set[str] = set()
-    if anatomy.magic[:2] != b"MZ":
-        absent |= PE.keys()
-    if not any(one.extract.over_start for one in anatomy.embedded):
-        absent |= MACHO.keys()
-    if anatomy.directory is None:
-        absent |= ZIP.keys()
-    if not anatomy.programs:
-        absent |= {name for name in RULES if name.startswith("elf-")}
-    if anatomy.script is None:
-        absent |= {name for name in RULES if name.startswith("script-")}
-    return {name: _state(name, broken, absent) for name in RULES}
-
-
-def _state(name: str, broken: set[str], absent: set[str]) -> str:
-    if name in broken:
-        return BROKEN if RULES[name].required else ADVICE
-    return ABSENT if name in absent else HOLDS
+    absent = {
+        "elf": not anatomy.programs,
+        "macho": not any(one.extract.over_start for one in anatomy.embedded),
+        "pe": anatomy.magic[:2] != b"MZ",
+        "script": anatomy.script is None,
+        "zip": anatomy.directory is None,
+    }
+    found = {}
+    for name, rule in RULES.items():
+        if name in broken:
+            found[name] = "broken" if rule.required else "advice"
+        else:
+            found[name] = "absent" if absent.get(name.partition("-")[0]) else "holds"
+    return found
 
 
 def machine(program: elf.Program) -> str:
@@ -107,17 +112,15 @@ def _elf(program: elf.Program) -> dict[str, Any]:
         "phoff": program.phoff,
         "segments": [
             asdict(segment)
-            | {"type": _SEGMENTS.get(segment.type, f"{segment.type:#x}"), "flags": _rights(segment)}
+            | {
+                "type": _SEGMENTS.get(segment.type, f"{segment.type:#x}"),
+                "flags": "".join(c if segment.flags & bit else "-" for bit, c in _RIGHTS),
+            }
             for segment in program.segments
         ],
         "os_abi": _OS_ABIS.get(program.os_abi, str(program.os_abi)),
-        "type": {2: "EXEC", 3: "DYN"}.get(program.type, str(program.type)),
+        "type": _ELF_TYPES.get(program.type, str(program.type)),
     }
-
-
-def _rights(segment: elf.Segment) -> str:
-    bits = ((elf.PF_R, "R"), (elf.PF_W, "W"), (elf.PF_X, "X"))
-    return "".join(letter if segment.flags & bit else "-" for bit, letter in bits)
 
 
 def _pe(anatomy: Anatomy) -> dict[str, Any] | None:
@@ -149,26 +152,7 @@ def _embedded(one: Embedded) -> dict[str, Any]:
 
 
 def _segments(one: Embedded, anatomy: Anatomy) -> list[dict[str, Any]] | None:
-    """Those of the header that goes over the file's start; of other programs None."""
+    """The segments of the header that is copied over the file's start; None for other programs."""
     if not one.extract.over_start or anatomy.segments is None:
         return None
     return [asdict(segment) for segment in anatomy.segments]
-
-
-def _script(anatomy: Anatomy) -> dict[str, Any] | None:
-    if anatomy.script is None:
-        return None
-    text = anatomy.script_text.decode("utf-8", "backslashreplace")
-    return {**asdict(anatomy.script), "text": text}
-
-
-def _zip(anatomy: Anatomy) -> dict[str, Any] | None:
-    directory = anatomy.directory
-    if directory is None:
-        return None
-    return {
-        "behind": anatomy.size - directory.end,
-        "end": directory.end,
-        "members": len(directory.members),
-        "offset": directory.offset,
-    }

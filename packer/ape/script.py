@@ -6,20 +6,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packer.head.ape_rules import MAGICS, SCANNED
+from packer.ape.elf_rules import SCANNED
+from packer.ape.rules import Broken
 from packer.head.pe import LFANEW
-from packer.head.rules import Broken
 from packer.head.script import BLOCK
+from runtime.machine.head import APE_DEBUG, APE_UNIX, APE_WINDOWS
 
 _EXIT = re.compile(rb"^[ \t]*exit\b[^\n]*\n", re.MULTILINE)
 _STUB = re.compile(rb"\bo=(\d{1,12}) (?:n=\d+ )?h=(?:[0-9a-f]{16}){1,2} k='\d+ (\d{1,12})'")
-"""How our own script says where a stub is, in blocks, and how many bytes it has."""
+"""How our own script states where a stub is, in blocks, and its size in bytes."""
 _DD = re.compile(rb"\bdd +if=[\"']?\$\{?[o0]\b[^\n;|&]*")
-"""Copies out of the file itself: `$o` in what Cosmopolitan's tools write."""
+"""Copies out of the file itself, which the scripts of Cosmopolitan's tools call `$o`."""
 _OPERAND = re.compile(rb"\b(bs|skip|count)=[\"']?(?: *\$\(\()? *(\d{1,15})")
 _OVER_ITSELF = re.compile(rb"\bof=[\"']?\$\{?[o0]\b.*\bconv=notrunc\b")
 _DD_BLOCK = 512
-"""Bytes in a block of `dd` if nobody says otherwise (POSIX)."""
+"""The default block size of `dd` (POSIX), in bytes."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Extract:
-    """A range of the file that the script copies into a file of its own, in bytes."""
+    """A range of the file that the script copies into a new file, in bytes."""
 
     offset: int
     size: int | None
@@ -44,7 +45,7 @@ class Extract:
 def read_script(head: bytes) -> tuple[Script | None, list[Broken]]:
     """The script of the file that begins with `head`, and the rules that it breaks."""
     text = head[:SCANNED]
-    if text[:8] not in MAGICS:
+    if text[:8] not in (APE_WINDOWS, APE_UNIX, APE_DEBUG):
         return None, [Broken("magic", "no APE magic")]
     broken = []
     if text[8:9] != b"\n":

@@ -13,8 +13,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from packer.bundle import manifest
-from packer.engines.archives.deflated import Packed, add
-from packer.engines.archives.engine import PackedEngine
+from packer.engines.deflated import Packed, PackedEngine, add
 from packer.engines.front import Front
 from packer.io.console import Advance
 from packer.io.copy import Destination

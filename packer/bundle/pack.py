@@ -11,14 +11,12 @@ from typing import Any
 
 from packer.bundle import ALIGNMENT, Contents, Head, manifest, write
 from packer.bundle.manifest import Model
-from packer.engines.archives.deflated import Packed
-from packer.engines.archives.engine import PackedEngine, packed_engine
-from packer.engines.archives.web_ui import packed_web_ui
-from packer.engines.foreign.runtime import Runtime
+from packer.engines.deflated import Packed, PackedEngine, packed_engine, packed_web_ui
 from packer.engines.front import Front
 from packer.engines.gpu.archive import PackedModule, packed_module
 from packer.engines.gpu.pins import Module
 from packer.engines.gpu.sources import packed_sources
+from packer.engines.other_runtimes import Runtime
 from packer.io.console import Advance
 from packer.io.copy import Destination
 from packer.io.digest import Digest

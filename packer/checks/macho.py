@@ -1,16 +1,28 @@
 """The rules for macOS.
 
-Facts: Apple's `mach-o/loader.h`; what the kernel and dyld demand is in xnu's `mach_loader.c` and
-in dyld's `MachOFile.cpp`.
+Sources: Apple's `mach-o/loader.h`; for the demands of kernel and dyld, xnu's `mach_loader.c` and
+dyld's `MachOFile.cpp`; for signatures, xnu's `kern/cs_blobs.h` and `ubc_subr.c`.
 """
 
 from __future__ import annotations
 
+import hashlib
+import struct
+from collections.abc import Collection
+
 import lief
 
-from packer.checks import code_signature
-from packer.checks.links import Links, text
-from packer.checks.systems import BinaryKind, System
+from packer.checks.systems import BinaryKind, Links, System, text
+from packer.head.macho_signature import (
+    AD_HOC,
+    CODE_DIRECTORY,
+    DIRECTORY,
+    LC_CODE_SIGNATURE,
+    SHA256,
+    SLOT_CODE_DIRECTORY,
+    SUPERBLOB,
+    commands,
+)
 
 lief.logging.disable()
 
@@ -34,6 +46,14 @@ _DYLIBS = (
 )
 _RPATH = "@rpath/"
 _WRITE_AND_EXECUTE = 6
+_SPECIAL_SLOTS = {
+    1: "Info.plist",
+    2: "requirements",
+    3: "resources",
+    5: "entitlements",
+    7: "entitlements",
+}
+_SHOWN = 3
 
 
 def examine(
@@ -55,10 +75,10 @@ def examine(
     if not where.any_library:
         problems += _version(where, binary) + _libraries(where, binary, own)
     if kind is BinaryKind.LIBRARY:
-        install_name = _install_name(binary)
+        install_name = "".join(_dylibs(binary, [lief.MachO.LoadCommand.TYPE.ID_DYLIB]))
         if install_name != _RPATH + name:
             problems.append(f"is called `{install_name}` inside, not `{_RPATH}{name}`")
-    problems += code_signature.broken(data, ad_hoc=not where.any_library)
+    problems += _signature(data, ad_hoc=not where.any_library)
     return problems, _links(binary)
 
 
@@ -133,20 +153,14 @@ def _libraries(where: System, binary: lief.MachO.Binary, own: frozenset[str]) ->
     return problems
 
 
-def _install_name(binary: lief.MachO.Binary) -> str:
-    for c in binary.commands:
-        if c.command == lief.MachO.LoadCommand.TYPE.ID_DYLIB and isinstance(
-            c, lief.MachO.DylibCommand
-        ):
-            return text(c.name)
-    return ""
-
-
-def _dylibs(binary: lief.MachO.Binary) -> list[str]:
+def _dylibs(
+    binary: lief.MachO.Binary, kinds: Collection[lief.MachO.LoadCommand.TYPE] = _DYLIBS
+) -> list[str]:
+    """The names in load commands of these types; by default, of the libraries that it imports."""
     return [
         text(c.name)
         for c in binary.commands
-        if isinstance(c, lief.MachO.DylibCommand) and c.command in _DYLIBS
+        if isinstance(c, lief.MachO.DylibCommand) and c.command in kinds
     ]
 
 
@@ -176,3 +190,88 @@ def _links(binary: lief.MachO.Binary) -> Links:
 
 def _plain(symbol: str) -> str:
     return symbol.removeprefix("_")
+
+
+def _signature(data: bytes, *, ad_hoc: bool) -> list[str]:
+    """What is wrong with the signature.
+
+    The kernel hashes pages when they are first touched, and kills the process at the first wrong
+    one: that may take hours. Certificates are not checked.
+
+    Args:
+        ad_hoc: whether it must be an ad-hoc signature.
+    """
+    try:
+        places = [at for kind, at, _ in commands(data) if kind == LC_CODE_SIGNATURE]
+        if not places:
+            return ["has no signature (LC_CODE_SIGNATURE)"]
+        offset, size = struct.unpack_from("<II", data, places[0] + 8)
+        if offset % 16 or offset + size != len(data):
+            return ["its signature is not the last thing in the file, on a multiple of 16"]
+        blobs = _blobs(data[offset:])
+        if SLOT_CODE_DIRECTORY not in blobs:
+            return ["its signature has no CodeDirectory"]
+        return _directory(data, offset, blobs, ad_hoc=ad_hoc)
+    except (struct.error, ValueError) as error:
+        return [f"its signature cannot be read ({error})"]
+
+
+def _blobs(signature: bytes) -> dict[int, bytes]:
+    """The blobs of a signature by slot."""
+    magic, length, count = struct.unpack_from(">III", signature)
+    if magic != SUPERBLOB or length > len(signature):
+        raise ValueError("no SuperBlob")
+    blobs = {}
+    for i in range(count):
+        slot, at = struct.unpack_from(">II", signature, 12 + 8 * i)
+        size = struct.unpack_from(">I", signature, at + 4)[0]
+        if at + size > length:
+            raise ValueError(f"blob {slot:#x} is cut off")
+        blobs[slot] = signature[at : at + size]
+    return blobs
+
+
+def _directory(data: bytes, limit: int, blobs: dict[int, bytes], *, ad_hoc: bool) -> list[str]:
+    directory = blobs[SLOT_CODE_DIRECTORY]
+    # fmt: off
+    (magic, _, version, flags, hashes, name, specials, slots, code_limit, width, kind, _, bits,
+     *_) = DIRECTORY.unpack_from(directory)
+    # fmt: on
+    if magic != CODE_DIRECTORY or version < 0x20400:
+        return ["its CodeDirectory is not of version 0x20400 or later"]
+    problems = []
+    if ad_hoc and not flags & AD_HOC:
+        problems.append("its signature is not marked as ad-hoc")
+    if not directory[name : directory.find(b"\0", name)]:
+        problems.append("its signature has no identifier")
+    if (kind, width) != (SHA256, 32):
+        return [*problems, "its signature is not of SHA-256 hashes"]
+    if code_limit != limit:
+        problems.append(f"its signature covers {code_limit} bytes, not the {limit} before it")
+    if bits not in (12, 14):
+        return [*problems, f"its signature's pages are of 2^{bits} bytes, not 4 or 16 KiB"]
+    page = 1 << bits
+    if slots != (limit + page - 1) // page or hashes + 32 * slots > len(directory):
+        return [*problems, f"its signature has {slots} page hashes for {limit} bytes"]
+    stored = [directory[hashes + 32 * i :][:32] for i in range(slots)]
+    wrong = [
+        i * page
+        for i in range(slots)
+        if hashlib.sha256(data[i * page : min((i + 1) * page, limit)]).digest() != stored[i]
+    ]
+    if wrong:
+        places = ", ".join(f"{at:#x}" for at in wrong[:_SHOWN])
+        problems.append(f"its signature does not fit {len(wrong)} pages, at {places}")
+    return problems + _special_slots(directory, hashes, specials, blobs)
+
+
+def _special_slots(directory: bytes, hashes: int, count: int, blobs: dict[int, bytes]) -> list[str]:
+    """Hashes of the other blobs of the signature."""
+    problems = []
+    for slot, what in _SPECIAL_SLOTS.items():
+        if slot not in blobs:
+            continue
+        stored = directory[hashes - 32 * slot :][:32] if slot <= count else b""
+        if hashlib.sha256(blobs[slot]).digest() != stored:
+            problems.append(f"its signature does not fit its {what}")
+    return problems

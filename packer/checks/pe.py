@@ -1,14 +1,16 @@
 """The rules for Windows.
 
-Facts: Microsoft's "PE Format" document; the loader's demands as Windows 10 has them.
+Source: Microsoft's "PE Format"; the loader's demands are those of Windows 10.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
+
 import lief
 
-from packer.checks.links import Links, text
-from packer.checks.systems import BinaryKind, System
+from packer.checks.systems import BinaryKind, Links, System, text
 
 lief.logging.disable()
 
@@ -23,6 +25,8 @@ _WANTED = {
     _FLAGS.HIGH_ENTROPY_VA: "cannot be loaded above 4 GiB (HIGH_ENTROPY_VA)",
 }
 _WRITE_AND_EXECUTE = 0xA0000000
+_ARCHIVE_MAGIC = b"!<arch>\n"
+_ARCHIVE_HEADER = 60
 
 
 def examine(
@@ -35,7 +39,10 @@ def examine(
     """
     if data[:2] != b"MZ":
         return ["not a PE file"], Links()
-    binary = lief.PE.parse(data, _config())
+    config = lief.PE.ParserConfig()
+    config.parse_signature = config.parse_reloc = False
+    config.parse_exports = config.parse_imports = config.parse_rsrc = True
+    binary = lief.PE.parse(data, config)
     if binary is None:
         return ["cannot be read as a PE file"], Links()
     if binary.optional_header.magic != lief.PE.PE_TYPE.PE32_PLUS:
@@ -49,13 +56,6 @@ def examine(
         if inside != name:
             problems.append(f"is called `{inside}` inside, not `{name}`")
     return problems, _links(binary)
-
-
-def _config() -> lief.PE.ParserConfig:
-    config = lief.PE.ParserConfig()
-    config.parse_signature = config.parse_reloc = False
-    config.parse_exports = config.parse_imports = config.parse_rsrc = True
-    return config
 
 
 def _headers(where: System, kind: BinaryKind, binary: lief.PE.Binary) -> list[str]:
@@ -123,3 +123,41 @@ def _links(binary: lief.PE.Binary) -> Links:
         frozenset(imports),
         frozenset(exports),
     )
+
+
+def examine_import_library(
+    data: bytes, arch: str, library: str, exports: frozenset[str]
+) -> list[str]:
+    """What is wrong with the import library that modules are linked with.
+
+    Source: PE format, "Archive (Library) File Format" and "Import Library Format".
+
+    Args:
+        library: the DLL that it stands for.
+        exports: the names that the DLL exports.
+    """
+    if not data.startswith(_ARCHIVE_MAGIC):
+        return ["is not an archive"]
+    names = set()
+    for member in _archive_members(data):
+        if len(member) < 20 or struct.unpack_from("<HH", member) != (0, 0xFFFF):
+            continue  # The archive's index, or one of the objects that end the import tables.
+        (machine,) = struct.unpack_from("<H", member, 6)
+        if machine != int(_MACHINE[arch]):
+            return [f"is for another machine (0x{machine:04x})"]
+        name, dll, *_ = (part.decode("utf-8", "replace") for part in member[20:].split(b"\0"))
+        if dll.lower() != library:
+            return [f"imports from `{dll}`, not from `{library}`"]
+        names.add(name)
+    if missing := sorted(exports - names):
+        return [f"lacks {len(missing)} functions of `{library}`, such as `{missing[0]}`"]
+    return []
+
+
+def _archive_members(data: bytes) -> Iterator[bytes]:
+    at = len(_ARCHIVE_MAGIC)
+    while at + _ARCHIVE_HEADER <= len(data):
+        size = data[at + 48 : at + 58].strip()
+        length = int(size) if size.isdigit() else 0
+        yield data[at + _ARCHIVE_HEADER : at + _ARCHIVE_HEADER + length]
+        at += _ARCHIVE_HEADER + length + length % 2

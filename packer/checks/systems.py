@@ -1,14 +1,19 @@
-"""What each target's files must look like: the facts that the rules compare with."""
+"""What each target's files must look like, and how they are linked with each other."""
 
 from __future__ import annotations
 
 import dataclasses
 import enum
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.errors import InputError
 from runtime.machine.targets import SYSTEMS, TARGETS, Target, TargetSystem
+
+_OURS = re.compile(r"(?:_Z\d+)?g(?:gml|guf)_")
+"""ggml's functions, in C or as C++ spells them."""
+_SHOWN = 5
 
 
 class BinaryKind(enum.Enum):
@@ -16,21 +21,21 @@ class BinaryKind(enum.Enum):
 
     PROGRAM = "program"
     LIBRARY = "library"
-    """Named by others when they are linked: `libggml-base`, `libggml`."""
+    """Others are linked with it: `libggml-base`, `libggml`."""
     MODULE = "module"
     """Opened by name while the program runs."""
 
 
 @dataclass(frozen=True)
 class System:
-    """One target's facts."""
+    """The facts of one target."""
 
     target: Target
     system: TargetSystem
     static: bool
     """No file needs any other, not even the system's."""
     any_library: bool = False
-    """Imports are not this check's business: the file was built by others."""
+    """The file was built by others, and its imports are not checked."""
 
     @property
     def os(self) -> str:
@@ -56,37 +61,34 @@ class System:
         """The engine's file name."""
         return self.target.executable
 
-    @property
-    def interpreters(self) -> tuple[str, ...]:
-        """Names of the program that starts engines."""
-        return self.target.loaders
-
     def has_library(self, name: str) -> bool:
         """Whether the system has a library that may be imported."""
         return re.fullmatch(self.system.libraries, name) is not None
 
     @property
     def base(self) -> str:
-        """The file name of ggml-base, which every module asks for."""
+        """The file name of ggml-base, which every module imports."""
         names = {"windows": "ggml-base.dll", "macos": "libggml-base.dylib"}
         return names.get(self.os, "libggml-base.so")
 
     @property
     def import_library(self) -> str:
-        """The file that modules are linked with where that is not ggml-base itself, or \"\"."""
+        """The file that modules are linked with instead of ggml-base; empty if there is none."""
         return "ggml-base.lib" if self.os == "windows" and not self.static else ""
 
-    @property
-    def by_library(self) -> bool:
-        """Whether an import says from which library it comes."""
-        return self.format != "elf"
+    def kind_of(self, name: str) -> BinaryKind:
+        """What the file of that name in an engine is for."""
+        if name == self.executable:
+            return BinaryKind.PROGRAM
+        stem = name.removeprefix("lib").partition(".")[0]
+        return BinaryKind.LIBRARY if stem in ("ggml", "ggml-base") else BinaryKind.MODULE
 
     def for_stub(self) -> System:
-        """The same for start stubs, which on Linux are static."""
+        """The facts for start stubs, which are static on Linux."""
         return dataclasses.replace(self, static=self.static or self.os == "linux")
 
     def for_foreign_module(self) -> System:
-        """The same for modules that others have built."""
+        """The facts for modules that others have built."""
         return dataclasses.replace(self, any_library=True, static=False)
 
 
@@ -94,7 +96,7 @@ def system(target: str) -> System:
     """The facts of a target.
 
     Raises:
-        InputError: there are none for it.
+        InputError: the target is unknown.
     """
     row = TARGETS.get(target)
     if row is None:
@@ -102,9 +104,40 @@ def system(target: str) -> System:
     return System(row, SYSTEMS[row.os], row.static)
 
 
-def kind_of(where: System, name: str) -> BinaryKind:
-    """What an engine's file of that name is for."""
-    if name == where.executable:
-        return BinaryKind.PROGRAM
-    stem = name.removeprefix("lib").partition(".")[0]
-    return BinaryKind.LIBRARY if stem in ("ggml", "ggml-base") else BinaryKind.MODULE
+@dataclass(frozen=True)
+class Links:
+    """The names by which one file is linked with others."""
+
+    needed: tuple[str, ...] = ()
+    """Libraries that the loader loads with it, by file name."""
+    imports: frozenset[tuple[str, str]] = frozenset()
+    """Library and name of each imported symbol; in ELF files the library is empty."""
+    exports: frozenset[str] = frozenset()
+
+
+def text(name: str | bytes) -> str:
+    """A name from LIEF, which gives bytes for a name that is not UTF-8."""
+    return name if isinstance(name, str) else name.decode("latin-1")
+
+
+def unmet(where: System, name: str, links: Links, others: Mapping[str, Links]) -> list[str]:
+    """The problem that a file imports symbols of ggml which no file beside it exports, if it does.
+
+    Args:
+        name: of the file that imports.
+        others: the links of the engine's files, by name.
+    """
+    missing = sorted(
+        symbol
+        for library, symbol in links.imports
+        if _OURS.match(symbol)
+        and not any(
+            symbol in others[place].exports
+            for place in (links.needed if where.format == "elf" else [library])
+            if place in others
+        )
+    )
+    if not missing:
+        return []
+    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    return [f"{name}: no library beside it exports {', '.join(missing[:_SHOWN])}{more}"]

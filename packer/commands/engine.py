@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.engines import cache, targets
+from packer.engines import cache, cosmo, targets
 from packer.engines.build import build, build_web_ui
-from packer.engines.cosmo import cache as cosmo
-from packer.engines.cosmo.flags import add_flags, conflict
+from packer.engines.cosmo import add_flags, conflict
 from packer.io.console import note
 from runtime.errors import InputError
 
@@ -127,13 +126,10 @@ def _build(args: argparse.Namespace) -> None:
 
 
 def _build_cosmo(args: argparse.Namespace) -> None:
-    from packer.engines.cosmo.build import CosmoRequest
-    from packer.engines.cosmo.build import build as build_runtime
-
-    request = CosmoRequest(
+    request = cosmo.CosmoRequest(
         args.source, args.program or "", tuple(args.definitions or ()), args.cosmocc
     )
-    print(f"{cosmo.KIND} {build_runtime(request, args.jobs)}", flush=True)
+    print(f"{cosmo.KIND} {cosmo.build_runtime(request, args.jobs)}", flush=True)
 
 
 def _fetch(args: argparse.Namespace) -> None:

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.engines.foreign.named import named_runtime
 from packer.engines.front import FORMATS
+from packer.engines.other_runtimes import named_runtime
 from packer.head.windows_exe import CHOICES
 from packer.io.sizes import parse_size
 from packer.metadata.flags import add_defaults, add_papers

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         too_large_for_windows,
         upgraded,
     )
-    from packer.engines.finished import chosen, web_ui
+    from packer.engines.cache import chosen, web_ui
     from runtime.formats.data_args import refused_of
     from runtime.formats.zip_directory import STORED
 

@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from packer.ape import macho
+from packer.ape import macho_rules
 from packer.ape.anatomy import Anatomy, Embedded, take_apart
 from packer.ape.description import machine
+from packer.ape.elf_rules import SCANNED, printed
 from packer.bundle.manifest import expected, expected_front, front_entry
 from packer.edit.apply import apply
 from packer.edit.edition import Edition, changed
@@ -22,7 +23,6 @@ from packer.edit.edits import hashes
 from packer.edit.opened import held, opened
 from packer.engines.front import Front
 from packer.head import elf
-from packer.head.ape_rules import SCANNED, printed
 from packer.head.windows_exe import LIMIT
 from packer.io.copy import append_range
 from packer.io.epoch import source_date_epoch
@@ -97,7 +97,9 @@ def _mac_header(anatomy: Anatomy) -> Embedded | None:
     if anatomy.segments is None:
         return None
     found = (one for one in anatomy.embedded if one.extract.over_start)
-    return next((one for one in found if 0 < (one.extract.size or 0) <= macho.HEADERS_MAX), None)
+    return next(
+        (one for one in found if 0 < (one.extract.size or 0) <= macho_rules.HEADERS_MAX), None
+    )
 
 
 def _front_size(anatomy: Anatomy) -> int:

@@ -15,7 +15,7 @@ from packer.bundle.extraction import members_named
 from packer.edit.edition import Edition, changed
 from packer.edit.members import FOLDERS, entries, served_models, with_shards, with_template
 from packer.engines.cache import finished
-from packer.engines.foreign.args import dialect_of, ours, rewritten
+from packer.engines.other_runtimes import dialect_of, ours, rewritten
 from packer.io.epoch import source_date_epoch
 from packer.io.sources import FileSource, FileWeights
 from packer.weights.collected import Inputs

@@ -15,10 +15,10 @@ from packer.edit.edition import Edition, changed
 from packer.edit.edits import hashes
 from packer.edit.members import FOLDERS, models_in, without_runtime
 from packer.engines import front
-from packer.engines.foreign.args import dialect_of, ours
 from packer.engines.front import APE
 from packer.engines.gpu import pins, sources
 from packer.engines.gpu.chosen import NONE, chosen
+from packer.engines.other_runtimes import dialect_of, ours
 from packer.head import windows_exe
 from packer.io.epoch import source_date_epoch
 from packer.io.sources import WEIGHTS_ALIGNMENT, is_compressed_weights, is_weights

@@ -1,25 +1,23 @@
-"""The programs in a bundle: engines, start stubs, GPU modules, the web UI; built, found and kept.
+"""The programs in a bundle: engines, start stubs, GPU modules and the web UI.
 
-Builds fetch the pinned sources and compile them with zig. `foreign` has runtimes of other tools.
+They are built from pinned sources with zig, or fetched, and kept in the build cache.
 """
 
 __all__ = [
-    "archives",
     "build",
     "cache",
     "cleaning",
     "cosmo",
-    "description",
-    "finished",
-    "foreign",
+    "deflated",
     "front",
     "gpu",
+    "key",
     "layout",
     "license_files",
-    "lock",
     "logged",
     "native",
     "npm",
+    "other_runtimes",
     "pins",
     "source",
     "stubs",

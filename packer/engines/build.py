@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer.engines import (
-    cache,
-    description,
-    environment,
-    layout,
-    logged,
-    native,
-    ninja,
-    source,
-    sums,
-    web_ui,
-)
+from packer.engines import cache, key, layout, logged, native, source, sums, toolchain, web_ui
 from packer.engines import pins as pinned
-from packer.engines import toolchain as tools
-from packer.engines.finish import finish
-from packer.engines.lock import locked
+from packer.engines.layout import locked
 from packer.engines.pins import Pins
 from packer.engines.targets import Target
 from packer.engines.toolchain import Toolchain
+from packer.head.elf import without_landing_pads
+from packer.head.macho_signature import sign
 from packer.io import build_cache
 from packer.io.console import note
 from runtime.errors import InputError
@@ -39,7 +27,18 @@ _GOAL = "llamapack-engine-files"
 """The CMake target that leaves the finished files in `engine/` of the build folder."""
 
 _LIBRARIES = ("so", "dylib", "dll")
-"""How file names of libraries end."""
+"""Endings of the file names of libraries."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    target: Target
+    pins: Pins
+    key: str
+    toolchain: Toolchain
+    folder: Path
+    """Holds `native/` (what is compiled) and `out/` (CMake's build folder)."""
+    log: Path
 
 
 def build_web_ui() -> Path:
@@ -55,24 +54,11 @@ def build_web_ui() -> Path:
     return web_ui.ready(pins, source.ready(pins), sources)
 
 
-@dataclass(frozen=True)
-class _Work:
-    target: Target
-    pins: Pins
-    key: str
-    toolchain: Toolchain
-    folder: Path
-    """Holds `native/` (what is compiled) and `out/` (CMake's build folder)."""
-    log: Path
-
-
 def build(target: Target, jobs: int | None = None) -> Path:
     """The folder of the current engine for `target`; built if it is not in the cache.
 
-    Two builders of one target take turns, and the second finds what the first has made.
-
     Args:
-        jobs: how many compilers run at once; as many as there are CPUs if None.
+        jobs: how many compilers run at once; None: one for each CPU.
 
     Raises:
         InputError: a tool is missing or a step fails; the message names the log.
@@ -81,7 +67,11 @@ def build(target: Target, jobs: int | None = None) -> Path:
         if found := cache.find(target.name):
             return found
         began = time.monotonic()
-        place = _built(target, jobs or os.cpu_count() or 1)
+        work = _prepared(target)
+        llama_cpp = source.ready(work.pins)
+        note(f"building the engine for {target.name} (log: {work.log})")
+        _compile(work, llama_cpp, jobs or os.cpu_count() or 1)
+        place = _publish(work)
         minutes, seconds = divmod(round(time.monotonic() - began), 60)
         note(f"built the engine for {target.name} in {minutes} min {seconds} s")
         return place
@@ -91,13 +81,13 @@ def build_part(target: Target, library: str, jobs: int) -> Path:
     """Compile one library of the engine for `target`, to compare it with another build's.
 
     Args:
-        library: what CMake calls it, such as `ggml-base`.
+        library: its name in CMake, such as `ggml-base`.
 
     Returns:
         its path in the build folder, which stays until the next build for this target.
 
     Raises:
-        InputError: there is none, a tool is missing, or a step fails.
+        InputError: the engine has no such library, a tool is missing, or a step fails.
     """
     with locked(layout.lock(target.name)):
         work = _prepared(target)
@@ -109,17 +99,9 @@ def build_part(target: Target, library: str, jobs: int) -> Path:
     return found[0]
 
 
-def _built(target: Target, jobs: int) -> Path:
-    work = _prepared(target)
-    llama_cpp = source.ready(work.pins)
-    note(f"building the engine for {target.name} (log: {work.log})")
-    _compile(work, llama_cpp, jobs)
-    return _publish(work)
-
-
 def build_folder(target: Target, pins: Pins) -> Path:
     """Where `target` is compiled, with the objects of earlier builds of the same release."""
-    return layout.build(target.name) / description.base_key(target, pins)[:16]
+    return layout.build(target.name) / key.base_key(target, pins)[:16]
 
 
 def _prepared(target: Target) -> _Work:
@@ -148,43 +130,31 @@ def _prepared(target: Target) -> _Work:
     pins = pinned.load(folder / "native")
     log = layout.log(target.name)
     logged.start(log)
-    key = description.key(target, pins, native.digests(folder / "native"))
-    return _Work(target, pins, key, tools.find(pins), folder, log)
+    name = key.engine_key(target, pins, native.digests(folder / "native"))
+    return _Work(target, pins, name, toolchain.find(pins), folder, log)
 
 
 def _compile(work: _Work, llama_cpp: Path, jobs: int, goal: str = _GOAL) -> None:
-    out, name = work.folder / "out", work.target.name
-    definitions = description.settings(work.target, work.pins) | {
-        "CMAKE_MAKE_PROGRAM": str(work.toolchain.ninja),
+    out, name, tools = work.folder / "out", work.target.name, work.toolchain
+    definitions = key.settings(work.target, work.pins) | {
+        "CMAKE_MAKE_PROGRAM": str(tools.ninja),
         "CMAKE_TOOLCHAIN_FILE": str(work.folder / "native" / "cmake" / "zig-toolchain.cmake"),
-        "LLAMAPACK_ZIG": str(work.toolchain.zig),
+        "LLAMAPACK_ZIG": str(tools.zig),
         "LLAMA_SOURCE": str(llama_cpp),
     }
-    configure: list[str | Path] = [
-        work.toolchain.cmake,
-        "-S",
-        work.folder / "native",
-        "-B",
-        out,
-        "-G",
-        "Ninja",
-    ]
-    configure += [f"-D{variable}={value}" for variable, value in definitions.items()]
-    env = _environment(work)
-    logged.run(configure, f"configuring {name}", work.log, env=env)
-    with ninja.shown(name) as on_line:
-        # ninja itself, not `cmake --build`: it stops its compilers when it is told to end.
-        words: list[str | Path] = [work.toolchain.ninja, "-C", out, "-j", str(jobs), goal]
-        logged.run(words, f"compiling {name}", work.log, env=env, on_line=on_line)
-
-
-def _environment(work: _Work) -> dict[str, str]:
-    return environment.clean() | {
+    env = toolchain.clean_environment() | {
         "SOURCE_DATE_EPOCH": str(work.pins.date),
         "ZERO_AR_DATE": "1",
         "ZIG_GLOBAL_CACHE_DIR": str(layout.zig_cache() / "global"),
         "ZIG_LOCAL_CACHE_DIR": str(layout.zig_cache() / "local"),
     }
+    words: list[str | Path] = [tools.cmake, "-S", work.folder / "native", "-B", out, "-G", "Ninja"]
+    words += [f"-D{variable}={value}" for variable, value in definitions.items()]
+    logged.run(words, f"configuring {name}", work.log, env=env)
+    with toolchain.ninja_progress(name) as on_line:
+        # ninja itself, not `cmake --build`: it stops its compilers when it is told to end.
+        words = [tools.ninja, "-C", out, "-j", str(jobs), goal]
+        logged.run(words, f"compiling {name}", work.log, env=env, on_line=on_line)
 
 
 def _publish(work: _Work) -> Path:
@@ -197,7 +167,7 @@ def _publish(work: _Work) -> Path:
             f"{_GOAL} left no `{work.target.executable}`, or a folder",
             f"The whole output is in `{work.log}`.",
         )
-    finish(work.target, files, work.log)
+    _finish(work.target, files, work.log)
     (made / sums.NAME).write_text(sums.listing(files), encoding="utf-8", newline="")
     facts = {
         "built_with": work.toolchain.versions(),
@@ -209,12 +179,30 @@ def _publish(work: _Work) -> Path:
         "target": work.target.name,
     }
     place = cache.folder(work.target.name, work.key)
-    with layout.unfinished(place.parent) as folder:
-        ready = folder / "engine"
-        made.rename(ready)
-        (ready / cache.FACTS).write_text(
-            json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-        )
-        shutil.rmtree(place, ignore_errors=True)
-        ready.rename(place)
+    layout.publish(made, cache.FACTS, facts, place)
     return place
+
+
+def _finish(target: Target, files: list[Path], log: Path) -> None:
+    """Add what zig leaves out, set the modes, and check what can be checked without a start.
+
+    Raises:
+        InputError: the system would not load one of them.
+    """
+    # The checks need lief, which a machine without the build tools lacks.
+    from packer.checks import check
+
+    for path in files:
+        if target.name == "macos-x86_64":  # zig signs what it links for arm64.
+            path.write_bytes(sign(path.read_bytes(), path.name))
+        elif target.os == "openbsd" and path.name == target.executable:
+            path.write_bytes(without_landing_pads(path.read_bytes()))
+        path.chmod(0o755 if path.name == target.executable else 0o644)
+    problems = check(target.name, {path.name: path.read_bytes() for path in files})
+    if problems:
+        with log.open("a", encoding="utf-8") as file:
+            file.writelines(f"{problem}\n" for problem in problems)
+        raise InputError(
+            f"the engine for {target.name} would not start there: {problems[0]}",
+            f"all {len(problems)} problems are in `{log}`",
+        )

@@ -1,4 +1,4 @@
-"""The finished engines: which there are, and which of them is what a build now would make."""
+"""The finished engines: which exist, which are current, and which go into a bundle."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from packer.engines import description, layout, native, pins
-from packer.engines.targets import TARGETS
-from runtime.formats.bundle import Engine
+from packer.engines import layout, native, pins
+from packer.engines.key import engine_key
+from packer.engines.targets import TARGETS, for_this_machine, named
+from runtime.errors import InputError
+from runtime.formats.bundle import Bundle, Engine
 
 FACTS = "engine.json"
+ALL, HOST = "all", "host"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class BuiltEngine:
     key: str
     """SHA-256 of everything that it was built from."""
     llama_cpp: str
-    """llama.cpp's release."""
+    """Release of llama.cpp."""
     built_with: dict[str, str]
     """Versions of the tools."""
     files: int
@@ -42,10 +44,10 @@ def folder(target: str, key: str) -> Path:
 
 
 def find(target: str) -> Path | None:
-    """The folder of the current engine for `target`, or None if a build is due.
+    """The folder of the current engine for `target`; None if it has to be built.
 
     Raises:
-        InputError: there is no such target, or no `native/` folder.
+        InputError: this installation has no `native/` folder.
     """
     return built().get(target)
 
@@ -66,26 +68,80 @@ def engines() -> list[BuiltEngine]:
     sources = native.directory()
     pinned = pins.load(sources)
     digests = native.digests(sources)
-    keys = {name: description.key(row, pinned, digests) for name, row in TARGETS.items()}
+    keys = {name: engine_key(row, pinned, digests) for name, row in TARGETS.items()}
     found = []
     for path in sorted(layout.engines().glob(f"[!.]*/{FACTS}")):
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            found.append(_engine(path.parent, facts, keys))
-        except (ValueError, KeyError, TypeError):
-            continue  # Not ours to judge; `clean --all` removes it.
+            current = keys.get(facts["target"]) == facts["key"]
+            release = facts.pop("llama.cpp")
+            engine = BuiltEngine(path=path.parent, llama_cpp=release, current=current, **facts)
+            found.append(engine)
+        except (AttributeError, ValueError, KeyError, TypeError):
+            continue  # Written by another version of llamapack; `clean --all` removes it.
     return found
 
 
-def _engine(path: Path, facts: dict[str, Any], keys: dict[str, str]) -> BuiltEngine:
-    return BuiltEngine(
-        target=facts["target"],
-        path=path,
-        id=facts["id"],
-        key=facts["key"],
-        llama_cpp=facts["llama.cpp"],
-        built_with=facts["built_with"],
-        files=facts["files"],
-        size=facts["size"],
-        current=keys.get(facts["target"]) == facts["key"],
-    )
+def chosen(targets: str | None) -> dict[str, Path]:
+    """Folders of the engines to pack, by target, sorted.
+
+    Args:
+        targets: the value of `--targets`: names separated by commas, `host` for the engines that
+            run on this machine, `all` or None for all that are built.
+
+    Raises:
+        InputError: a name is unknown, an engine is not built, or none is.
+    """
+    found = built()
+    if targets in (None, ALL):
+        wanted = sorted(found)
+    elif targets == HOST:
+        here = [target.name for target in for_this_machine()]
+        wanted = sorted(set(here) & set(found)) or here
+    else:
+        wanted = sorted({named(name.strip()).name for name in str(targets).split(",")})
+    missing = [target for target in wanted if target not in found]
+    if missing or not wanted:
+        raise InputError(
+            f"no engine is built for {', '.join(missing)}" if missing else "no engine is built",
+            f"Run `{' '.join(['llamapack engine fetch', *missing])}`, or `engine build`.",
+        )
+    return {target: found[target] for target in wanted}
+
+
+def runnable() -> Path | None:
+    """The program of an engine that runs on this machine, built or installed; None if none is."""
+    from runtime.launch import archives, engine_cache
+    from runtime.machine.machine import Machine
+
+    try:
+        here, found = for_this_machine(), built()
+        for target in here:
+            if target.name in found:
+                return found[target.name] / target.executable
+    except InputError:
+        pass  # an installation that cannot build
+    machine = Machine.this()
+    try:
+        if archive := archives.newest(machine):
+            with Bundle.open(archive) as bundle:
+                return engine_cache.unpack(bundle, machine).program
+    except InputError:
+        pass  # none that starts
+    return None
+
+
+def web_ui() -> Path:
+    """The folder of the built web UI.
+
+    Raises:
+        InputError: it is not built.
+    """
+    from packer.engines import web_ui as pages
+
+    found = pages.find()
+    if found is None:
+        raise InputError(
+            "the web UI is not built", "Run `llamapack engine fetch`, or `engine build`."
+        )
+    return found

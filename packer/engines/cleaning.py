@@ -1,4 +1,4 @@
-"""Empties the build cache of what nothing takes any more, or of all that can be made again."""
+"""Removes from the build cache what is out of date, or everything that can be made again."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from packer.engines import cache, layout, native, pins, source, stubs, sums, web_ui
-from packer.engines.archives import deflated
+from packer.engines import cache, cosmo, deflated, layout, native, pins, source, stubs, sums, web_ui
 from packer.engines.build import build_folder
-from packer.engines.cosmo import cache as cosmo
 from packer.engines.gpu import modules, sources
 from packer.engines.gpu import pins as gpu_pins
 from packer.engines.gpu.archive import archive_name
-from packer.engines.lock import Busy, locked
+from packer.engines.layout import locked
 from packer.engines.targets import TARGETS
 from packer.io import build_cache
 from runtime.errors import InputError
+from runtime.locks import Busy
 
 _LOCKS = ("source", modules.LOCK, "gpu-sources", "web-ui", stubs.FOLDER, cosmo.KIND, *TARGETS)
 
@@ -25,17 +24,17 @@ _LOCKS = ("source", modules.LOCK, "gpu-sources", "web-ui", stubs.FOLDER, cosmo.K
 def clean(*, everything: bool) -> int:
     """Remove leftovers of builds, and builds from other sources than the current ones.
 
-    The user's downloads stay, and environments, and what upstream's sources were compiled to, which
-    makes the next build short.
+    The user's downloads and environments stay, and so do the objects of upstream's sources, which
+    make the next build short.
 
     Args:
         everything: also remove current builds.
 
     Returns:
-        The number of bytes freed.
+        the number of bytes freed.
 
     Raises:
-        InputError: something is being made, or there is no `native/` folder.
+        InputError: a build is running, or this installation has no `native/` folder.
     """
     with ExitStack() as locks:
         for name in _LOCKS:
@@ -46,21 +45,24 @@ def clean(*, everything: bool) -> int:
                     f"{name} is being built by another llamapack",
                     "Run `llamapack engine clean` again when it is done.",
                 ) from None
-        root = build_cache.root()
-        places = [root / "logs", layout.zig_cache(), layout.npm_cache()]
-        places += [layout.builds(), *_stores()] if everything else [*_unfinished(), *_stale()]
+        stores = (layout.engines(), *_stores_by_name())
+        places = [build_cache.root() / "logs", layout.zig_cache(), layout.npm_cache()]
+        if everything:
+            places += [layout.builds(), *stores]
+        else:
+            places += [path for store in stores for path in store.glob(".unfinished-*")]
+            places += _stale()
         freed = sum(_size(place) for place in places)
         for place in places:
-            _remove(place)
+            if place.is_dir():
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                place.unlink(missing_ok=True)
     return freed
 
 
-def _stores() -> tuple[Path, ...]:
-    return (layout.engines(), *_stores_by_name())
-
-
 def _stores_by_name() -> tuple[Path, ...]:
-    """Those in which the name tells whether something is current."""
+    """The stores in which a name tells whether a file or folder is current."""
     return (
         layout.source(),
         layout.gpu(),
@@ -69,11 +71,6 @@ def _stores_by_name() -> tuple[Path, ...]:
         deflated.folder(),
         build_cache.root() / stubs.FOLDER,
     )
-
-
-def _unfinished() -> Iterator[Path]:
-    for store in _stores():
-        yield from store.glob(".unfinished-*")
 
 
 def _stale() -> Iterator[Path]:
@@ -88,15 +85,18 @@ def _stale() -> Iterator[Path]:
     current = set(_current(engines))
     for store in _stores_by_name():
         for path in store.glob("[!.]*"):
-            # No lock guards the folders in which stubs are compiled.
+            # The folders in which stubs are compiled have no lock.
             compiling = store.name == stubs.FOLDER and path.is_dir()
             if path not in current and not compiling:
                 yield path
 
 
 def _current(engines: Sequence[cache.BuiltEngine]) -> Iterator[Path]:
-    """What is taken now, besides engines. The deflated sources of GPU modules are never among it:
-    there are some for each choice of targets, and all are made again within a second."""
+    """The current files and folders of `_stores_by_name`.
+
+    Deflated sources of GPU modules never count: each choice of targets has its own, and they are
+    made again within a second.
+    """
     pinned = pins.load(native.directory())
     yield source.folder(pinned)
     yield web_ui.folder()
@@ -118,10 +118,3 @@ def _current_deflated(engines: Sequence[cache.BuiltEngine]) -> Iterator[Path]:
 def _size(place: Path) -> int:
     paths = place.rglob("*") if place.is_dir() else [place]
     return sum(p.lstat().st_size for p in paths if p.is_symlink() or p.is_file())
-
-
-def _remove(place: Path) -> None:
-    if place.is_dir():
-        shutil.rmtree(place, ignore_errors=True)
-    else:
-        place.unlink(missing_ok=True)

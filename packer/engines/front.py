@@ -1,4 +1,4 @@
-"""What stands in front of the archive: the polyglot head with its stubs, or one native program."""
+"""The bytes in front of the archive: the polyglot head with its stubs, or one native program."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Front:
     data: bytes
     """A multiple of 64 KiB."""
     program: str | None = None
-    """The target that the file is a native program of; None for a polyglot."""
+    """The target of a file that is a native program; None for a polyglot."""
     is_engine: bool = False
-    """Whether that program is the engine itself, so that the archive need not hold it."""
+    """Whether that program is the engine itself, which the archive then does not contain."""
 
 
 def polyglot(targets: Iterable[str]) -> Front:
@@ -51,18 +51,18 @@ def polyglot(targets: Iterable[str]) -> Front:
 
 
 def native(kind: str, engines: Mapping[str, Path]) -> Front:
-    """A program that the system itself starts, with no shell in between.
+    """A program that the system starts without a shell.
 
-    It is the start stub of the engines' system. A static engine that is alone needs no stub: it is
-    itself the program, and unpacks nothing.
+    It is the start stub of the engines' system. A single static engine needs no stub: it is the
+    program, and unpacks nothing.
 
     Args:
         kind: `elf`, `exe` or `macho`.
-        engines: folders by target; all of one system and architecture, but for Windows, where the
-            x86-64 stub also starts an engine for Arm.
+        engines: folders by target, all of one system and architecture. On Windows, the x86-64 stub
+            also starts an engine for Arm.
 
     Raises:
-        InputError: these engines do not fit into one such program; or zig is not installed.
+        InputError: these engines do not fit into one such program, or zig is not installed.
     """
     only = next(iter(engines), "")
     if kind == ELF and list(engines) == [only] and only.endswith(STATIC):
@@ -80,10 +80,10 @@ def native(kind: str, engines: Mapping[str, Path]) -> Front:
 
 
 def kind_of(program: str | None) -> str:
-    """The format of a file that is a native program of this target; None: of a polyglot.
+    """The format of a native program for this target; None is the target of a polyglot.
 
     Raises:
-        InputError: there are no such programs.
+        InputError: the target is unknown.
     """
     if program is None:
         return APE
@@ -94,15 +94,15 @@ def kind_of(program: str | None) -> str:
 
 
 def example(kind: str) -> str:
-    """A target that a native program of this kind can be made for."""
+    """A target of native programs of this kind, for messages."""
     names = [name for name in TARGETS if _kind(name) == kind]
     return names[-1] if kind == MACHO else names[0]
 
 
 def fitting(kind: str, targets: Iterable[str]) -> list[str]:
-    """Those of `targets` that a native program of this kind is made for if nobody says which.
+    """The targets that a native program of this kind is made for by default.
 
-    For Linux that is one architecture: this machine's if it is among them.
+    They have one architecture, if possible that of this machine, except on Windows.
     """
     from packer.engines.targets import for_this_machine
 

@@ -1,15 +1,19 @@
-"""The folders of the build cache that engines use."""
+"""Folders, logs and locks of engines in the build cache."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from packer.io import build_cache
+from packer.io.console import note
+from runtime import locks
 
 
 def engines() -> Path:
@@ -38,12 +42,12 @@ def gpu_sources() -> Path:
 
 
 def builds() -> Path:
-    """Where things are compiled."""
+    """Build folders."""
     return build_cache.root() / "build"
 
 
 def build(name: str) -> Path:
-    """Where one target, or another thing, is compiled; whoever holds its lock owns the folder."""
+    """The build folder of a target or of `cosmo`; it belongs to the holder of its lock."""
     return builds() / name
 
 
@@ -53,7 +57,7 @@ def log(name: str) -> Path:
 
 
 def lock(name: str) -> Path:
-    """The lock file of whoever makes `name`."""
+    """The lock file for making `name`."""
     return build_cache.root() / "locks" / f"{name}.lock"
 
 
@@ -67,12 +71,29 @@ def npm_cache() -> Path:
     return build_cache.root() / "npm-cache"
 
 
+def locked(path: Path, *, wait: bool = True, make: bool = True) -> AbstractContextManager[None]:
+    """Hold the lock file `path` while the body runs; a note says so if that takes waiting.
+
+    Args:
+        make: create the file if it is missing.
+
+    Raises:
+        FileNotFoundError: it is missing, and `make` is false.
+        Busy: another process holds it, and `wait` is false.
+    """
+
+    def say() -> None:
+        note(f"another llamapack is working on {path.stem}; waiting for it")
+
+    return locks.locked(path, wait=wait, make=make, waiting=say)
+
+
 @contextmanager
 def unfinished(parent: Path, *, large: bool = False) -> Iterator[Path]:
     """A temporary folder in `parent` for work that `Path.rename` moves out when it is complete.
 
     Args:
-        large: what remains in it is removed in the background; the program ends only after that.
+        large: remove the rest in the background; the program ends only after that.
     """
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
@@ -83,3 +104,14 @@ def unfinished(parent: Path, *, large: bool = False) -> Iterator[Path]:
             threading.Thread(target=shutil.rmtree, args=(folder, True)).start()
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(made: Path, name: str, facts: Mapping[str, Any], place: Path) -> None:
+    """Move the folder `made` to `place`, with its facts in the JSON file `name`, in one step."""
+    with unfinished(place.parent) as folder:
+        ready = folder / "engine"
+        made.rename(ready)
+        text = json.dumps(facts, indent=2, sort_keys=True)
+        (ready / name).write_text(f"{text}\n", encoding="utf-8")
+        shutil.rmtree(place, ignore_errors=True)
+        ready.rename(place)

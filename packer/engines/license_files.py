@@ -1,4 +1,4 @@
-"""Which files of a repository state its licence."""
+"""The files of a repository that state its licence."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _NAME = re.compile(r"(LICEN[CS]E|NOTICE|USE[ _-]?POLICY).*", re.IGNORECASE)
 
 
 def license_files(files: Iterable[str]) -> list[str]:
-    """Those at its top level, sorted: LICENSE, NOTICE, USE_POLICY."""
+    """The licence files at its top level, sorted: LICENSE, NOTICE, USE_POLICY."""
     return sorted(file for file in files if _NAME.fullmatch(file) and "/" not in file)

@@ -1,4 +1,4 @@
-"""Runs programs with everything they print in a log; a failure names the log and the reason."""
+"""Programs whose output goes into a log; a failure names the log and the reason."""
 
 from __future__ import annotations
 
@@ -19,28 +19,23 @@ _LONGEST = 240
 class Failed(InputError):
     """A program ended with a status other than 0."""
 
-    def __init__(self, doing: str, tip: str, status: int, error: str) -> None:
-        super().__init__(f"{doing} failed: {error or f'status {status}'}", tip)
+    def __init__(self, doing: str, tip: str, status: int, output: list[str]) -> None:
         self.status = status
         """Negative: the signal that ended it."""
-        self.error = error
-        """The first line that says what went wrong; empty if none does."""
+        self.output = output
+        """The lines that it printed, without blank ones."""
+        self.error = _first_error(output)[:_LONGEST]
+        """The first line with an error; empty if there is none."""
+        super().__init__(f"{doing} failed: {self.error or f'status {status}'}", tip)
 
 
-class _FirstError:
-    """Remembers the first line that says what went wrong."""
-
-    def __init__(self) -> None:
-        self.line = ""
-
-    def see(self, line: str) -> None:
-        text = line.strip()
-        if self.line:
-            # `CMake Error at FILE:LINE (COMMAND):` is followed by the message proper.
-            if self.line.startswith("CMake Error") and self.line.endswith(":") and text:
-                self.line += f" {text}"
-        elif _ERROR.search(text):
-            self.line = text
+def _first_error(output: list[str]) -> str:
+    for at, line in enumerate(output):
+        if _ERROR.search(line):
+            # The message follows `CMake Error at FILE:LINE (COMMAND):`.
+            incomplete = line.startswith("CMake Error") and line.endswith(":")
+            return " ".join(output[at : at + 2]) if incomplete else line
+    return ""
 
 
 def start(log: Path) -> None:
@@ -58,7 +53,7 @@ def run(
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Run `command`, append its output to `log`, and hand each line to `on_line`.
+    """Run `command`, append its output to `log`, and pass each line to `on_line`.
 
     Args:
         doing: what it does, for the message of a failure: `compiling linux-x86_64`.
@@ -68,10 +63,10 @@ def run(
         Failed: it ended with a status other than 0.
     """
     words = [str(word) for word in command]
-    first = _FirstError()
     with log.open("a", encoding="utf-8", errors="replace") as record:
         record.write(f"$ {' '.join(words)}\n")
         record.flush()
+        began = log.stat().st_size
         try:
             process = subprocess.Popen(
                 words,
@@ -92,15 +87,17 @@ def run(
                 for line in process.stdout:
                     record.write(line)
                     record.flush()
-                    first.see(line)
                     on_line(line)
             except BaseException:
                 # Ctrl-C, or a full disk under the log: leave no compiler running behind.
                 _stop(process)
                 raise
     if process.returncode:
+        with log.open("rb") as file:
+            file.seek(began)
+            lines = map(str.strip, file.read().decode("utf-8", "replace").splitlines())
         tip = f"The whole output is in `{log}`."
-        raise Failed(doing, tip, process.returncode, first.line[:_LONGEST])
+        raise Failed(doing, tip, process.returncode, list(filter(None, lines)))
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

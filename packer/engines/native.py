@@ -1,4 +1,4 @@
-"""The native sources: where they are, and which of them make an engine."""
+"""The native sources: their folder, and the files of it that make an engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def directory() -> Path:
     """The `native/` folder: beside `packer/` in a checkout, inside it in an installed wheel.
 
     Raises:
-        InputError: this installation came without it.
+        InputError: this installation does not have it.
     """
     place = data_folder("native")
     if (place / "pins.toml").is_file():
@@ -31,10 +31,10 @@ def directory() -> Path:
 
 
 def files(native: Path) -> Iterator[Path]:
-    """The source files of an engine, sorted; chosen by suffix and folder.
+    """The source files of an engine, sorted.
 
-    A build sees only these (`snapshot`), so a file of another kind cannot get into an engine
-    without being listed here, and a stray `a.out` makes no engine stale.
+    A build sees only these (`snapshot`): a file of another kind cannot get into an engine, and a
+    stray `a.out` makes no engine stale.
     """
     for path in sorted(native.rglob("*")):
         parts = path.relative_to(native).parts
@@ -61,7 +61,7 @@ def _digest(path: Path, version: tuple[int, ...]) -> str:
 def snapshot(native: Path, destination: Path) -> None:
     """Make `destination` a copy of `files`: an edit during a build cannot end up in its result.
 
-    Files that are there with the same contents keep their time: a build compiles what changed.
+    Existing files with the same contents keep their time, so that only changes are compiled.
     """
     wanted = {path.relative_to(native) for path in files(native)}
     if destination.is_dir():

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from packer.engines import layout, logged, npm
-from packer.engines.lock import locked
+from packer.engines.layout import locked
 from packer.engines.pins import Pins
 from packer.io.console import note
 from runtime.errors import InputError

@@ -5,21 +5,26 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import os
+import re
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from packer.engines import native
-from packer.head import elf, macho_signature, pe_link
+from packer.head import elf, macho_signature
 from packer.io import build_cache
 from runtime.machine.targets import SYSTEMS, TARGETS
 
 STUB_TARGETS = tuple(dict.fromkeys(target.stub for target in TARGETS.values()))
-"""Every target that a bundle can start on."""
+"""All targets that a bundle can start on."""
 
 FOLDER = "stubs"
 """Of the build cache."""
+
+SECTION_ALIGNMENT = 65536
+"""Bytes between the starts of a Windows stub's sections in memory."""
 
 _FLAGS = (
     "-std=c11", "-Oz", "-s", "-fno-sanitize=all", "-ffunction-sections", "-fdata-sections",
@@ -39,13 +44,14 @@ _LINUX_FLAGS = (
 _FOLDERS = {"linux": ("posix", "linux"), "windows": ("windows",)}
 _COMPILED = (".c", ".rc")
 _INCLUDED = (".h", ".manifest")
+_WORD = re.compile(r" (?=[-/]|[A-Za-z]:[\\/])")
+"""Between the words of zig's report, which quotes nothing: paths in it may contain spaces."""
 
 
 def _files(target: str, suffixes: tuple[str, ...]) -> list[Path]:
-    """The files with these suffixes that make up the stub of `target`, sorted."""
+    """The sources of the stub of `target` with these suffixes, sorted."""
     stub = native.directory() / "stub"
-    system = TARGETS[target].os
-    folders = [stub, *(stub / name for name in _FOLDERS.get(system, ("posix",)))]
+    folders = [stub, *(stub / name for name in _FOLDERS.get(TARGETS[target].os, ("posix",)))]
     folders.append(native.directory() / "bundle")
     return [p for folder in folders for p in sorted(folder.iterdir()) if p.suffix in suffixes]
 
@@ -60,8 +66,8 @@ def _flags(target: str) -> tuple[str, ...]:
 
 
 def _key(target: str, zig_version: str) -> str:
-    """Identifies everything that the stub's bytes depend on."""
-    modules = (__file__, elf.__file__, macho_signature.__file__, pe_link.__file__)
+    """Hash of everything that the stub's bytes depend on."""
+    modules = (__file__, elf.__file__, macho_signature.__file__)
     digest = hashlib.sha256("\0".join((target, zig_version, *_flags(target))).encode())
     files = _files(target, (*_COMPILED, *_INCLUDED))
     # In a frozen llamapack the modules are `.pyc` files, with their sources beside them.
@@ -71,7 +77,7 @@ def _key(target: str, zig_version: str) -> str:
 
 
 def cached(target: str, zig_version: str) -> Path:
-    """Where the stub of `target` lies in the build cache once it is compiled or fetched."""
+    """The path of the stub in the build cache, whether it exists or not."""
     return build_cache.root() / FOLDER / f"{target}-{_key(target, zig_version)}"
 
 
@@ -83,15 +89,48 @@ def all_cached(targets: Iterable[str], zig_version: str) -> dict[str, bytes] | N
     return {target: path.read_bytes() for target, path in paths.items()}
 
 
+def link_windows(zig: Path, arguments: Sequence[str | Path], out: Path) -> None:
+    """Do what `zig cc ARGUMENTS -o OUT` does, with sections 64 KiB apart.
+
+    Windows checks the signature of a program only if its NT headers begin in the first half of the
+    first SectionAlignment bytes; those of a bundle are behind its script. `zig cc` has no option
+    for that, but it reports how it calls its linker, which has one.
+
+    Raises:
+        subprocess.CalledProcessError: zig fails; its messages went to stderr.
+        ValueError: zig does not report how it links.
+    """
+    # A new cache: zig does not link a program that it finds in its cache.
+    with tempfile.TemporaryDirectory() as scratch:
+        env = {**os.environ, "ZIG_VERBOSE_LINK": "1", "ZIG_LOCAL_CACHE_DIR": scratch}
+        report = _run([str(zig), "cc", *map(str, arguments), "-o", str(out)], env)
+        links = [line for line in report.splitlines() if line.startswith("lld-link ")]
+        if len(links) != 1:
+            raise ValueError(f"zig reported {len(links)} calls of its linker, not one")
+        _, *words = _WORD.split(links[0])
+        # Without `-timestamp` the linker writes the present time into the program.
+        mine = [f"-align:{SECTION_ALIGNMENT}", "-timestamp:0"]
+        _run([str(zig), "lld-link", *words, *mine], env)
+
+
+def _run(command: Sequence[str], env: Mapping[str, str]) -> str:
+    """Run, and show the output only of a failure: lld warns of any unusual alignment."""
+    done = subprocess.run(command, env=env, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        raise subprocess.CalledProcessError(done.returncode, command)
+    return done.stderr
+
+
 def _compile(target: str, zig: Path, program: Path) -> None:
     arguments: list[str | Path] = [
         *_flags(target), f"-ffile-prefix-map={native.directory()}=native",
         *_files(target, _COMPILED),
     ]  # fmt: skip
     if target.startswith("windows"):
-        pe_link.link(zig, arguments, program)
+        link_windows(zig, arguments, program)
     else:
-        # Only the name: that of a signed program is part of its signature.
+        # Only its name, not its path: the name is part of a program's signature.
         command = [zig, "cc", *arguments, "-o", program.name]
         subprocess.run(command, check=True, cwd=program.parent)
     if target.startswith("linux"):
@@ -107,14 +146,13 @@ def build_stub(target: str, zig: Path, out_dir: Path) -> Path:
     Args:
         target: one of `STUB_TARGETS`.
         zig: the `zig` executable.
-        out_dir: where to put it.
 
     Returns:
-        the path of a program in the native format of its system; for Linux a static ELF program
-        that fits the rules of `ape_rules`.
+        the path of a program in the native format of its system, in `out_dir`; for Linux a static
+        ELF program that keeps the APE loader's rules.
 
     Raises:
-        subprocess.CalledProcessError: if zig fails; its messages went to stderr.
+        subprocess.CalledProcessError: zig fails; its messages went to stderr.
     """
     version = subprocess.run(
         [zig, "version"], check=True, capture_output=True, text=True
@@ -127,42 +165,26 @@ def build_stub(target: str, zig: Path, out_dir: Path) -> Path:
             _compile(target, zig, program)
             program.replace(place)
     out_dir.mkdir(parents=True, exist_ok=True)
-    result = out_dir / f"stub-{target}"
-    scratch_result = out_dir / f".stub-{target}.{os.getpid()}"
-    scratch_result.write_bytes(place.read_bytes())
-    scratch_result.chmod(0o755)
-    return scratch_result.replace(result)
+    unfinished = out_dir / f".stub-{target}.{os.getpid()}"
+    unfinished.write_bytes(place.read_bytes())
+    unfinished.chmod(0o755)
+    return unfinished.replace(out_dir / f"stub-{target}")
 
 
-def build_stubs(
-    targets: Iterable[str], zig: Path, progress: Callable[[str], None] | None = None
-) -> dict[str, bytes]:
-    """Build the stubs of several targets, two at a time.
-
-    Args:
-        targets: some of `STUB_TARGETS`.
-        zig: the `zig` executable.
-        progress: called with each target as its stub is ready, from this thread.
-
-    Returns:
-        the stubs by target, in the order of `targets`.
+def build_stubs(targets: Iterable[str], zig: Path) -> dict[str, bytes]:
+    """The stubs of several of `STUB_TARGETS`, by target; two are built at a time.
 
     Raises:
-        subprocess.CalledProcessError: if zig fails; its messages went to stderr.
+        subprocess.CalledProcessError: zig fails; its messages went to stderr.
     """
     names = list(targets)
-    built: dict[str, bytes] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
         concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool,
     ):
-        jobs = {pool.submit(build_stub, name, zig, Path(folder)): name for name in names}
+        jobs = [pool.submit(build_stub, name, zig, Path(folder)) for name in names]
         try:
-            for job in concurrent.futures.as_completed(jobs):
-                built[jobs[job]] = job.result().read_bytes()
-                if progress:
-                    progress(jobs[job])
+            return {name: job.result().read_bytes() for name, job in zip(names, jobs, strict=True)}
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return {name: built[name] for name in names}

@@ -1,4 +1,4 @@
-"""SHA256SUMS: the files of a folder, as `sha256sum -c` reads them; the list's hash is their id."""
+"""`SHA256SUMS`: the list of a folder's files, as `sha256sum -c` reads it. Its hash is their id."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "SHA256SUMS"
 
 @dataclass(frozen=True)
 class Listing:
-    """A list that was read."""
+    """The contents of a list."""
 
     text: bytes
     sums: dict[str, str]
@@ -36,7 +36,7 @@ def read(folder: Path) -> Listing:
     """The list in `folder`.
 
     Raises:
-        InputError: there is none, or a line is not `<64 hex digits>  <FILE>`.
+        InputError: it is missing, or a line is not `<64 hex digits>  <FILE>`.
     """
     try:
         text = (folder / NAME).read_bytes()
@@ -49,7 +49,7 @@ def read(folder: Path) -> Listing:
 
 
 def damaged(folder: Path, what: str) -> InputError:
-    """The error for files of the build cache that are not what they were."""
+    """The error for damaged files of the build cache."""
     return InputError(
         f"the files in {folder} are damaged: {what}",
         "Remove that folder, then run `llamapack engine build` or `add-gpu` again.",

@@ -15,7 +15,7 @@ def named(name: str) -> Target:
     """The target of that name.
 
     Raises:
-        InputError: there is none.
+        InputError: it does not exist.
     """
     if name not in TARGETS:
         raise InputError(f"unknown target `{name}`", f"the targets are: {', '.join(TARGETS)}")
@@ -26,7 +26,7 @@ def for_this_machine() -> list[Target]:
     """The targets whose engines run here; on Linux the one with modules and the static one.
 
     Raises:
-        InputError: there is none.
+        InputError: no engine runs here.
     """
     here = Machine.this().target
     rows = [target for target in TARGETS.values() if target.stub == here]

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 import shutil
 import subprocess
+import sys
 import sysconfig
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from packer.engines.pins import Pins
+from packer.io.console import Advance, note, progress
 from runtime.errors import InputError
 
 _INSTALL = "Install all build tools with `pip install 'llamapack[build]'`."
+_KEPT = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "USERPROFILE", "COMSPEC")
+_NINJA_STATUS = "[%f/%t] "
+_NINJA_STEP = re.compile(r"\[(\d+)/(\d+)\] ")
+_SHORT = 3
+"""Builds of up to this many steps get no progress display."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +68,10 @@ def _zig() -> Path:
 
 
 def program(name: str) -> Path:
-    """A console script of this environment, else a system's program of that name.
+    """The program of that name in this Python environment, else in PATH.
 
     Raises:
-        InputError: there is neither.
+        InputError: it is not installed.
     """
     for path in (sysconfig.get_path("scripts"), None):
         if found := shutil.which(name, path=path):
@@ -74,3 +85,60 @@ def _first_line(*command: str | Path) -> str:
     except (OSError, subprocess.CalledProcessError) as problem:
         raise InputError(f"{command[0]}: does not run: {problem}", _INSTALL) from None
     return (done.stdout.splitlines() or [""])[0].strip()
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of a build, without variables such as CFLAGS that could change its result."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return kept | {"LC_ALL": "C", "NINJA_STATUS": _NINJA_STATUS}
+
+
+def ninja_step(line: str) -> tuple[int, int] | None:
+    """`(finished, total)` from a line that ninja prints for a step; None for other lines."""
+    found = _NINJA_STEP.match(line)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+@contextmanager
+def ninja_progress(label: str) -> Iterator[Callable[[str], None]]:
+    """Show ninja's progress: a bar on a terminal, elsewhere a line at each quarter.
+
+    Yields:
+        a function to call with each line that ninja prints.
+    """
+    done, whole = 0, 0
+    advance: Advance | None = None
+    with ExitStack() as bar:
+
+        def on_line(line: str) -> None:
+            nonlocal done, whole, advance
+            if not (numbers := ninja_step(line)):
+                return
+            finished, total = numbers
+            # Ninja first counts the few steps that update its own build plan. The longer count of
+            # the build replaces it, and short counts after that are not shown.
+            if total > whole and total > _SHORT:
+                bar.close()
+                done, whole = 0, total
+                terminal = sys.stderr.isatty()
+                shown = bar.enter_context(progress(label, total, "step")) if terminal else None
+                advance = shown or _Quarters(label, total)
+            if advance and total == whole and finished > done:
+                advance(finished - done)
+                done = finished
+
+        yield on_line
+
+
+class _Quarters:
+    """Says at 25, 50 and 75 per cent how far the work is."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self._label, self._total, self._done, self._quarter = label, total, 0, 0
+
+    def __call__(self, amount: int, /) -> None:
+        self._done += amount
+        quarter = 4 * self._done // self._total
+        if self._quarter < quarter < 4:
+            note(f"{self._label}: {quarter * 25} % ({self._done} of {self._total} steps)")
+        self._quarter = max(quarter, self._quarter)

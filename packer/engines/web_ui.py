@@ -9,12 +9,12 @@ from pathlib import Path
 
 from packer.engines import layout, logged, native, npm
 from packer.engines import pins as pinned
-from packer.engines.lock import locked
+from packer.engines.layout import locked
 from packer.engines.pins import Pins
 from packer.io.console import note
 from runtime.errors import InputError
 
-# Upstream's own .npmrc switches install scripts off too: the build needs none of them.
+# Upstream's own .npmrc also switches install scripts off: the build needs none of them.
 _STEPS = (
     ("ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"),
     ("run", "build"),
@@ -22,7 +22,7 @@ _STEPS = (
 
 
 def key(pins: Pins, sources: Path) -> str:
-    """SHA-256 (hexadecimal) over everything that goes into the web UI.
+    """SHA-256 (hexadecimal) of everything that decides the bytes of the web UI.
 
     Args:
         sources: the `native/` folder.
@@ -34,7 +34,7 @@ def key(pins: Pins, sources: Path) -> str:
 
 
 def find() -> Path | None:
-    """The folder of the web UI that belongs to the current engines, or None if it is not built."""
+    """The folder of the web UI of the current engines; None if it is not built."""
     place = folder()
     return place if place.is_dir() else None
 
@@ -46,7 +46,7 @@ def folder() -> Path:
 
 
 def ready(pins: Pins, llama_cpp: Path, sources: Path) -> Path:
-    """The folder with the built web UI; built if it is not there (one or two minutes).
+    """The folder with the built web UI; built (one or two minutes) if it is not in the cache.
 
     Args:
         llama_cpp: llama.cpp's sources.

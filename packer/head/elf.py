@@ -1,6 +1,6 @@
 """ELF64 headers: enough to embed a static program in a bundle.
 
-Facts: System V ABI, chapter 4 and 5; the rules of the APE loader are those of `ape/loader.c`.
+Sources: System V ABI, chapters 4 and 5; cosmopolitan's `ape/loader.c`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from collections.abc import Sequence
 ET_EXEC = 2
 EM_X86_64, EM_AARCH64 = 62, 183
 PT_NULL, PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_PHDR = 0, 1, 2, 3, 6
+PT_GNU_STACK = 0x6474E551
+PT_OPENBSD_NOBTCFI = 0x65A3DBE8
+"""OpenBSD's `sys/exec_elf.h`; only its type and flags have a meaning."""
 PF_X, PF_W, PF_R = 1, 2, 4
 
 FREEBSD = 9
-"""EI_OSABI of FreeBSD, the one system that looks at it."""
+"""EI_OSABI of FreeBSD, the only system that checks it."""
 KEEP_ARGV0 = 0x101CA75
 """The value of `e_flags` that makes the kernel's and APE's loaders keep the caller's argv[0]."""
 
@@ -72,22 +75,11 @@ class Program:
         )  # fmt: skip
 
 
-def unpack_segments(table: bytes) -> tuple[Segment, ...]:
-    """Read a program header table.
-
-    Raises:
-        ValueError: if `table` does not end with an entry.
-    """
-    if len(table) % SEGMENT_SIZE:
-        raise ValueError("program header table is cut off")
-    return tuple(Segment(*fields) for fields in _SEGMENT.iter_unpack(table))
-
-
 def table_place(header: bytes) -> tuple[int, int]:
     """Offset and size of the program header table that an ELF header points to.
 
     Raises:
-        ValueError: it differs from a little-endian ELF64 file; the message says how.
+        ValueError: it is not a little-endian ELF64 header; the message says why.
     """
     if len(header) < HEADER_SIZE or header[:4] != b"\x7fELF":
         raise ValueError("no ELF magic")
@@ -101,17 +93,17 @@ def table_place(header: bytes) -> tuple[int, int]:
 
 
 def with_segments(header: bytes, table: bytes) -> Program:
-    """Put an ELF header and the program header table that it points to together.
+    """Read an ELF header and the program header table that it points to.
 
     Raises:
-        ValueError: it differs from a little-endian ELF64 file; the message says how.
+        ValueError: they are not those of a little-endian ELF64 file; the message says why.
     """
     if len(table) != table_place(header)[1]:
         raise ValueError("program header table is cut off")
     ident, kind, machine, _, entry, phoff, _, flags, _, phentsize, *_ = _HEADER.unpack(
         header[:HEADER_SIZE]
     )
-    segments = unpack_segments(table)
+    segments = tuple(Segment(*fields) for fields in _SEGMENT.iter_unpack(table))
     return Program(machine, entry, phoff, flags, kind, phentsize, segments, ident[_OS_ABI])
 
 
@@ -119,7 +111,7 @@ def parse(header: bytes, image: bytes) -> Program:
     """Read the ELF header in `header` and the program headers that it points to in `image`.
 
     Raises:
-        ValueError: it differs from a little-endian ELF64 file; the message says how.
+        ValueError: they are not those of a little-endian ELF64 file; the message says why.
     """
     offset, size = table_place(header)
     return with_segments(header, image[offset : offset + size])
@@ -128,17 +120,14 @@ def parse(header: bytes, image: bytes) -> Program:
 def embed(
     program: Program, *, at: int, table_at: int, extra: Sequence[Segment] = ()
 ) -> tuple[Program, bytes]:
-    """Describe `program` as part of a larger file.
+    """The headers of `program` as part of a larger file, and the bytes of their table.
+
+    PT_PHDR is left out: it describes the old table, and musl computes its load address from it.
 
     Args:
-        program: the program as its own file has it.
-        at: where that file starts in the larger one, a multiple of every `p_align`.
+        at: where the program starts in the larger file, a multiple of every `p_align`.
         table_at: where the new program header table will be.
         extra: segments of the larger file itself; they come first.
-
-    Returns:
-        the new header and the bytes of its table. PT_PHDR is left out: it would describe the old
-        table, and musl computes its load address from it.
     """
     moved = [
         dataclasses.replace(s, offset=s.offset + at)
@@ -161,3 +150,24 @@ def hide_phdr(image: bytes) -> bytes:
         if segment.type == PT_PHDR:
             struct.pack_into("<I", out, program.phoff + i * SEGMENT_SIZE, PT_NULL)
     return bytes(out)
+
+
+def without_landing_pads(image: bytes) -> bytes:
+    """An OpenBSD program with PT_OPENBSD_NOBTCFI in place of PT_GNU_STACK, which OpenBSD ignores.
+
+    OpenBSD ≥ 7.4 kills a process at the first indirect branch to anything but an ENDBR64 or BTI
+    instruction, unless its program has this header, which also holds for all of its libraries.
+    zig's compiler_rt lacks such instructions, and zig does not accept the linker's `-z nobtcfi`.
+
+    Raises:
+        ValueError: it is not an ELF64 file, or has no PT_GNU_STACK.
+    """
+    program = parse(image, image)
+    types = [segment.type for segment in program.segments]
+    if PT_OPENBSD_NOBTCFI in types:
+        return image
+    if PT_GNU_STACK not in types:
+        raise ValueError("no PT_GNU_STACK that PT_OPENBSD_NOBTCFI can replace")
+    at = program.phoff + types.index(PT_GNU_STACK) * SEGMENT_SIZE
+    marker = Segment(PT_OPENBSD_NOBTCFI, PF_X, 0, 0, 0, 0, 0, 0).pack()
+    return image[:at] + marker + image[at + len(marker) :]

@@ -9,45 +9,45 @@ from packer.head import elf, pe
 from packer.head.script import BLOCK, Placed, render
 
 UNIX_MAGIC = b"jartsr='\n'\n"
-"""Makes the file an APE of the kind without Windows, and to a shell an empty assignment."""
+"""Magic of an APE file without a Windows program; in a shell, an empty assignment."""
 
 HEAD_SIZE = BLOCK
 
 NT_HEADERS = 0x0D78
-"""Where the script ends, and in files for Windows the NT headers begin.
+"""End of the script, and offset of the NT headers in files for Windows.
 
-Windows checks the signatures of programs only if these headers end within the first page. In what
-shells read, e_lfanew becomes `x`, a carriage return and two NULs.
+Windows checks the signatures of programs only if these headers end within the first page. The value
+makes e_lfanew an `x`, a carriage return and two NULs in the text that shells read.
 """
 PAGE = 4096
-"""Where the APE loader's ELF headers follow, which no shell reads."""
+"""Offset of the ELF headers for the APE loader, which no shell reads."""
 TABLES_END = 8192
-"""Where ELF program header tables end, and the part in which the loader looks for `printf '`."""
+"""End of the ELF program header tables, and of the bytes in which loaders find `printf '`."""
 
 _WINDOWS_STUB = "windows-x86_64"
 _WINDOWS_GUEST = "windows-aarch64"
 
 
 def _dos_header() -> bytes:
-    """64 bytes that Windows takes for a DOS header, and a shell for the start of an assignment.
+    """64 bytes that are a DOS header for Windows, and the start of an assignment for a shell.
 
-    Windows uses its first and last field alone. Older readers demand that e_lfarlc, at 0x18, be
-    0x40 or more; 0x4040 is, without one more NUL for shells to stumble over.
+    Windows uses only the first and last field. Older readers want e_lfarlc, at 0x18, to be 0x40 or
+    more: `@@` is, without another NUL in the text.
     """
     text = b"MZqFpD='\nllamapack file\n@@ is read by shells and by Windows\n"
     return text.ljust(pe.LFANEW) + struct.pack("<I", NT_HEADERS)
 
 
 def printf(header: bytes) -> bytes:
-    """The text by which the APE loader finds an ELF header: octal but for letters."""
+    """The text in which the APE loader finds an ELF header: letters, and octal escapes."""
     letters = (chr(b) if b < 0x80 and chr(b).isalpha() else f"\\{b:03o}" for b in header)
     return f"printf '{''.join(letters)}'\n".encode("ascii")
 
 
 def _cover(program: elf.Program) -> elf.Segment:
-    """The segment that maps the program headers: the kernel wants them mapped.
+    """The segment that maps the program headers, as the kernel demands.
 
-    It is far below the program's own segments: the APE loader merges what touches.
+    It is far below the program's own segments: the APE loader merges segments that touch.
     """
     address = min(s.vaddr for s in program.loads) - 16 * BLOCK
     return elf.Segment(
@@ -66,8 +66,8 @@ def _place(stubs: Mapping[str, bytes]) -> list[Placed]:
 
 def _elf_part(stubs: Sequence[Placed]) -> bytes:
     """The bytes from `PAGE` to `TABLES_END`: ELF headers as text, and program header tables."""
-    # The headers name the tables' places, and the text's length depends on their digits: so the
-    # tables end at a fixed place instead of following it.
+    # The headers contain the tables' offsets, and the text's length depends on their digits: so the
+    # tables end at a fixed offset instead of following the text.
     text = tables = b""
     for stub in reversed(stubs):
         program = elf.parse(stub.data, stub.data)
@@ -80,10 +80,10 @@ def _elf_part(stubs: Sequence[Placed]) -> bytes:
 
 
 def _nt_headers(stubs: Sequence[Placed]) -> bytes:
-    """The NT headers of the Windows stub, if there is one.
+    """The NT headers of the Windows stub, or no bytes.
 
     Raises:
-        ValueError: if they are too long.
+        ValueError: they are too long.
     """
     for stub in stubs:
         if stub.target == _WINDOWS_STUB:
@@ -95,15 +95,13 @@ def _nt_headers(stubs: Sequence[Placed]) -> bytes:
 
 
 def build_head(stubs: Mapping[str, bytes]) -> bytes:
-    """Lay out script, headers and stubs.
+    """The head, exactly 64 KiB, and behind it the stubs, each on a 64 KiB boundary.
+
+    The same stubs give the same bytes, in any order.
 
     Args:
-        stubs: the stub of each target, as `build_stub` made it. That of windows-aarch64 is left
-            out: a file has one set of PE headers, and Windows on Arm emulates the x86-64 stub.
-
-    Returns:
-        the head, exactly 64 KiB, then the stubs, each on a 64 KiB boundary: the ZIP comes next. The
-        same stubs give the same bytes, in whatever order they come.
+        stubs: the result of `build_stub` for each target. The stub for windows-aarch64 is left out:
+            a file has one set of PE headers, and Windows on Arm emulates the x86-64 stub.
 
     Raises:
         ValueError: a stub for Linux is not an ELF program; the stub for Windows is not a PE32+

@@ -1,9 +1,10 @@
 """Ad-hoc signatures for thin Mach-O files, as `codesign -s -` makes them, on any machine.
 
-Apple Silicon starts no program without a signature. An ad-hoc one names nobody: it is a list of
-SHA-256 hashes, one per 4 KiB of the file, in a blob at its end that LC_CODE_SIGNATURE points to.
+Apple's processors start no program without a signature. An ad-hoc signature names nobody: it is a
+list of SHA-256 hashes, one per 4 KiB of the file, in a blob at its end that LC_CODE_SIGNATURE
+points to.
 
-Facts: Apple's `mach-o/loader.h` (load commands, little-endian) and `kern/cs_blobs.h` of xnu (the
+Sources: Apple's `mach-o/loader.h` (load commands, little-endian) and `kern/cs_blobs.h` of xnu (the
 blobs, big-endian).
 """
 
@@ -22,7 +23,7 @@ LC_SEGMENT_64, LC_CODE_SIGNATURE = 0x19, 0x1D
 SUPERBLOB, CODE_DIRECTORY, REQUIREMENTS, CMS = 0xFADE0CC0, 0xFADE0C02, 0xFADE0C01, 0xFADE0B01
 SLOT_CODE_DIRECTORY, SLOT_REQUIREMENTS, SLOT_CMS = 0, 2, 0x10000
 AD_HOC = 2
-"""The CodeDirectory's flag that says that there is no certificate."""
+"""The CodeDirectory's flag for a signature without certificate."""
 SHA256 = 2
 MAIN_BINARY = 1
 """The `execSegFlags` bit of programs."""
@@ -37,12 +38,12 @@ _SEGMENT = struct.Struct("<II16sQQQQiiII")
 _SECTION = struct.Struct("<16s16sQQIIIIIIII")
 _LINKEDIT_DATA = struct.Struct("<IIII")
 _ALIGN = 16
-"""Bytes: the signature begins and ends on a multiple, and so does LC_CODE_SIGNATURE's size."""
+"""Bytes: the signature begins and ends on a multiple of it."""
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the parts are that a signature changes or describes (offsets in bytes)."""
+    """The parts that a signature changes or describes; offsets in bytes."""
 
     cpu: int
     filetype: int
@@ -59,11 +60,11 @@ class _Layout:
 
 
 def sign(data: bytes, identifier: str) -> bytes:
-    """The file with an ad-hoc signature, in place of the one that it may have.
+    """The file with an ad-hoc signature, which replaces an existing one.
 
     Args:
         data: a thin 64-bit little-endian Mach-O file whose `__LINKEDIT` comes last.
-        identifier: what the system calls the program in its logs; commonly the file's name.
+        identifier: the program's name in the logs of the system.
 
     Raises:
         ValueError: the file is not such a file, or has no room for another load command.
@@ -78,7 +79,7 @@ def commands(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Type, offset and size of each load command of a thin 64-bit Mach-O file.
 
     Raises:
-        ValueError: the file is not one, or its commands do not fit.
+        ValueError: it is not such a file, or its commands are cut off.
     """
     if len(data) < _HEADER.size:
         raise ValueError("not a Mach-O file")
@@ -86,11 +87,13 @@ def commands(data: bytes) -> Iterator[tuple[int, int, int]]:
     if magic != MAGIC_64:
         raise ValueError("not a thin 64-bit Mach-O file")
     at, end = _HEADER.size, _HEADER.size + size
+    if end > len(data):
+        raise ValueError("load commands are cut off")
     for _ in range(count):
-        if at + 8 > min(end, len(data)):
+        if at + 8 > end:
             raise ValueError("load commands are cut off")
         kind, length = struct.unpack_from("<II", data, at)
-        if length < 8 or at + length > min(end, len(data)):
+        if length < 8 or at + length > end:
             raise ValueError("load commands are cut off")
         yield kind, at, length
         at += length

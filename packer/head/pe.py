@@ -1,6 +1,6 @@
 """PE32+ headers: enough to embed a Windows program in a bundle.
 
-Facts: Microsoft's "PE Format"; what the kernel demands beyond it is in `pe_rules`.
+Source: Microsoft's "PE Format".
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import struct
 AMD64 = 0x8664
 PE32_PLUS = 0x20B
 LFANEW = 0x3C
-"""Where the DOS header tells the place of the NT headers."""
+"""Offset of the DOS header's field with the offset of the NT headers."""
 EXECUTE, WRITE = 0x20000000, 0x80000000
 """Bits of a section's characteristics."""
 EXECUTABLE_IMAGE, DLL = 0x0002, 0x2000
 """Bits of the file's characteristics."""
 CERTIFICATE, DEBUG = 4, 6
-"""Data directories that hold file offsets, which a larger file would have to move."""
+"""Data directories that contain file offsets, which would be wrong in a larger file."""
 
 _COFF = struct.Struct("<4sHHIIIHH")
 _OPTIONAL = struct.Struct("<HBBIIIIIQIIHHHHHHIIIIHHQQQQII")
@@ -103,10 +103,10 @@ class Image:
 
 
 def place(image: bytes) -> int:
-    """Where the DOS header at the start of `image` says that the NT headers are, in bytes.
+    """The offset of the NT headers, as the DOS header states it.
 
     Raises:
-        ValueError: there is no such header.
+        ValueError: the image has no DOS header.
     """
     if len(image) < LFANEW + 4 or image[:2] != b"MZ":
         raise ValueError("no MZ magic")
@@ -114,19 +114,19 @@ def place(image: bytes) -> int:
 
 
 def parse(image: bytes) -> Image:
-    """Read the NT headers that the DOS header at the start of `image` points to.
+    """Read the NT headers of an image that begins with a DOS header.
 
     Raises:
-        ValueError: it differs from a 64-bit Windows program; the message says how.
+        ValueError: it is not a 64-bit Windows program; the message says why.
     """
     return nt_headers(image, place(image))
 
 
 def nt_headers(image: bytes, at: int) -> Image:
-    """Read the NT headers that begin at `at` of `image`.
+    """Read the NT headers at this offset.
 
     Raises:
-        ValueError: it differs from a 64-bit Windows program; the message says how.
+        ValueError: they are not those of a 64-bit Windows program; the message says why.
     """
     try:
         signature, machine, count, timestamp, _, _, size, flags = _COFF.unpack_from(image, at)
@@ -152,21 +152,17 @@ def nt_headers(image: bytes, at: int) -> Image:
 
 
 def embed(image: Image, *, at: int, headers_at: int) -> bytes:
-    """Describe a program as part of a larger file, whose DOS header points to `headers_at`.
+    """The NT headers of a program that is part of a larger file.
 
     Nothing moves in memory, so nothing inside the sections changes: the larger file's start takes
     the place of the image's headers, in front of the first section.
 
     Args:
-        image: the program as its own file has it.
-        at: where that file starts in the larger one, a multiple of its file alignment.
+        at: where the program starts in the larger file, a multiple of its file alignment.
         headers_at: where the new NT headers will be, in bytes from the larger file's start.
 
-    Returns:
-        the new NT headers.
-
     Raises:
-        ValueError: if there is no room before the first section.
+        ValueError: there is no room before the first section.
     """
     align = image.optional.file_alignment
     size = -(-(headers_at + len(image.pack())) // align) * align

@@ -11,7 +11,7 @@ from importlib import resources
 from runtime.machine.targets import SYSTEMS, TARGETS
 
 BLOCK = 65536
-"""Bytes between the starts of stubs; also the block size that the script gives to dd."""
+"""Bytes between the starts of stubs, and the block size of the script's `dd`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Placed:
     offset: int
     """Bytes from the start of the file, a multiple of `BLOCK`."""
     data: bytes
-    """The stub, without padding: what the script extracts."""
+    """The stub, without padding, as the script extracts it."""
 
     @property
     def name(self) -> str:
@@ -36,7 +36,7 @@ class Placed:
 
 
 _BLANKS = re.compile(r" (&&|\|\|?|;;)(?: |$)|(?<=;) (?=(?:do|done|esac|fi|then)\b|\})")
-"""Those around operators, which no shell needs."""
+"""Spaces around operators, which no shell needs."""
 
 
 def _cksum_table() -> list[int]:
@@ -50,7 +50,7 @@ def _cksum_table() -> list[int]:
 
 
 def cksum(data: bytes) -> str:
-    """What the POSIX utility `cksum` prints for `data` on its standard input: checksum and size."""
+    """The output of the POSIX utility `cksum` for `data` on standard input: checksum and size."""
     table, value, size = _cksum_table(), 0, len(data)
     length = size.to_bytes((size.bit_length() + 7) // 8, "little")
     for byte in data + length:
@@ -73,11 +73,10 @@ def _cases(stubs: Sequence[Placed]) -> Iterator[str]:
 
 
 def render(stubs: Sequence[Placed], targets: Sequence[str]) -> bytes:
-    """The script with its last newline; comments, indentation and other blanks are taken out.
+    """The script, without comments, indentation and other spaces; it ends with a newline.
 
     Args:
-        stubs: the bundle's stubs.
-        targets: what the script says that the bundle can run on.
+        targets: the targets that its messages list.
     """
     template = resources.files(__package__).joinpath("start.sh").read_text("ascii")
     lines: list[str] = []

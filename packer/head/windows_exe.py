@@ -1,4 +1,4 @@
-"""Windows starts no file of 4 GiB or more: then its engines go into a `NAME.exe` of their own."""
+"""`NAME.exe`, a separate file for Windows, which starts no file of 4 GiB or more."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ CHOICES = {
     NONE: "leave them out",
 }
 LIMIT = 1 << 32
-"""Bytes from which on Windows refuses to start a file."""
+"""Windows refuses to start a file of this many bytes or more."""
 
 
 def is_windows(target: str) -> bool:
-    """Whether a target, named as in the bundle format, is one of Windows."""
+    """Whether this is the name of a target of Windows."""
     return target.startswith("windows-")
 
 
 def divided(choice: str, targets: Collection[str], size: int) -> tuple[list[str], list[str]]:
-    """The targets whose engines go into the bundle, and the targets of its `NAME.exe`.
+    """The targets whose engines go into the bundle, and those for its `NAME.exe`.
 
     Args:
         choice: a key of `CHOICES`.
-        size: bytes that the bundle would have with all engines in it.
+        size: bytes of a bundle with all engines.
     """
     others = [target for target in targets if not is_windows(target)]
     windows = [target for target in targets if is_windows(target)]

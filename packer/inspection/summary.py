@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from packer.bundle.models_ini import keys, served_as
-from packer.engines.foreign.args import dialect_of, ours
-from packer.engines.foreign.runtime import runtime_facts
+from packer.engines.other_runtimes import dialect_of, ours, runtime_facts
 from runtime.errors import InputError
 from runtime.formats.args_file import parse
 from runtime.formats.bundle import MODELS, TEMPLATE, Bundle

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from packer.engines.finished import runnable
+from packer.engines.cache import runnable
 from packer.engines.targets import for_this_machine
 from packer.io.console import warning
 from packer.io.sources import FileWeights, WeightsSource

@@ -17,19 +17,16 @@ from packer.convert.quantizer import check_imatrix, parse_quantization
 from packer.convert.workshop import Workshop
 from packer.edit.adoption import consumable, consume, finished, own_file
 from packer.edit.opened import Held
-from packer.engines import finished as engines
+from packer.engines import cache as engines
 from packer.engines import front
-from packer.engines.archives.deflated import Packed
-from packer.engines.archives.engine import PackedEngine
-from packer.engines.cosmo.cache import chosen as chosen_cosmo
-from packer.engines.foreign.args import rewritten
-from packer.engines.foreign.named import COSMO
-from packer.engines.foreign.runtime import Runtime, read_runtime
+from packer.engines.cosmo import chosen as chosen_cosmo
+from packer.engines.deflated import Packed, PackedEngine
 from packer.engines.front import APE, ENDINGS, Front
 from packer.engines.gpu import sources
 from packer.engines.gpu.archive import PackedModule
 from packer.engines.gpu.chosen import chosen
 from packer.engines.gpu.sources import AUTO
+from packer.engines.other_runtimes import COSMO, Runtime, read_runtime, rewritten
 from packer.io.console import note, progress
 from packer.io.copy import Destination
 from packer.io.epoch import source_date_epoch

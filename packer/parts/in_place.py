@@ -24,7 +24,7 @@ from io import FileIO
 from itertools import accumulate
 from pathlib import Path
 
-from packer.engines.lock import Busy, locked
+from packer.engines.layout import locked
 from packer.io.console import Advance, note, progress
 from packer.io.copy import Nowhere
 from packer.io.file_system import copied
@@ -42,6 +42,7 @@ from packer.parts.joining import check, check_first
 from packer.parts.journal import Journal, growing_path, journal_path, prove
 from runtime.errors import InputError
 from runtime.formats.parts import PartName, Parts, find, of_whole, part_name, siblings
+from runtime.locks import Busy
 
 _COPY = "Join without `--in-place`."
 

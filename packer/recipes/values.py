@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from packer.engines.foreign.named import named_runtime
+from packer.engines.other_runtimes import named_runtime
 from packer.io.sizes import parse_size
 from packer.metadata import sampling
 from packer.metadata.model_metadata import NO_CARD

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from packer.bundle.extraction import chosen, extract
 from packer.engines import layout, sums
-from packer.engines.archives.deflated import Packed, add, deflated
-from packer.engines.lock import locked
+from packer.engines.deflated import Packed, add, deflated
+from packer.engines.layout import locked
 from packer.io.output import output_file
 from packer.io.sources import FileSource
 from packer.releases.index import Archive

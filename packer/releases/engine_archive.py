@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from packer.bundle.pack import BundlePlan, pack, packed_runtime
-from packer.engines.finished import web_ui
+from packer.engines.cache import web_ui
 from packer.engines.front import Front
 from packer.engines.gpu.chosen import chosen
 from packer.engines.gpu.sources import wanted

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from packer.engines import cache, description, native, pins, stubs, web_ui
-from packer.engines.archives.deflated import Packed
-from packer.engines.archives.engine import packed_engine
-from packer.engines.archives.web_ui import packed_web_ui
+from packer.engines import cache, native, pins, stubs, web_ui
+from packer.engines.deflated import Packed, packed_engine, packed_web_ui
 from packer.engines.gpu import modules, sources
 from packer.engines.gpu.archive import archive_name, packed_module
 from packer.engines.gpu.pins import Module
+from packer.engines.key import engine_key
 from packer.engines.targets import TARGETS, Target
 from packer.io import build_cache
 from runtime.formats.bundle import ENGINES, GPU, GPU_SOURCES, WEB_UI
@@ -60,7 +59,7 @@ def engines(targets: Iterable[Target]) -> list[Piece]:
     """The engine for each of these targets."""
     folder = native.directory()
     pinned, digests = pins.load(folder), native.digests(folder)
-    return [_engine(target, description.key(target, pinned, digests)) for target in targets]
+    return [_engine(target, engine_key(target, pinned, digests)) for target in targets]
 
 
 def _engine(target: Target, key: str) -> Piece:

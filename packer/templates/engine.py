@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from packer.engines.finished import runnable
+from packer.engines.cache import runnable
 from packer.templates.environment import RenderError
 from packer.templates.render import Conversation
 from runtime.formats.json_input import MALFORMED, parse_json

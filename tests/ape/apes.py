@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from packer.head import ape_rules, elf, pe
+from packer.ape.elf_rules import printed
+from packer.head import elf, pe
 from packer.head.head import PAGE, build_head, printf
 
 Break = Callable[[bytes], bytes]
@@ -57,14 +58,14 @@ def control_byte_in_printf(data: bytes) -> bytes:
 
 
 def printed_programs(data: bytes) -> list[elf.Program]:
-    return [elf.parse(header, data) for header in ape_rules.printed(data)]
+    return [elf.parse(header, data) for header in printed(data)]
 
 
 def header(at: int, form: str, value: int) -> Break:
     """Another value in the first printed ELF header."""
 
     def change(data: bytes) -> bytes:
-        old = list(ape_rules.printed(data))
+        old = list(printed(data))
         first = bytearray(old[0])
         struct.pack_into(form, first, at, value)
         text = b"".join(map(printf, [bytes(first), *old[1:]]))

@@ -12,7 +12,7 @@ from apes import write_ape
 from elftools.elf.elffile import ELFFile
 from helpers.stand_ins import CommandLine, Refused
 
-from packer.head import ape_rules
+from packer.ape.elf_rules import printed
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_copy(target: str, theirs: Path, tmp_path: Path, llamapack: CommandLin
     output = tmp_path / "native"
     assert made(llamapack, theirs, "--target", target, "-o", output) == output
     assert theirs.read_bytes() == before
-    (header,) = ape_rules.printed(before)
+    (header,) = printed(before)
     assert output.read_bytes() == header + before[64:]
     assert listed(output) == ["usr/share/zoneinfo/UTC", ".args"]
 

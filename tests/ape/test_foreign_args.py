@@ -12,8 +12,7 @@ from helpers.stand_ins import CommandLine, Refused, write_gguf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packer.engines.foreign.args import Dialect, dialect, ours, rewritten
-from packer.engines.foreign.version import numbers, program_version
+from packer.engines.other_runtimes import Dialect, dialect, ours, program_version, rewritten
 from runtime.errors import InputError
 from runtime.formats.args_file import parse, quote
 
@@ -106,7 +105,7 @@ def test_versions(said: str, version: str | None, reads: Dialect, tmp_path: Path
     assert program_version(path, [], path.stat().st_size) == version
     assert program_version(path, [], 100) is None
     assert dialect(version) is reads
-    assert numbers("llamafile 0.10.1-dev") == (0, 10)
+    assert dialect("llamafile 0.10.1-dev") is Dialect.WORDS
 
 
 def program(tmp_path: Path, version: str, members: dict[str, bytes]) -> Path:

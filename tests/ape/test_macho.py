@@ -10,7 +10,7 @@ from apes import mach_o, write_cosmopolitan
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packer.ape import macho
+from packer.ape import macho_rules
 from packer.ape.anatomy import take_apart
 
 PLACE = 4096
@@ -49,7 +49,7 @@ def test_any_bytes_are_refused_or_read(data: bytes) -> None:
     header = mach_o(b"__TEXT", 0, 0, 0, 0)[:32]
     for one in (data, header + data):
         try:
-            found = macho.segments(one)
+            found = macho_rules.segments(one)
         except ValueError:
             continue
-        list(macho.check(found, 0, 1000))
+        list(macho_rules.check(found, 0, 1000))

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from packer import cli
-from packer.engines import finished as engines
+from packer.engines import cache as engines
 from packer.engines import front
 from packer.engines.front import Front
 

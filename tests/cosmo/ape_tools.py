@@ -12,8 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from packer.ape.elf_rules import printed
 from packer.head import elf
-from packer.head.ape_rules import printed
 from packer.head.head import build_head
 from runtime.machine.head import native_target
 

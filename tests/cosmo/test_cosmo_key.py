@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from cosmo_place import Place
 
-from packer.engines import native
-from packer.engines.cosmo import build
-from packer.engines.cosmo.build import CosmoRequest
+from packer.engines import cosmo, native
+from packer.engines.cosmo import CosmoRequest, build_runtime
 
 
 class BuildIsDueError(Exception):
@@ -29,7 +28,7 @@ def wanted(
     def due(*_: object) -> Path:
         raise BuildIsDueError
 
-    monkeypatch.setattr(build, "_built", due)
+    monkeypatch.setattr(cosmo, "_built", due)
     monkeypatch.setenv("LLAMAPACK_BUILD_CACHE", str(tmp_path / "cache"))
     shutil.copytree(place.cache / "engines", tmp_path / "cache" / "engines")
     source = shutil.copytree(place.source, tmp_path / "source")
@@ -39,7 +38,7 @@ def wanted(
 
 def is_due(wanted: CosmoRequest) -> bool:
     try:
-        build.build(wanted)
+        build_runtime(wanted)
     except BuildIsDueError:
         return True
     return False

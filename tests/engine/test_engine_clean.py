@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from packer.engines import stubs, web_ui
-from packer.engines.archives.engine import packed_engine
-from packer.engines.archives.web_ui import packed_web_ui
 from packer.engines.build import build
 from packer.engines.cleaning import clean
+from packer.engines.deflated import packed_engine, packed_web_ui
 from packer.engines.gpu import modules, sources
 from packer.engines.gpu.archive import packed_module
 from packer.engines.gpu.pins import Module

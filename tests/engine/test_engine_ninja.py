@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from packer.engines import ninja
+from packer.engines import toolchain
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,11 @@ from packer.engines import ninja
     ],
 )
 def test_steps_are_read_from_ninjas_lines(line: str, expected: tuple[int, int] | None) -> None:
-    assert ninja.step(line) == expected
+    assert toolchain.ninja_step(line) == expected
 
 
 def test_a_pipe_gets_a_line_at_each_quarter(capsys: pytest.CaptureFixture[str]) -> None:
-    with ninja.shown("linux-x86_64") as on_line:
+    with toolchain.ninja_progress("linux-x86_64") as on_line:
         for n in range(1, 101):
             on_line(f"[{n}/100] step\n")
     assert capsys.readouterr().err.splitlines() == [
@@ -37,9 +37,9 @@ def test_a_terminal_gets_a_bar_of_steps(monkeypatch: pytest.MonkeyPatch) -> None
         seen.append((label, total, unit))
         yield seen.append
 
-    monkeypatch.setattr(ninja, "progress", progress)
-    monkeypatch.setattr(ninja.sys.stderr, "isatty", lambda: True, raising=False)
-    with ninja.shown("x") as on_line:
+    monkeypatch.setattr(toolchain, "progress", progress)
+    monkeypatch.setattr(toolchain.sys.stderr, "isatty", lambda: True, raising=False)
+    with toolchain.ninja_progress("x") as on_line:
         for line in ("[1/2] plan", "[1/9] a", "noise", "[4/9] b", "[2/3] nested", "[9/9] c"):
             on_line(line)
     assert seen == [("x", 9, "step"), 1, 3, 5]

@@ -20,8 +20,7 @@ from structure_samples import Files
 from packer.bundle.pack import BundlePlan, pack
 from packer.checks import check, check_stub
 from packer.engines import cache, front, toolchain
-from packer.engines.archives.engine import packed_engine
-from packer.engines.archives.web_ui import packed_web_ui
+from packer.engines.deflated import packed_engine, packed_web_ui
 from packer.engines.stubs import STUB_TARGETS, build_stubs
 from packer.engines.targets import TARGETS
 from packer.io.output import output_file

@@ -19,7 +19,7 @@ from structure_samples import (
 
 from packer.checks import check, check_module, check_stub
 from packer.head import elf
-from packer.head.openbsd_marker import without_landing_pads
+from packer.head.elf import without_landing_pads
 
 Engines = Callable[[str], Files]
 

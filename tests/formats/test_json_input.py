@@ -16,7 +16,7 @@ from runtime.formats.json_input import is_count, parse_json
 ROOT = Path(__file__).parents[2]
 # What llamapack itself writes into its caches and ships.
 OWN = {
-    "packer/engines/archives/engine.py", "packer/engines/cache.py", "packer/engines/cosmo/cache.py",
+    "packer/engines/cache.py", "packer/engines/cosmo.py", "packer/engines/deflated.py",
     "packer/engines/gpu/recipes.py", "packer/templates/limited.py",
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, quants
 
 from helpers import in_process
 from packer import cli
-from packer.engines import finished as engines
+from packer.engines import cache as engines
 from packer.engines import front
 
 ENGINE_FILES = {
@@ -94,7 +94,7 @@ _MAGIC = b"jartsr='\n'\n"
 _PROGRAM = f"""
 import sys
 from pathlib import Path
-from packer import cli; from packer.engines import finished as engines, front
+from packer import cli; from packer.engines import cache as engines, front
 engine, web_ui = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
 engines.chosen = lambda targets: {{"linux-x86_64": engine}}
 engines.web_ui = lambda: web_ui

@@ -9,9 +9,9 @@ import pytest
 from helpers.compiled import folder_of
 from small_bundle import HERE, INTERPRETER, Place, Programs, make_place
 
+from packer.engines import stubs as builder
 from packer.engines import toolchain
 from packer.engines.stubs import STUB_TARGETS, build_stub
-from packer.head import pe_link
 from packer.head.head import build_head
 
 LIBRARY = b"\x7fELF not really" + bytes(range(256)) * 700 + os.urandom(16)
@@ -55,7 +55,7 @@ def windows_head(stubs: dict[str, bytes], windows_stub: bytes) -> bytes:
 
 @pytest.fixture(scope="session")
 def programs(zig: Path, request: pytest.FixtureRequest) -> Programs:
-    sources = [*HERE.glob("*.c"), HERE / "small_bundle.py", Path(pe_link.__file__)]
+    sources = [*HERE.glob("*.c"), HERE / "small_bundle.py", Path(builder.__file__)]
     return Programs(zig, folder_of(request.config, "polyglot", sources))
 
 

@@ -14,12 +14,17 @@ from pathlib import Path
 import pytest
 from helpers.compiled import made
 
-from packer.head import pe_link
+from packer.ape.anatomy import take_apart
+from packer.engines.stubs import link_windows
 
 HERE = Path(__file__).parent
 WINDOWS = "x86_64-windows.win10-gnu"
 """For zig. So, and optimized, it finds the C library that it compiled for the engine."""
 INTERPRETER = Path("/lib64/ld-linux-x86-64.so.2")
+linux_only = pytest.mark.skipif(
+    os.uname().sysname != "Linux" or os.uname().machine != "x86_64",
+    reason="the stand-in engines are for linux-x86_64",
+)
 
 _ENGINES = {
     "linux-x86_64": ("x86_64-linux-gnu.2.17", ['-DNAME="glibc"']),
@@ -50,11 +55,18 @@ class Programs:
         """A stand-in for the Windows stub."""
         words: list[str | Path] = ["-target", WINDOWS, "-O1", "-s", HERE / "windows_program.c"]
         path = self.folder / "windows.exe"
-        return made(path, lambda new: pe_link.link(self.zig, words, new)).read_bytes()
+        return made(path, lambda new: link_windows(self.zig, words, new)).read_bytes()
 
     def compiled(self, name: str, target: str, *words: str | Path) -> Path:
         command = [self.zig, "cc", "-target", target, *words, "-o"]
         return made(self.folder / name, lambda new: subprocess.run([*command, new], check=True))
+
+
+def broken_rules(folder: Path, head: bytes) -> list[str]:
+    """The names of the rules that a file with this head breaks."""
+    path = folder / "head"
+    path.write_bytes(head)
+    return [one.rule for one in take_apart(path).broken]
 
 
 def write_bundle(path: Path, head: bytes, engines: Mapping[str, Mapping[str, bytes]]) -> Path:
@@ -104,7 +116,19 @@ def make_place(folder: Path, head: bytes, engines: Mapping[str, Mapping[str, byt
     return Place(bundle, home, {"HOME": str(home), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
 
 
-def expect(done: subprocess.CompletedProcess[str], bundle: Path, engine: str, *argv: str) -> None:
+def expect(
+    done: subprocess.CompletedProcess[str],
+    bundle: Path,
+    engine: str,
+    *words: str,
+    called: str = "",
+) -> None:
+    """The stand-in for this engine was started with these words.
+
+    Args:
+        called: the name that it was started by, if it is not the bundle's path.
+    """
+    argv = [called or str(bundle), *words]
     arguments = "".join(f"argument {word}\n" for word in argv)
     want = f"engine {engine}\nbundle {bundle}\n{arguments}"
     assert (done.returncode, done.stdout, done.stderr) == (7, want, "")

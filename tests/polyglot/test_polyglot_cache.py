@@ -14,15 +14,13 @@ from small_bundle import (
     INTERPRETER,
     Place,
     expect,
+    linux_only,
     private_mounts,
     refused,
     write_bundle,
 )
 
-pytestmark = pytest.mark.skipif(
-    os.uname().sysname != "Linux" or os.uname().machine != "x86_64",
-    reason="the stand-in engines are for linux-x86_64",
-)
+pytestmark = linux_only
 
 
 def test_what_the_cache_holds(place: Place) -> None:
@@ -34,17 +32,10 @@ def test_what_the_cache_holds(place: Place) -> None:
     assert sorted(p.name for p in engine.iterdir()) == ["libx.so", "llamapack-engine"]
 
 
-def test_second_start_writes_nothing(place: Place) -> None:
-    place.run("sh", place.bundle)
-    before = {p: p.stat().st_ctime_ns for p in place.cache.rglob("*")}
-    assert place.run("sh", place.bundle).returncode == 7
-    assert {p: p.stat().st_ctime_ns for p in place.cache.rglob("*")} == before
-
-
 def test_cache_variable_is_used_instead_of_all_others(place: Place, glibc: str) -> None:
     mine = place.home / "deep" / "er" / "cache"
     done = place.run("sh", place.bundle, LLAMAPACK_CACHE=str(mine), XDG_CACHE_HOME="/nonexistent")
-    expect(done, place.bundle, glibc, str(place.bundle))
+    expect(done, place.bundle, glibc)
     assert (mine / "engines").is_dir()
     assert not place.cache.exists()
 
@@ -61,7 +52,7 @@ def test_without_a_usable_home(place: Place, glibc: str, home: str | None) -> No
     temporary.mkdir()
     for _ in "cold", "warm":
         done = place.run("sh", place.bundle, HOME=home, TMPDIR=str(temporary))
-        expect(done, place.bundle, glibc, str(place.bundle))
+        expect(done, place.bundle, glibc)
     assert (temporary / f"llamapack-{os.geteuid()}" / "engines").is_dir()
 
 
@@ -78,12 +69,12 @@ def test_directories_that_cannot_hold_programs_are_passed_over(
         ls -A "$HOME/.cache/llamapack/engines" >&2 2>/dev/null || true
         exec sh "$1" """,
     )
-    expect(done, place.bundle, glibc, str(place.bundle))
+    expect(done, place.bundle, glibc)
 
 
 def test_stub_starts_from_memory_where_no_directory_will_do(place: Place, stub: Path) -> None:
     done = place.run(stub, "x", LLAMAPACK_BUNDLE=str(place.bundle), LLAMAPACK_CACHE="/proc/nothing")
-    expect(done, place.bundle, "static", str(place.bundle), "x")
+    expect(done, place.bundle, "static", "x")
 
 
 def test_no_directory_will_do(place: Place) -> None:
@@ -145,20 +136,7 @@ def test_killed_while_it_extracts(
     run.wait()
     assert len(list(place.cache.glob("engines/.*"))) == 1
     assert not list(place.cache.glob("engines/linux*"))
-    expect(place.run("sh", place.bundle), place.bundle, glibc, str(place.bundle))
-
-
-@pytest.mark.parametrize("name", ["llamapack-engine", "libx.so"])
-@pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_damaged_cache_is_mended(place: Place, glibc: str, name: str, damage: str) -> None:
-    place.run("sh", place.bundle)
-    [file] = place.cache.rglob(name)
-    if damage == "cut":
-        os.truncate(file, 100)
-    else:
-        file.unlink()
-    expect(place.run("sh", place.bundle), place.bundle, glibc, str(place.bundle))
-    assert [p.stat().st_size > 100 for p in place.cache.rglob(name)] == [True]
+    expect(place.run("sh", place.bundle), place.bundle, glibc)
 
 
 @pytest.fixture
@@ -176,19 +154,21 @@ def shared_cache() -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def plant(cache: Path, owner: int, stub_name: str) -> None:
-    """A cache as an attacker would prepare it, with programs that say so."""
-    (cache / "stubs").mkdir(parents=True)
-    evil = cache / "stubs" / stub_name
-    evil.write_text("#!/bin/sh\necho planted\n")
-    evil.chmod(0o755)
-    for path in (cache, cache / "stubs", evil):
+def plant(cache: Path, owner: int, stub_name: str | None) -> None:
+    """A cache as an attacker would prepare it, with a program that says so."""
+    cache.mkdir()
+    if stub_name:
+        (cache / "stubs").mkdir()
+        evil = cache / "stubs" / stub_name
+        evil.write_text("#!/bin/sh\necho planted\n")
+        evil.chmod(0o755)
+    for path in (cache, *cache.rglob("*")):
         os.chown(path, owner, owner)
     cache.chmod(0o777)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
-@pytest.mark.parametrize("way", ["directory", "link"])
+@pytest.mark.parametrize("way", ["directory", "link", "empty"])
 @pytest.mark.usefixtures("shared_cache")
 def test_a_planted_cache_is_not_used(place: Place, glibc: str, way: str) -> None:
     place.run("sh", place.bundle)
@@ -197,32 +177,15 @@ def test_a_planted_cache_is_not_used(place: Place, glibc: str, way: str) -> None
     temporary = place.home / "tmp"
     temporary.mkdir()
     cache = temporary / f"llamapack-{os.geteuid()}"
-    if way == "directory":
-        plant(cache, 12345, name)
-    else:
-        plant(temporary / "elsewhere", 12345, name)
+    planted = temporary / "elsewhere" if way == "link" else cache
+    plant(planted, 12345, None if way == "empty" else name)
+    if way == "link":
         cache.symlink_to("elsewhere")
         os.chown(cache, 12345, 12345, follow_symlinks=False)
-    expect(
-        place.run("sh", place.bundle, HOME=None, TMPDIR=str(temporary)),
-        place.bundle, glibc, str(place.bundle),
-    )  # fmt: skip
-    assert not (cache / "engines").exists()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
-@pytest.mark.usefixtures("shared_cache")
-def test_nothing_is_made_in_a_planted_directory(place: Place, glibc: str) -> None:
-    temporary = place.home / "tmp"
-    planted = temporary / f"llamapack-{os.geteuid()}"
-    planted.mkdir(parents=True)
-    planted.chmod(0o777)
-    os.chown(planted, 12345, 12345)
-    expect(
-        place.run("sh", place.bundle, HOME=None, TMPDIR=str(temporary)),
-        place.bundle, glibc, str(place.bundle),
-    )  # fmt: skip
-    assert not list(planted.iterdir())
+    before = sorted(planted.rglob("*"))
+    done = place.run("sh", place.bundle, HOME=None, TMPDIR=str(temporary))
+    expect(done, place.bundle, glibc)
+    assert sorted(planted.rglob("*")) == before
 
 
 def test_a_directory_for_all_is_not_used_by_the_stub(place: Place, stub: Path) -> None:
@@ -231,6 +194,6 @@ def test_a_directory_for_all_is_not_used_by_the_stub(place: Place, stub: Path) -
     open_to_all.mkdir()
     open_to_all.chmod(0o1777)
     env = {"LLAMAPACK_BUNDLE": str(place.bundle), "LLAMAPACK_CACHE": str(open_to_all)}
-    expect(place.run(stub, **env), place.bundle, "static", str(place.bundle))
+    expect(place.run(stub, **env), place.bundle, "static")
     assert list(open_to_all.iterdir()) == []
     assert open_to_all.stat().st_mode & 0o7777 == 0o1777

@@ -13,16 +13,14 @@ from small_bundle import (
     Programs,
     expect,
     fake_uname,
+    linux_only,
     needs,
     private_mounts,
     refused,
     write_bundle,
 )
 
-pytestmark = pytest.mark.skipif(
-    os.uname().sysname != "Linux" or os.uname().machine != "x86_64",
-    reason="the stand-in engines are for linux-x86_64",
-)
+pytestmark = linux_only
 
 
 def test_an_engine_that_does_not_start_gives_way_to_the_static_one(
@@ -33,14 +31,14 @@ def test_an_engine_that_does_not_start_gives_way_to_the_static_one(
     engines["linux-x86_64"]["llamapack-engine"] = programs.engine("linux-x86_64-refuses")
     write_bundle(place.bundle, head, engines)
     for _ in "cold", "warm":
-        expect(place.run("sh", place.bundle), place.bundle, "static", str(place.bundle))
+        expect(place.run("sh", place.bundle), place.bundle, "static")
     [verdict] = (place.cache / "engines").glob("*.fails-*")
     before = verdict.stat().st_ctime_ns
     place.run("sh", place.bundle)
     assert verdict.stat().st_ctime_ns == before
     # Another interpreter, another trial.
     verdict.rename(verdict.with_name(verdict.name.rpartition(".fails-")[0] + ".fails-1-1"))
-    expect(place.run("sh", place.bundle), place.bundle, "static", str(place.bundle))
+    expect(place.run("sh", place.bundle), place.bundle, "static")
     assert len(list((place.cache / "engines").glob("*.fails-*"))) == 2
 
 
@@ -51,7 +49,7 @@ def test_without_glibc(place: Place, stub: Path) -> None:
         f"""mkdir "$HOME/empty"; mount --bind "$HOME/empty" {INTERPRETER.parent}
         LLAMAPACK_BUNDLE="$1" exec {stub}""",
     )
-    expect(done, place.bundle, "static", str(place.bundle))
+    expect(done, place.bundle, "static")
 
 
 def test_no_engine_for_this_machine(
@@ -132,4 +130,4 @@ def test_cut_off(place: Place, part: float) -> None:
 def test_bytes_after_the_zip(place: Place, glibc: str) -> None:
     with place.bundle.open("ab") as file:
         file.write(b"signature" * 1000)
-    expect(place.run("sh", place.bundle), place.bundle, glibc, str(place.bundle))
+    expect(place.run("sh", place.bundle), place.bundle, glibc)

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from small_bundle import (
-    Place,
-    Programs,
-    expect,
-    fake_uname,
-    needs,
-    private_mounts,
-)
+from small_bundle import Place, Programs, expect, fake_uname, linux_only, needs, private_mounts
 
-from packer.head import ape_rules, elf
+from packer.ape.elf_rules import printed
+from packer.head import elf
 
 SHELLS = ["bash", "dash", "zsh", "busybox sh", "ksh93", "mksh", "yash"]
 # The others stumble over the NULs or the magic of a Windows program.
 MZ_SHELLS = ["bash", "dash", "zsh", "busybox sh"]
 
-pytestmark = pytest.mark.skipif(
-    os.uname().sysname != "Linux" or os.uname().machine != "x86_64",
-    reason="the stand-in engines are for linux-x86_64",
-)
+pytestmark = linux_only
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -34,14 +24,14 @@ def test_shells(place: Place, shell: str, glibc: str) -> None:
     needs(shell.split(maxsplit=1)[0])
     for _ in "cold", "warm":
         done = place.run(*shell.split(), place.bundle, "one", "t wo", "", "*", "a'b\"c\\")
-        expect(done, place.bundle, glibc, str(place.bundle), "one", "t wo", "", "*", "a'b\"c\\")
+        expect(done, place.bundle, glibc, "one", "t wo", "", "*", "a'b\"c\\")
 
 
 @pytest.mark.parametrize("shell", [*SHELLS, "fish"])
 def test_as_a_command_of_a_shell(place: Place, shell: str, glibc: str) -> None:
     needs(shell.split(maxsplit=1)[0])
     done = place.run(*shell.split(), "-c", f"{place.bundle} x")
-    expect(done, place.bundle, glibc, str(place.bundle), "x")
+    expect(done, place.bundle, glibc, "x")
 
 
 @pytest.mark.parametrize("shell", MZ_SHELLS)
@@ -62,35 +52,29 @@ def test_odd_paths(place: Place, shell: str, glibc: str) -> None:
     folder = place.home / "a b'c\"d$e`f\\g*h\n&;(i) é"
     folder.mkdir()
     bundle = place.bundle.rename(folder / "-n x.llamafile")
-    expect(place.run(*shell.split(), bundle), bundle, glibc, str(bundle))
+    expect(place.run(*shell.split(), bundle), bundle, glibc)
 
 
 def test_through_path(place: Place, glibc: str) -> None:
     env = {"PATH": f"{place.bundle.parent}:{place.env['PATH']}"}
-    expect(place.run("bash", "-c", "test.llamafile", **env), place.bundle, glibc, str(place.bundle))
-    expect(place.run("dash", "-c", "test.llamafile", **env), place.bundle, glibc, str(place.bundle))
+    expect(place.run("bash", "-c", "test.llamafile", **env), place.bundle, glibc)
+    expect(place.run("dash", "-c", "test.llamafile", **env), place.bundle, glibc)
 
 
 def test_by_name_in_the_current_folder(place: Place, glibc: str) -> None:
     bundle = place.bundle.rename(place.home / "test.llamafile")
-    expect(place.run("sh", "test.llamafile"), bundle, glibc, "./test.llamafile")
+    expect(place.run("sh", "test.llamafile"), bundle, glibc, called="./test.llamafile")
 
 
 def test_through_a_symbolic_link(place: Place, glibc: str) -> None:
     link = place.home / "link"
     link.symlink_to(place.bundle)
-    expect(place.run("sh", link), place.bundle, glibc, str(link))
+    expect(place.run("sh", link), place.bundle, glibc, called=str(link))
 
 
 def test_under_an_ape_loader(either_place: Place, programs: Programs, glibc: str) -> None:
     loader = programs.loader("x86_64-linux-musl")
-    expect(
-        either_place.run(loader, either_place.bundle, "x"),
-        either_place.bundle,
-        glibc,
-        str(either_place.bundle),
-        "x",
-    )
+    expect(either_place.run(loader, either_place.bundle, "x"), either_place.bundle, glibc, "x")
 
 
 def test_under_an_ape_loader_by_a_name_in_path(
@@ -99,21 +83,15 @@ def test_under_an_ape_loader_by_a_name_in_path(
     loader = programs.loader("x86_64-linux-musl")
     bundle = place.bundle.rename(place.home / "test.llamafile")
     done = place.run(loader, "test.llamafile", PATH=f"/nonexistent:{place.home}")
-    expect(done, bundle, glibc, "test.llamafile")
+    expect(done, bundle, glibc, called="test.llamafile")
 
 
 def test_as_a_native_program(either_place: Place, glibc: str) -> None:
     """The printed ELF header at the start of the file makes it one for the kernel."""
     data = either_place.bundle.read_bytes()
-    [header] = [h for h in ape_rules.printed(data) if elf.parse(h, data).machine == elf.EM_X86_64]
+    [header] = [h for h in printed(data) if elf.parse(h, data).machine == elf.EM_X86_64]
     either_place.bundle.write_bytes(header + data[len(header) :])
-    expect(
-        either_place.run(either_place.bundle, "x"),
-        either_place.bundle,
-        glibc,
-        str(either_place.bundle),
-        "x",
-    )
+    expect(either_place.run(either_place.bundle, "x"), either_place.bundle, glibc, "x")
 
 
 def emulated(place: Place, command: str) -> subprocess.CompletedProcess[str]:
@@ -138,13 +116,13 @@ def emulated(place: Place, command: str) -> subprocess.CompletedProcess[str]:
 def test_aarch64_through_the_script(either_place: Place) -> None:
     path = fake_uname(either_place, "Linux aarch64")
     done = emulated(either_place, f"PATH='{path}' exec sh \"$1\" x")
-    expect(done, either_place.bundle, "arm", str(either_place.bundle), "x")
+    expect(done, either_place.bundle, "arm", "x")
 
 
 def test_aarch64_under_an_ape_loader(either_place: Place, programs: Programs) -> None:
     loader = programs.loader("aarch64-linux-musl")
     done = emulated(either_place, f'exec {loader} "$1" x')
-    expect(done, either_place.bundle, "arm", str(either_place.bundle), "x")
+    expect(done, either_place.bundle, "arm", "x")
 
 
 def test_execve_through_binfmt_misc(either_place: Place, programs: Programs, glibc: str) -> None:
@@ -155,7 +133,7 @@ def test_execve_through_binfmt_misc(either_place: Place, programs: Programs, gli
         f"""printf '%s' ":ape:M::{magic}::{loader}:F" >/proc/sys/fs/binfmt_misc/register
         exec python3 -c 'import os, sys; os.execv(sys.argv[1], [sys.argv[1], "x"])' "$1" """,
     )
-    expect(done, either_place.bundle, glibc, str(either_place.bundle), "x")
+    expect(done, either_place.bundle, glibc, "x")
 
 
 BUSYBOX = Path(__file__).parents[2] / ".cache" / "busybox-aarch64"
@@ -181,5 +159,5 @@ def test_on_an_arm64_system(either_place: Place, command: str) -> None:
             exec chroot "$HOME/root" /bin/busybox env -i PATH=/bin HOME=/ {command}""",
         )
         arguments = ["x"] if "x'" in command else []
-        expect(done, Path("/test.llamafile"), "arm", "/test.llamafile", *arguments)
+        expect(done, Path("/test.llamafile"), "arm", *arguments)
     assert len(list((root / ".cache" / "llamapack" / "stubs").iterdir())) == 1

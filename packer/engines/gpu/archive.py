@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packer.engines import sums
-from packer.engines.archives.deflated import Packed, add_files, deflated
+from packer.engines.deflated import Packed, add_files, deflated
 from packer.engines.gpu.pins import Module
 from packer.zip.writer import ZipWriter
 from runtime.formats.bundle import GPU

@@ -10,7 +10,7 @@ from packer.engines import cache, layout, logged, npm, sums
 from packer.engines import pins as engine_pins
 from packer.engines.gpu import pins
 from packer.engines.gpu.pins import Module
-from packer.engines.lock import locked
+from packer.engines.layout import locked
 from packer.engines.native import directory
 from packer.io.console import note
 from runtime.errors import InputError

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from packer.engines import layout, native, pins, source
-from packer.engines.archives.deflated import Packed, deflated
+from packer.engines.deflated import Packed, deflated
 from packer.engines.gpu import recipes
 from packer.engines.gpu.recipes import Recipe
 from packer.engines.targets import TARGETS

@@ -1,16 +1,16 @@
 """The rules that a file must keep for Windows to start it as a program.
 
-Source: Microsoft's "PE Format". Not said there, but what LIEF's `check_layout` knows of the kernel:
-sections follow each other without gaps, right behind the headers, and code integrity wants the
-headers to end within the first page and to begin in the first half of SectionAlignment.
+Source: Microsoft's "PE Format". From LIEF's `check_layout`: the kernel wants sections right behind
+the headers and without gaps; code integrity wants the headers to end within the first page and to
+begin in the first half of SectionAlignment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from packer.ape.rules import Broken
 from packer.head import pe
-from packer.head.rules import Broken
 
 SECTIONS_MAX = 96
 PAGE = 4096
@@ -101,18 +101,6 @@ def _check_sections(image: pe.Image) -> Iterator[Broken]:
 def check_image(image: pe.Image, place: int) -> list[Broken]:
     """List the rules that NT headers at `place` of their file break."""
     return [*_check_header(image, place), *_check_sections(image)]
-
-
-def check(head: bytes) -> list[Broken]:
-    """List the rules that the program beginning with `head` breaks; empty if Windows takes it.
-
-    Args:
-        head: the start of the file, with the NT headers in it.
-    """
-    try:
-        return check_image(pe.parse(head), pe.place(head))
-    except ValueError as problem:
-        return [_broken("pe-headers", str(problem))]
 
 
 def _broken(rule: str, what: str, section: str = "") -> Broken:

@@ -1,4 +1,4 @@
-"""The rules of the head by name, and what it means to break one."""
+"""The rules for APE files by name, and what it means to break one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class Rule:
 
     states: str
     required: bool = True
-    """Whether some loader refuses the file otherwise; else it works there, but not as well."""
+    """Whether some loader refuses a file that breaks it. Others are advice."""
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A rule that a file does not keep."""
+    """A rule that a file breaks."""
 
     rule: str
     """A key of `RULES`."""
@@ -28,7 +28,8 @@ class Broken:
         return f"{self.where}: {self.what}" if self.where else self.what
 
 
-APE = {
+RULES = {
+    # The APE loader, shells, and systems that start the programs natively.
     "magic": Rule("the file begins with MZqFpD=', jartsr=' or APEDBG='"),
     "magic-newline": Rule("a newline follows the magic", required=False),
     "quote": Rule("the quote that the magic opens is closed before the script"),
@@ -57,10 +58,7 @@ APE = {
     "elf-overlap": Rule("segments share no pages, neither with each other nor with the loader"),
     "elf-merge": Rule("neighbours that the loader merges are one piece in file and memory"),
     "elf-64k-pages": Rule("the last three hold for pages of 64 KiB, too", required=False),
-}
-"""Rules of the APE loader, of shells, and of systems that start the same programs natively."""
-
-PE = {
+    # Windows.
     "pe-headers": Rule("e_lfanew points to PE32+ headers"),
     "pe-lfanew": Rule("e_lfanew is a multiple of 8"),
     "pe-machine": Rule("the machine is x86-64"),
@@ -82,25 +80,17 @@ PE = {
     "pe-image-size": Rule("SizeOfImage is where the last section ends"),
     "pe-entry": Rule("the entry point is in an executable section"),
     "pe-directories": Rule("data directories are in sections"),
-}
-"""Rules of Windows."""
-
-MACHO = {
+    # macOS on x86-64, where a script makes a native program of its own file.
     "macho-header": Rule(
         "the bytes copied over the file's start are a Mach-O header, from 64 or later"
     ),
     "macho-in-file": Rule("its segments end before the file does"),
     "macho-pages": Rule("they begin with a page, in file and memory"),
     "macho-sizes": Rule("they have no more bytes in the file than in memory"),
-}
-"""Rules of macOS on x86-64, where a script makes a native program of its own file."""
-
-ZIP = {
+    # The archive at the end.
     "zip-directory": Rule("the ZIP directory is sound"),
     "zip-local": Rule("each member has its local header, and its data end before the directory"),
     "zip-behind-programs": Rule("members are after the ELF segments", required=False),
     "zip-aligned": Rule("stored weights begin on multiples of 64 KiB", required=False),
 }
-"""Rules of the archive at the end."""
-
-RULES = APE | PE | MACHO | ZIP
+"""The prefix of a name, such as `pe-`, says which part of the file the rule is for."""

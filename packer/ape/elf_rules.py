@@ -1,7 +1,7 @@
-"""The rules that a file must keep for the APE loader to start it.
+"""The rules that a file must keep for the APE loader to start its ELF programs.
 
-Source: cosmopolitan's `ape/specification.md` and `ape/loader.c`; what these do not say but a musl
-program, arm64 or the kernel needs has its reason in its message.
+Sources: cosmopolitan's `ape/specification.md` and `ape/loader.c`. The messages give the reason for
+rules that musl, arm64 or the kernel adds.
 """
 
 from __future__ import annotations
@@ -10,23 +10,21 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from packer.head import elf, pe_rules
-from packer.head.rules import Broken
-from runtime.machine.head import APE_DEBUG, APE_UNIX, APE_WINDOWS
+from packer.ape.rules import Broken
+from packer.head import elf
 
-MAGICS = (APE_WINDOWS, APE_UNIX, APE_DEBUG)
 SCANNED = 8192
 """Bytes at the start of the file in which the loader looks for `printf '`."""
 SEGMENTS_MAX = 18
 PAGE_SIZES = {elf.EM_X86_64: (4096,), elf.EM_AARCH64: (4096, 16384, 65536)}
-"""Of the systems for each machine, in bytes."""
+"""Sizes that systems use, by machine; bytes."""
 ADDRESSES = {elf.EM_X86_64: 1 << 47, elf.EM_AARCH64: 1 << 48}
-"""Where the addresses of programs end, by machine."""
+"""End of the addresses of programs, by machine."""
 LOADER = range(0x7F000000, 0x7F003000)
 """The addresses of the loader itself."""
 
 _PLAIN = re.compile(rb"(?:[ -$&-\[\]-~]|\\[0-7]{1,3}+)*+")
-"""What a shell's printf and the loader both take for the same bytes; `%` is not among it."""
+"""Text that a shell's printf and the loader decode to the same bytes; it contains no `%`."""
 
 
 def printed(head: bytes) -> Iterator[bytes]:
@@ -67,7 +65,7 @@ def _overlap(a: range, b: range) -> bool:
 
 
 def _merges(s: elf.Segment, t: elf.Segment, page: int) -> bool:
-    """Whether the loader makes one segment of two that follow each other in the table."""
+    """Whether the loader merges two segments that are neighbours in the table."""
     if (s.type, t.type) != (elf.PT_LOAD, elf.PT_LOAD) or (s.flags ^ t.flags) & 7:
         return False
     # Its test is unsigned: a second segment further on in file or memory is never merged.
@@ -77,7 +75,7 @@ def _merges(s: elf.Segment, t: elf.Segment, page: int) -> bool:
 
 
 def _is_one_piece(s: elf.Segment, t: elf.Segment) -> bool:
-    """Whether what the loader maps in place of the two holds what both do."""
+    """Whether the merged segment has the same contents in memory as the two."""
     return (
         t.vaddr - s.vaddr == t.offset - s.offset >= 0
         and s.filesz == s.memsz
@@ -88,9 +86,9 @@ def _is_one_piece(s: elf.Segment, t: elf.Segment) -> bool:
 def _merged(
     segments: Sequence[elf.Segment], page: int
 ) -> tuple[list[elf.Segment], list[tuple[int, int]]]:
-    """What the loader maps, in its order, and the pairs that it merges to their harm.
+    """The segments that the loader maps, in its order, and the pairs that it merges wrongly.
 
-    Numbers are those among the segments that are mapped.
+    The pairs are numbers of mapped segments.
     """
     found: list[elf.Segment] = []
     harmed = []
@@ -193,8 +191,8 @@ def read_programs(
     """The programs whose headers are printed, and the rules that the headers break.
 
     Args:
-        head: at least the first `SCANNED` bytes of the file, if it has so many.
-        read: gives bytes of the file, from an offset on and as many; fewer at its end.
+        head: at least the first `SCANNED` bytes of the file.
+        read: returns bytes of the file, for an offset and a size; fewer at its end.
     """
     programs: list[elf.Program] = []
     broken: list[Broken] = []
@@ -220,21 +218,3 @@ def read_programs(
     if not programs:
         broken.append(Broken("elf-present", "no ELF header"))
     return programs, broken
-
-
-def check(head: bytes) -> list[Broken]:
-    """List the rules that the file beginning with `head` breaks.
-
-    Args:
-        head: the start of the file, with program header tables and NT headers in it.
-
-    Returns:
-        an empty list if the loader will take it, and so will Windows where the magic is `MZ`.
-    """
-    broken = []
-    if head[:8] not in MAGICS:
-        broken.append(Broken("magic", "no APE magic"))
-    elif head[:2] == b"MZ":
-        broken += pe_rules.check(head)
-    programs, faults = read_programs(head, lambda offset, size: head[offset : offset + size])
-    return broken + faults + [one for program in programs for one in check_program(program)]

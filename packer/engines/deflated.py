@@ -1,13 +1,14 @@
-"""Archives whose members are copied into bundles as they are, each made once.
+"""Engines and the web UI in deflated form: archives in the build cache, copied into each bundle.
 
-Deflating takes seconds, copying the result takes milliseconds. An archive is a ZIP whose members
-have the names they have in a bundle; it is kept under all that its bytes depend on, together with
-its own checksum.
+Deflating takes seconds, copying the result milliseconds. An archive is a ZIP whose members have
+the names that they have in a bundle. Its file name contains a hash of everything that its bytes
+depend on, and a file beside it has its SHA-256.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,18 +23,19 @@ from packer.io.output import output_file
 from packer.io.sources import FileSource
 from packer.zip.writer import DEFLATE_LEVEL, ZipWriter
 from runtime.formats import sha256_file
-from runtime.formats.bundle import Bundle
+from runtime.formats.bundle import ENGINES, WEB_UI, Bundle, Engine
 from runtime.formats.sha256_file import file_sha256
 from runtime.formats.zip_directory import Member
+from runtime.machine.targets import EXECUTABLES
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Members in their deflated form, ready to be copied into a bundle."""
+    """Members in deflated form, ready to be copied into a bundle."""
 
     archive: Bundle
     sums: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of members by file name; the others' is computed."""
+    """Known SHA-256 values by file name; others are computed."""
 
     @property
     def compressed_size(self) -> int:
@@ -42,11 +44,10 @@ class Packed:
 
     @property
     def count(self) -> int:
-        """Number of members."""
         return len(self.archive.members)
 
     def members(self) -> Iterator[tuple[Member, Digest]]:
-        """Its members, in the order in which bundles hold them."""
+        """The members, in the order of a bundle."""
         for member in self.archive.members.values():
             sha256 = self.sums.get(member.name.rsplit("/", 1)[-1])
             if sha256 is None:
@@ -54,10 +55,20 @@ class Packed:
             yield member, Digest(member.size, member.crc32, sha256)
 
 
+@dataclass(frozen=True)
+class PackedEngine:
+    """The engine for one target, ready to be copied into a bundle."""
+
+    engine: Engine
+    release: str
+    """Release of llama.cpp."""
+    packed: Packed
+
+
 def add(
     archive: ZipWriter, packed: Packed, member: Member, content: Digest, *, name: str | None = None
 ) -> None:
-    """Add one of `packed.members()` in its deflated form; `name`, if another than it has there."""
+    """Copy one of `packed.members()` into `archive`, under `name` if it gets another name."""
     archive.add_packed(
         name or member.name,
         packed.archive.raw(member),
@@ -78,11 +89,11 @@ def add_files(
     """Deflate the listed files of `folder`, and add the list itself.
 
     Args:
-        prefix: of the members' names.
+        prefix: start of the members' names.
         modes: UNIX permissions by file name; 0644 for the others.
 
     Raises:
-        InputError: a file is missing or not what the list says.
+        InputError: a file is missing or its SHA-256 differs from the list.
     """
     for name in sorted(listing.sums):
         source = FileSource.of(folder / name)
@@ -100,7 +111,7 @@ def folder() -> Path:
 
 
 def place(name: str, identity: str) -> Path:
-    """The path of the archive with this identity; see `deflated`."""
+    """The path of an archive; the arguments are those of `deflated`."""
     versions = f"{zlib.ZLIB_RUNTIME_VERSION}-{packer.__version__}"
     settings = f"{name}-{identity}-{DEFLATE_LEVEL}-{versions}"
     key = hashlib.sha256(settings.encode()).hexdigest()
@@ -108,24 +119,70 @@ def place(name: str, identity: str) -> Path:
 
 
 def checksum(path: Path) -> Path:
-    """The file beside an archive that has its SHA-256."""
+    """The file beside an archive with its SHA-256."""
     return path.with_name(f"{path.name}.sha256")
 
 
 @contextmanager
 def deflated(name: str, identity: str, write: Callable[[ZipWriter], None]) -> Iterator[Bundle]:
-    """The archive of what `identity` stands for, open for reading; made by `write` if it is new.
+    """Open an archive; if the cache has no intact one, `write` makes it first.
 
     Args:
-        name: how its file name begins.
-        identity: of the contents.
+        name: start of its file name.
+        identity: hash that stands for its contents.
     """
     path = place(name, identity)
-    if not _intact(path):
+    if not _is_intact(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _make(path, write)
     with Bundle.open(path) as archive:
         yield archive
+
+
+@contextmanager
+def packed_engine(target: str, folder: Path) -> Iterator[PackedEngine]:
+    """The engine whose files, `SHA256SUMS` and `engine.json` are in `folder`.
+
+    Raises:
+        InputError: a file is missing or its SHA-256 differs from the list.
+    """
+    listing = sums.read(folder)
+    if not any(name in listing.sums for name in EXECUTABLES):
+        raise sums.damaged(folder, f"{sums.NAME} does not list {EXECUTABLES[0]}")
+    release = _release(folder)
+
+    def write(archive: ZipWriter) -> None:
+        modes = dict.fromkeys(EXECUTABLES, 0o755)
+        add_files(archive, f"{ENGINES}{target}/", folder, listing, modes)
+
+    with deflated(target, listing.id, write) as archive:
+        (engine,) = archive.engines
+        yield PackedEngine(engine, release, Packed(archive, listing.sums))
+
+
+@contextmanager
+def packed_web_ui(folder: Path) -> Iterator[Packed]:
+    """The web UI whose pages are in `folder`, which is named after their key."""
+
+    def write(archive: ZipWriter) -> None:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            source = FileSource.of(path)
+            name = f"{WEB_UI}{path.relative_to(folder).as_posix()}"
+            with source.open() as file:
+                # Always deflated: the engine sends it to browsers as gzip.
+                archive.add_deflated(name, file, source.size)
+
+    with deflated("web-ui", folder.name, write) as archive:
+        yield Packed(archive)
+
+
+def _release(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "engine.json").read_bytes())["llama.cpp"])
+    except FileNotFoundError:
+        raise sums.damaged(folder, "engine.json is missing") from None
+    except (ValueError, KeyError, TypeError):
+        raise sums.damaged(folder, "engine.json does not name the llama.cpp release") from None
 
 
 def _make(path: Path, write: Callable[[ZipWriter], None]) -> None:
@@ -137,7 +194,7 @@ def _make(path: Path, write: Callable[[ZipWriter], None]) -> None:
         destination.write(sha256_file.write({path.name: file_sha256(path)}).encode())
 
 
-def _intact(path: Path) -> bool:
+def _is_intact(path: Path) -> bool:
     try:
         stated = sha256_file.parse(checksum(path).read_text(encoding="utf-8"))
         return file_sha256(path) == stated[path.name]
