@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from packer.commands import Subparsers
 from packer.io.console import note
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
 
 
 def register(verbs: Subparsers) -> None:

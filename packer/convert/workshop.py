@@ -1,4 +1,4 @@
-"""Makes the GGUF files that `pack` needs from other formats, and removes them when it is done."""
+"""Makes the GGUF files that `pack` needs from other formats, and removes them at the end."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from packer.convert import environment
 from packer.convert.checkpoint import Checkpoint
-from packer.convert.converter import AUTO, TYPES, convert, converted_size
-from packer.convert.dequantized import dequantized_size
+from packer.convert.converter import (
+    AUTO,
+    TYPES,
+    convert,
+    converted_size,
+    dequantized_size,
+    find_python,
+)
 from packer.convert.quantizer import (
     check_quantizable,
-    engine,
+    find_engine,
     quantize,
     quantized_name,
     quantized_size,
@@ -26,12 +31,9 @@ from runtime.errors import InputError
 from runtime.formats.gguf_header import read_header_of
 from runtime.formats.model_facts import model_facts
 
-FindBase = Callable[[Checkpoint], Path]
-"""From an adapter to the folder with its model's configuration."""
-
 
 class Workshop:
-    """A folder for files on their way into a bundle; without need there is none."""
+    """A folder for files on their way into a bundle, made when the first one is."""
 
     def __init__(
         self,
@@ -44,9 +46,8 @@ class Workshop:
         """Begin.
 
         Args:
-            place: path of the bundle; our files go into its folder.
-            quantization: of the models; None: as they are.
-            imatrix: as for `packer.convert.quantizer.quantize`.
+            place: path of the bundle; the files go into its folder.
+            quantization: of the models; None: unchanged.
             force: whether the bundle may replace a file.
         """
         self._output = place
@@ -65,11 +66,12 @@ class Workshop:
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def converted(self, checkpoint: Checkpoint, find_base: FindBase) -> Path:
-        """The GGUF of a checkpoint: of a model as it was asked for, of an adapter in F32.
+    def converted(self, checkpoint: Checkpoint, find_base: Callable[[Checkpoint], Path]) -> Path:
+        """The GGUF of a checkpoint: a model in the type that was asked for, an adapter in F32.
 
         Args:
-            find_base: asked about an adapter's model, where none was converted before.
+            find_base: gives the folder with the configuration of an adapter's model, if no model
+                was converted before.
 
         Raises:
             InputError: it cannot be converted, or the disk is too small.
@@ -80,14 +82,14 @@ class Workshop:
             return output
         self._base = self._base or checkpoint.folder
         self._check_output()
-        environment.python()  # Missing, it is better missed now than when all was read.
+        find_python()  # Better an error now than after everything was read.
         kind = (self._quantization or AUTO).lower()
         if kind in TYPES:
             whole = self._new(checkpoint.name)
             convert(checkpoint, whole, kind)
             quantization = model_facts([read_header_of(whole)], 0).quantization
             return self._named(whole, f"{checkpoint.name}-{quantization}")
-        engine()
+        find_engine()
         self._check_space(checkpoint)
         whole = self._new(checkpoint.name)
         convert(checkpoint, whole)
@@ -96,11 +98,8 @@ class Workshop:
         return made
 
     def quantized(self, weights: WeightsSource) -> WeightsSource:
-        """The quantized copy of a model in GGUF, if one was asked for and it is none yet.
-
-        Raises:
-            InputError: it cannot be quantized, or the disk is too small.
-        """
+        """The quantized copy of a model in GGUF, if one was asked for; else the model. Raises
+        InputError if it cannot be quantized, or the disk is too small."""
         path = weights.path
         if self._quantization is None or path in self._made:
             return weights
@@ -122,18 +121,17 @@ class Workshop:
         return output
 
     def _check_output(self) -> None:
-        """Find out about an output that is in the way before hours of work, not after them."""
+        """Refuse an output that exists before hours of work, not after them."""
         if self._output.path and not self._output.is_folder:
             check_path(self._output.path, self._force, ())
 
     def _check_space(self, checkpoint: Checkpoint) -> None:
-        """Find out whether the disk holds what is there at once: while the checkpoint is
-        converted, then quantized, then packed."""
+        """Refuse a disk that is too small for the files that exist at once: while the checkpoint
+        is converted, then quantized, then packed."""
         assert self._quantization
         whole = converted_size(checkpoint, AUTO)
         quantized = size_limit(checkpoint.elements, self._quantization)
-        before = dequantized_size(checkpoint) if checkpoint.is_quantized else 0
-        needed = max(before + whole, whole + quantized, 2 * quantized)
+        needed = max(dequantized_size(checkpoint) + whole, whole + quantized, 2 * quantized)
         check_space(self._place / checkpoint.name, needed)
 
     def _new(self, stem: str) -> Path:

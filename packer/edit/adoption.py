@@ -36,7 +36,7 @@ from packer.io.progress import Advance
 from packer.io.renames import rename_new
 from packer.io.temporary_files import refuse_folder, temporary_files
 from packer.io.weights_file import FileWeights
-from packer.weights.locate import Locator
+from packer.weights.locator import Locator
 from runtime.errors import InputError
 from runtime.formats.gguf_header import read_header_of
 from runtime.formats.model_facts import shard

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Downloads:
-    """What a command fetches; a context manager, which removes the progress bar."""
+    """The downloads of a command; a context manager, which removes the progress bar."""
 
     def __init__(self, *, offline: bool = False, quiet: bool = False) -> None:
         self.settings: HubSettings = settings(offline=offline)

@@ -9,11 +9,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from packer.metadata.card import systems, task
 from packer.metadata.fields import FIELDS, general
 from packer.metadata.front_matter import without, write
 from packer.metadata.licenses import license_fields
-from packer.metadata.platforms import systems
-from packer.metadata.tasks import task
 from runtime.formats.gguf_header import Array, Header, Value
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
-from packer.weights.lora import LoraOption, parsed
+from packer.weights.selection import lora_option
 from runtime.formats.args_file import parse
 from runtime.formats.bundle import Bundle
 
@@ -27,7 +27,7 @@ from runtime.formats.bundle import Bundle
     ],
 )
 def test_words(word: str, file: str, scale: str | None) -> None:
-    assert parsed(word) == LoraOption(file, scale)
+    assert lora_option(word) == (file, scale)
 
 
 def test_no_scale(gguf: Path, llamapack: CommandLine, refused: Refused) -> None:
