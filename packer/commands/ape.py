@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print_json(facts)
     else:
-        # What others wrote into a file must not steer the terminal that it is shown on.
+        # Text from strangers must not steer the terminal.
         print("\n".join(printable(line) for line in _lines(facts)))
     if not anatomy.kind.is_ape:
         error(

@@ -1,4 +1,4 @@
-"""`llamapack assimilate`: makes the native program of one system out of an APE file."""
+"""`llamapack assimilate`: makes a native program for one system from an APE file."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def _count(text: str) -> int:
 
 
 def _build(args: argparse.Namespace) -> None:
-    # Told to end, as by `timeout` or a CI runner, it must not leave compilers behind.
+    # On SIGTERM, as from `timeout` or a CI runner, the compilers must end too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if problem := conflict(vars(args)):
         args.refuse(problem)

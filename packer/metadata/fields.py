@@ -78,7 +78,7 @@ NAMES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "description": _TEXT,
     "sections": ("a list of tables with `title` and `text`", _are_sections),
 }
-"""What each must be, in words and as a check."""
+"""The type of each, in words and as a check."""
 
 FIELDS = tuple(
     name for name in NAMES if name not in ("model_name", "title", "description", "sections")

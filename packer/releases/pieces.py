@@ -57,7 +57,7 @@ class Piece:
     files: tuple[str, ...] = ()
     """Files of `folder` that belong to it; empty: all of them."""
     lock: str = ""
-    """The lock of whoever makes it; `name` if empty."""
+    """Name of the lock while it is made; `name` if empty."""
     packed: Callable[[], AbstractContextManager[Packed]] | None = None
     """Opens its files as bundles hold them, deflated already."""
     prefix: str = ""

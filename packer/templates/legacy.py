@@ -33,7 +33,7 @@ class LegacyTemplates:
 
     prompt_template: str
     history_template: str | None
-    """One turn; None if the card knows no turns, so that `{{prompt}}` is what the user says."""
+    """One turn; None if the card has no turns: `{{prompt}}` is then the user's message."""
 
 
 def card_template(card: Mapping[str, Any], inputs: Inputs) -> bytes | None:
@@ -194,8 +194,8 @@ def _printed(text: str, names: tuple[str, str]) -> str:
 def _pieces(text: str) -> Iterator[tuple[bool, str]]:
     """Texts (False) and names of places (True) by turns."""
     position = 0
-    # Not by a regular expression: what it would try for braces and blanks that nothing closes
-    # grows with the cube of their number.
+    # Not a regular expression: for braces and blanks that nothing closes, its work grows with the
+    # cube of their number.
     while (start := text.find("{{", position)) >= 0 and (end := text.find("}}", start + 2)) >= 0:
         yield False, text[position:start]
         yield True, text[start + 2 : end].strip()

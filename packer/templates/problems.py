@@ -22,7 +22,7 @@ from runtime.formats.gguf_header import Header
 _SYSTEM, _QUESTION, _ANSWER = "SysMark1", "AskMark2", "SayMark3"
 _TOOL, _ARGUMENT, _RESULT = "tool_mark4", "ArgMark5", "ResultMark6"
 _SPECIAL = re.compile(
-    # `<|im_end|>`, `<｜User｜>`, `<|turn>`, `<turn|>`; `<s>` and those that are named alike.
+    # `<|im_end|>`, `<｜User｜>`, `<|turn>`, `<turn|>`; `<s>` and tokens with such names.
     r"<[|｜][^<>|｜\s]{1,60}[|｜]?>|<[^<>|｜\s]{1,60}[|｜]>"
     r"|</?s>|<(?:bos|eos|(?:start|end)_of_(?:turn|text|role))>"
 )

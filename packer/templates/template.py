@@ -131,7 +131,7 @@ def check_syntax(text: str) -> None:
 
 
 def find_engine() -> Path | None:
-    """An engine that runs here and answers; None if there is none: older ones do not."""
+    """An engine that runs here and answers; None if there is none, or only an older one."""
     return _answering(runnable())
 
 

@@ -38,7 +38,7 @@ class Downloads:
 
     def hub(self) -> Hub:
         """The Hub with this command's progress and messages."""
-        # Not at the top: for a file on disk nobody waits for an HTTP library.
+        # Not at the top: a file on disk needs no HTTP library.
         from runtime.hub.hub import Hub
 
         if self._hub is None:

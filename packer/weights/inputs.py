@@ -125,7 +125,7 @@ class Inputs:
 def _check_kind(weights: WeightsSource, header: Header, wanted: str) -> None:
     """Refuse weights in the place of others: the engine would too, but only at a user's start."""
     kind = kind_of(header)
-    # Engines load what calls itself by another name as a model.
+    # Engines load a file of an unknown kind as a model.
     if kind == wanted or (wanted == MODEL and kind not in _TITLES):
         return
     found = _TITLES.get(kind, f"of kind {kind}")

@@ -101,7 +101,7 @@ class Locator(Downloads):
         try:
             model = hub.model(word)
         except InputError as problem:
-            # Offline nobody knows what else the repository has.
+            # Offline, it is not known what else the repository has.
             maybe = isinstance(problem, NoGguf) or self.settings.offline
             if self._workshop is None or word.file or word.quantization or not maybe:
                 raise

@@ -30,7 +30,7 @@ _ENDING = re.compile(r"(?P<file>.+)[:=](?P<end>[^/]*)")
 
 @dataclass(frozen=True)
 class ChosenWeights:
-    """What goes into a bundle, by member names."""
+    """The weights of a bundle, by member names."""
 
     inputs: Inputs
     stem: str
