@@ -62,14 +62,11 @@ class ZippedSource:
 
     path: Path
     member: Member
+    sparse: bool = False
 
     @property
     def size(self) -> int:
         return self.member.size
-
-    @property
-    def sparse(self) -> bool:
-        return False
 
     def open(self) -> BinaryIO:
         if self.member.method != STORED:
