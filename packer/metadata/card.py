@@ -191,7 +191,7 @@ def facts(
         models=[_with_member(bundle, one) for one in found["models"] if "problem" not in one],
         model_id=model.get("served_as") or model["file"].rpartition("/")[2].removesuffix(".gguf"),
         task=aim,
-        conversational=_conversational(aim, model),
+        conversational=conversational(aim, model),
         context=starting_context(words, model["context_length"]),
         args=words,
         modules=_modules(bundle),
@@ -230,7 +230,7 @@ def task(bundle: Bundle, models: Sequence[Mapping[str, Any]], header: Header) ->
     return Task("audio-text-to-text" if projectors else "text-generation", True)
 
 
-def _conversational(aim: Task, model: Mapping[str, Any]) -> bool:
+def conversational(aim: Task, model: Mapping[str, Any]) -> bool:
     """Whether the model is for chat: it writes text and has a template."""
     return aim.generates and model["chat_template"] is not None
 
@@ -276,7 +276,7 @@ def _fields(
     if model["quantization"] in _FLOATS and "base_model_relation" not in own:
         fields["base_model_relation"] = None
     fields |= dict.fromkeys(("license", "license_name", "license_link"))
-    wanted = ["llamafile", "gguf"] + ["conversational"] * _conversational(aim, model)
+    wanted = ["llamafile", "gguf"] + ["conversational"] * conversational(aim, model)
     fields["tags"] = list(
         dict.fromkeys([*wanted, *_list(own.get("tags")), *_list(inside.get("tags"))])
     )
