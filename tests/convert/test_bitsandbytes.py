@@ -6,6 +6,7 @@ tests/e2e/convert compares with the library itself.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.stand_ins import CommandLine, Refused
+from helpers.stand_ins import Refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from packer.convert import bitsandbytes
 from packer.convert.bitsandbytes import quantized
-from packer.convert.checkpoint import Checkpoint
 from packer.convert.safetensors import New, read_header, write
 from runtime.errors import InputError
 
@@ -153,19 +153,20 @@ def test_a_layout_for_cards(tmp_path: Path) -> None:
     assert "layout" in _refused(tmp_path / "x", tensors)
 
 
-def test_without_numpy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, llamapack: CommandLine, refused: Refused
-) -> None:
+_BLOCKED = """import sys
+sys.modules["numpy"] = sys.modules["gguf"] = None
+from packer.cli import main
+sys.exit(main(sys.argv[1:]))"""
+
+
+def test_without_numpy(tmp_path: Path, refused: Refused) -> None:
     """Only weights of bitsandbytes need it."""
-    plain, quantized_ = tmp_path / "plain", tmp_path / "quantized"
-    for folder, tensors in (
-        (plain, {"w": np.zeros(2, np.float32)}),
-        (quantized_, _four_bit((64,), 64, nested=False)[0]),
-    ):
-        folder.mkdir()
-        (folder / "config.json").write_text("{}")
-        _checkpoint(folder / "model.safetensors", tensors)
-    monkeypatch.delitem(sys.modules, "packer.convert.bitsandbytes")
-    monkeypatch.setitem(sys.modules, "numpy", None)
-    assert Checkpoint.open(plain).elements == 2
-    assert "needs numpy" in refused(llamapack("convert", quantized_))
+
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", _BLOCKED, *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    (tmp_path / "config.json").write_text("{}")
+    _checkpoint(tmp_path / "model.safetensors", _four_bit((64,), 64, nested=False)[0])
+    assert "needs numpy" in refused(run("convert", tmp_path))
+    assert run("--help").returncode == 0
