@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -13,11 +12,6 @@ from runtime import streams
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 wrong usage."""
-    if getattr(sys, "frozen", False) and os.environ.get("LLAMAPACK_FILLS_IN_TEMPLATES"):
-        from packer.templates.limited import answer
-
-        answer()
-        return 0
     words = sys.argv[1:] if argv is None else argv
     known = words[:1] if words and words[0] in commands.VERBS else commands.VERBS
     streams.prepare()

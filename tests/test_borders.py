@@ -50,7 +50,7 @@ def test_the_layers_are_kept(copy: Path) -> None:
         ("packer/head/head.py", "packer.engines.native", "layers of packer"),
         ("packer/engines/build.py", "packer.bundle.manifest", "layers of packer"),
         ("packer/weights/documents.py", "packer.metadata.licenses", "layers of packer"),
-        ("packer/convert/converter.py", "packer.weights.kinds", "layers of packer"),
+        ("packer/convert/converter.py", "packer.weights.inputs", "layers of packer"),
         ("packer/commands/demo.py", "packer.cli", "layers of packer"),
         ("runtime/machine/machine.py", "runtime.launch.plan", "layers of runtime"),
     ],

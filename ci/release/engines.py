@@ -18,7 +18,7 @@ from packer.engines import native, pins, stubs, toolchain
 from packer.engines.gpu import modules, sources
 from packer.engines.gpu.chosen import DEFAULT
 from packer.io.console import note
-from packer.releases import archive, index, pieces
+from packer.releases import index, pieces
 from packer.releases.index import Index
 
 
@@ -48,7 +48,7 @@ def export(folder: Path, base: str | None = None) -> Path:
     for piece in pieces.every(usual):
         if piece.here:
             note(f"writing the archive of {piece.name}")
-            archives[piece.name] = archive.write(piece, folder)
+            archives[piece.name] = pieces.write_archive(piece, folder)
     path = folder / index.NAME
     path.write_bytes(index.encode(Index(pinned.release, base, archives)))
     return path

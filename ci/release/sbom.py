@@ -24,7 +24,7 @@ from packer.engines.gpu import modules
 from packer.inspection.provenance import hexadecimal
 from packer.inspection.summary import described
 from packer.io.epoch import source_date_epoch
-from packer.metadata.tasks import Task, task
+from packer.metadata.card import Task, task
 from runtime.formats.bundle import Bundle
 
 _VENDORED = {

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Generator, Iterable
 from importlib import import_module
 from itertools import chain
-from typing import Any, NoReturn, Protocol, TypeAlias, cast
+from typing import Any, NoReturn, TypeAlias
 
 import packer
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-
-class Verb(Protocol):
-    def register(self, verbs: Subparsers, /) -> None: ...
-
-
 GROUPS: dict[str, tuple[str, ...]] = {
-    # Names of modules here, in the order in which somebody needs them.
+    # Names of modules here, in the order in which they are needed.
     "Make": ("pack", "edit", "upgrade", "convert", "quantize", "assimilate"),
     "Look": ("inspect", "ls", "cat", "extract", "verify", "template", "ape"),
     "Run": ("run", "demo", "doctor", "completion"),
@@ -29,14 +25,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 VERBS = tuple(chain.from_iterable(GROUPS.values()))
 
 
-def load(name: str) -> Verb:
-    """Import one verb. Only the one that is asked for: the others' imports would double the time
-    that `inspect` takes."""
-    return cast(Verb, import_module(f"{__name__}.{name}"))
-
-
 def parser(names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
-    """The command line with the sub-commands of these names; by default with all."""
+    """The command line with these verbs; the imports of all would double the time of `inspect`."""
     top = argparse.ArgumentParser(
         prog="llamapack",
         description="Packs a portable llama.cpp runtime and GGUF weights into one file that runs.",
@@ -46,12 +36,17 @@ def parser(names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
     top.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     verbs = top.add_subparsers(metavar="COMMAND", required=True, title=argparse.SUPPRESS)
     for name in names:
-        load(name).register(verbs)
+        import_module(f"{__name__}.{name}").register(verbs)
     return top
 
 
+def print_json(value: Any) -> None:
+    """Print JSON for programs: sorted, so that two runs can be compared."""
+    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+
+
 class _Version(argparse.Action):
-    """argparse's own wants the version of every command line, and reading it takes a while."""
+    """argparse's own action reads the version for every command line, and that takes a while."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> NoReturn:
         print(f"llamapack {packer.__version__}")

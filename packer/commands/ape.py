@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from packer.commands import Subparsers, print_json
 from packer.io.console import Exit, error, printable
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
 
 
 def register(verbs: Subparsers) -> None:
@@ -37,9 +34,9 @@ def run(args: argparse.Namespace) -> None:
     anatomy = take_apart(args.file)
     facts = described(anatomy)
     if args.json:
-        print(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))
+        print_json(facts)
     else:
-        # What others wrote into a file must not steer the terminal that it is shown on.
+        # Text from strangers must not steer the terminal.
         print("\n".join(printable(line) for line in _lines(facts)))
     if not anatomy.kind.is_ape:
         error(

@@ -1,15 +1,12 @@
-"""`llamapack assimilate`: makes the native program of one system out of an APE file."""
+"""`llamapack assimilate`: makes a native program for one system from an APE file."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from packer.commands import Subparsers
 from packer.io.console import note
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
 
 
 def register(verbs: Subparsers) -> None:

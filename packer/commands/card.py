@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from packer.commands import Subparsers
 from packer.io.console import note, show
 from packer.io.sizes import PART_SIZE, parse_size
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
 
 
 def register(verbs: Subparsers) -> None:
@@ -50,7 +47,7 @@ def register(verbs: Subparsers) -> None:
 def run(args: argparse.Namespace) -> None:
     from packer.io.output import check_path, output_file
     from packer.io.output_place import STDOUT, output_place
-    from packer.metadata.render import made
+    from packer.metadata.render import card_text
     from packer.parts.layout import hashed, layout
     from packer.publish.hub import repository
 
@@ -62,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         if output:
             check_path(output, args.force, inputs)
         with files.bundle() as bundle:
-            text = made(files, bundle, hashed(files.all), repo=repo, folder=args.template)
+            text = card_text(files, bundle, hashed(files.all), repo=repo, folder=args.template)
         if output is None:
             show(text)
             return

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
+from packer.commands import Subparsers
 
 
 def register(verbs: Subparsers) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
+from packer.commands import Subparsers
 
 SHELLS = ("bash", "zsh", "fish")
 

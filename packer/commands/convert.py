@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from packer.commands import Subparsers
 from packer.convert.converter import AUTO, TYPES
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
 
 
 def register(verbs: Subparsers) -> None:
@@ -47,15 +44,14 @@ def run(args: argparse.Namespace) -> None:
     from packer.convert.converter import convert, converted_size
     from packer.io.output import check_path, made_file
     from packer.io.output_place import output_place
-    from packer.weights.checkpoints import checkpoint_of, find_base
-    from packer.weights.locate import Locator
+    from packer.weights.locator import Locator
 
     with output_place(args.output) as place:
         if place.path and not place.is_folder:
             check_path(place.path, args.force, ())  # before anything is fetched for it
         with Locator(offline=args.offline, quiet=args.quiet) as locator:
-            checkpoint = checkpoint_of(args.source, locator)
-            base = find_base(checkpoint, locator, args.base) if checkpoint.adapter else None
+            checkpoint = locator.checkpoint(args.source)
+            base = locator.base_of(checkpoint, args.base) if checkpoint.adapter else None
         output = place.file(Path(f"{checkpoint.name}.gguf"))
         needed = converted_size(checkpoint, args.type)
         with made_file(

@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from packer.commands import Subparsers
 from packer.io.console import note
 from runtime.errors import InputError
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
 
 _MODEL = "demo.gguf"
 _QUESTION = "What is a llamafile?"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.io.console import Exit
+from packer.commands import Subparsers, print_json
+from packer.io.console import Exit, printable
 
 if TYPE_CHECKING:
-    from packer.commands import Subparsers
     from runtime.doctor.finding import Finding
 
 
@@ -42,11 +41,10 @@ def run(args: argparse.Namespace) -> None:
     checks = GPU_CHECKS if args.gpu else (*CHECKS, variant)
     findings = list(examine(Machine.this(), args.file, checks))
     if args.json:
-        facts = [asdict(finding) for finding in findings]
-        print(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))
+        print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            print("\n".join(map(_printable, _lines(finding))))
+            print("\n".join(map(printable, _lines(finding))))
     if any(finding.state == "problem" for finding in findings):
         raise Exit(1)
 
@@ -54,8 +52,3 @@ def run(args: argparse.Namespace) -> None:
 def _lines(finding: Finding) -> Iterator[str]:
     yield f"{finding.state.upper():7} {finding.check}: {finding.what}"
     yield from (f"        TIP {line}" for line in finding.mend.splitlines())
-
-
-def _printable(text: str) -> str:
-    """What others wrote into names must not steer the terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from packer.commands import Subparsers
 from packer.io.console import note
 from runtime.errors import InputError
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
 
 NO_TEMPLATE = "none"
 
@@ -63,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     from packer.edit.edits import Edits, edited
     from packer.edit.opened import held, opened
     from packer.head.windows_exe import path_beside
-    from packer.templates.load import load
+    from packer.templates.origin import load
 
     has_template = args.chat_template not in (None, NO_TEMPLATE)
     has_args = args.args is not None or args.args_file is not None

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packer.commands import Subparsers
 from packer.engines import cache, cosmo, targets
 from packer.engines.build import build, build_web_ui
 from packer.engines.cosmo import add_flags, conflict
@@ -16,7 +17,6 @@ from packer.io.console import note
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
-    from packer.commands import Subparsers
     from packer.engines.gpu.pins import Module
 
 
@@ -25,24 +25,14 @@ def register(verbs: Subparsers) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
 
     act = actions.add_parser("build", help="build engines that are missing or out of date")
-    act.add_argument(
-        "targets",
-        nargs="*",
-        metavar="TARGET",
-        help="targets; default: the engines for this machine",
-    )
+    _add_targets(act)
     act.add_argument("--all", action="store_true", help="build for every system and architecture")
     act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
     add_flags(act)
     act.set_defaults(run=_build)
 
     act = actions.add_parser("fetch", help="download released engines instead of building them")
-    act.add_argument(
-        "targets",
-        nargs="*",
-        metavar="TARGET",
-        help="targets; default: the engines for this machine",
-    )
+    _add_targets(act)
     act.add_argument("--all", action="store_true", help="download all released engines")
     act.add_argument(
         "--gpu",
@@ -90,6 +80,15 @@ def register(verbs: Subparsers) -> None:
     act.set_defaults(run=_clean)
 
 
+def _add_targets(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="targets; default: the engines for this machine",
+    )
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"`{text}` is not a number from 1 up")
@@ -97,7 +96,7 @@ def _count(text: str) -> int:
 
 
 def _build(args: argparse.Namespace) -> None:
-    # Told to end, as by `timeout` or a CI runner, it must not leave compilers behind.
+    # On SIGTERM, as from `timeout` or a CI runner, the compilers must end too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if problem := conflict(vars(args)):
         args.refuse(problem)
@@ -115,7 +114,7 @@ def _build(args: argparse.Namespace) -> None:
         except InputError as problem:
             if len(rows) <= 1:
                 raise
-            # Each takes minutes: what the others need is not wasted.
+            # Each takes minutes: the work for the others is not wasted.
             note(f"{row.name}: {problem.message}; continuing with the others")
             failed.append(row.name)
     if failed:
@@ -133,11 +132,11 @@ def _build_cosmo(args: argparse.Namespace) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> None:
-    from packer.releases import fetching
+    from packer.releases import index as releases
     from packer.weights.downloads import Downloads
 
     with Downloads() as downloads:
-        index = fetching.trusted_index(args.index, downloads)
+        index = releases.trusted_index(args.index, downloads)
         source = args.source or index.base
         if source is None:
             raise InputError(
@@ -145,11 +144,11 @@ def _fetch(args: argparse.Namespace) -> None:
             )
         rows = [targets.named(name) for name in args.targets]
         if args.all:
-            rows = fetching.targets_in(index)
+            rows = releases.targets_in(index)
         rows = rows or targets.for_this_machine()
         modules = None if args.gpu is None else _modules(args.gpu, {row.name for row in rows})
-        for piece, entry in list(fetching.wanted(index, rows, modules)):
-            print(f"{piece.name} {fetching.fetch(piece, entry, source, downloads)}", flush=True)
+        for piece, entry in list(releases.wanted(index, rows, modules)):
+            print(f"{piece.name} {releases.fetch(piece, entry, source, downloads)}", flush=True)
 
 
 def _add_gpu(args: argparse.Namespace) -> None:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
+from packer.commands import Subparsers
 
 
 def register(verbs: Subparsers) -> None:
     parser = verbs.add_parser("extract", help="write members of a bundle as files")
     parser.add_argument("file", type=Path, metavar="FILE", help="bundle, or any other ZIP file")
     parser.add_argument(
-        "names",
-        nargs="*",
-        metavar="NAME",
-        help="member, or folder of members; default: all",
+        "names", nargs="*", metavar="NAME", help="member, or folder of members; default: all"
     )
     parser.add_argument(
         "-C", "--directory", type=Path, default=Path(), metavar="DIR", help="folder for the files"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from packer.commands import Subparsers, print_json
 from packer.io.console import printable
+from packer.io.sizes import in_words
 from runtime.formats.bundle import GPU_SOURCES, WEB_UI
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
 
 
 def register(verbs: Subparsers) -> None:
@@ -41,14 +39,14 @@ def run(args: argparse.Namespace) -> None:
 
     facts = inspect(args.file)
     if args.json:
-        print(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))
+        print_json(facts)
     else:
-        # What others wrote into a file must not steer the terminal that it is shown on.
+        # Text from strangers must not steer the terminal.
         print("\n".join(printable(line) for line in _lines(facts)))
 
 
 def _lines(facts: dict[str, Any]) -> Iterator[str]:
-    yield f"{facts['file']}  {_size(facts['size'])}"
+    yield f"{facts['file']}  {in_words(facts['size'])}"
     if facts["kind"] == "bundle":
         yield f"bundle {facts['name']}, format {facts['format']}, made by {facts['tool']}"
     elif facts["kind"] == "zip":
@@ -65,22 +63,22 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     for engine in facts["engines"]:
         yield (
             f"  {engine['target']:22} llama.cpp {engine['llama.cpp']}  {engine['files']} files  "
-            f"{_size(engine['size'])}, {_size(engine['compressed_size'])} packed  "
+            f"{in_words(engine['size'])}, {in_words(engine['compressed_size'])} packed  "
             f"id {engine['id'][:16]}"
         )
     for module in facts["gpu_modules"]:
         yield (
             f"  {module['target']:22} {module['kind']} for its GPU  "
-            f"{_size(module['size'])}, {_size(module['compressed_size'])} packed"
+            f"{in_words(module['size'])}, {in_words(module['compressed_size'])} packed"
         )
     pages = [member for member in facts["members"] if member["name"].startswith(WEB_UI)]
     if pages:
         size = sum(page["compressed_size"] for page in pages)
-        yield f"  {'web UI':22} {len(pages)} files, {_size(size)} packed"
+        yield f"  {'web UI':22} {len(pages)} files, {in_words(size)} packed"
     sources = [member for member in facts["members"] if member["name"].startswith(GPU_SOURCES)]
     if sources:
         size = sum(source["compressed_size"] for source in sources)
-        yield f"  {'GPU sources':22} {len(sources)} files, {_size(size)} packed"
+        yield f"  {'GPU sources':22} {len(sources)} files, {in_words(size)} packed"
     yield ""
     yield "arguments"
     words = facts["args"]["words"]
@@ -129,16 +127,9 @@ def _model_lines(model: dict[str, Any]) -> Iterator[str]:
         "context": model["context_length"] and f"{model['context_length']:,} tokens trained",
         "license": model["license"],
         "template": {"gguf": "its own", "member": "the bundle's"}.get(model["chat_template"]),
-        "size": _size(model["size"]),
+        "size": in_words(model["size"]),
         "shards": model.get("shards", 1) if model.get("shards", 1) > 1 else None,
     }
     for key, value in rows.items():
         if value is not None:
             yield f"  {key:13}{value}"
-
-
-def _size(count: int) -> str:
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:,.1f} {unit}"
-    return f"{count} bytes"

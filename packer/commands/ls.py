@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from packer.commands import Subparsers, print_json
 from packer.io.console import printable
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
 
 
 def register(verbs: Subparsers) -> None:
@@ -36,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
             }
             for member in members
         ]
-        print(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
+        print_json(rows)
         return
     width = max((len(f"{member.size:,}") for member in members), default=0)
     for member in members:

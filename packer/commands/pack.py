@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from packer.commands import Subparsers
 from packer.engines.front import FORMATS
 from packer.engines.other_runtimes import named_runtime
 from packer.head.windows_exe import CHOICES
 from packer.io.sizes import parse_size
-from packer.metadata.flags import add_defaults, add_papers
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
+from runtime.errors import InputError
 
 
 def register(verbs: Subparsers) -> None:
-    # What is not given must be told from defaults, since a recipe is between the two:
+    # A missing option must differ from a default, since a recipe is between the two:
     # `packer/recipes/fields.py` has the defaults.
     parser = verbs.add_parser(
         "pack",
@@ -105,7 +103,17 @@ def _add_answers(group: argparse._ArgumentGroup) -> None:
     args = group.add_mutually_exclusive_group()
     args.add_argument("--args", metavar="WORDS", help="default arguments: `-c 4096 --temp 0`")
     args.add_argument("--args-file", type=Path, metavar="FILE", help="the same from a text file")
-    add_defaults(group)
+    group.add_argument(
+        "--ctx-size", type=_tokens, metavar="N", help="default context size in tokens"
+    )
+    group.add_argument(
+        "--sampling",
+        action="append",
+        type=_setting,
+        metavar="NAME=VALUE|none",
+        help="sampling default such as temperature=0.7; repeatable; default: values of "
+        "card and generation_config.json of the model's repository; none: without these",
+    )
     group.add_argument(
         "--chat-template", metavar="NAME|FILE", help="use this Jinja template, not the model's own"
     )
@@ -113,7 +121,21 @@ def _add_answers(group: argparse._ArgumentGroup) -> None:
 
 def _add_labels(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--name", help="name of the bundle; default: the GGUF file's")
-    add_papers(group)
+    group.add_argument(
+        "--card",
+        metavar="FILE|hf:ORG/REPO|none",
+        help="the base model's card; default: README.md of the model's repository",
+    )
+    group.add_argument(
+        "--card-field",
+        action="append",
+        type=_card_field,
+        metavar="NAME=YAML",
+        help="front matter for the card such as license=gemma; repeatable",
+    )
+    group.add_argument(
+        "--license", action="append", metavar="FILE", help="licence of the weights; repeatable"
+    )
 
 
 def _add_quantizing(group: argparse._ArgumentGroup) -> None:
@@ -189,3 +211,29 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--force", action="store_true", help="replace the output if it exists")
     group.add_argument("-q", "--quiet", action="store_true", help="print the path only")
+
+
+def _tokens(word: str) -> int:
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of tokens")
+    return int(word)
+
+
+# Not imported at the top: YAML takes a while, and few command lines have these flags.
+def _setting(word: str) -> tuple[str, Any]:
+    from packer.metadata.sampling import setting
+
+    return setting(word)
+
+
+def _card_field(word: str) -> tuple[str, Any]:
+    from packer.metadata.fields import checked
+    from packer.metadata.front_matter import parsed
+
+    name, sign, text = word.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{word!r} is not NAME=VALUE")
+    try:
+        return checked(name, parsed(text, f"card field {name}"))
+    except InputError as problem:
+        raise argparse.ArgumentTypeError(f"{problem.message}. {problem.tip}") from None

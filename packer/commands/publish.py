@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packer.commands import Subparsers, print_json
 from packer.io.console import note
 from packer.io.sizes import PART_SIZE, in_words, parse_size
 from runtime.errors import InputError
@@ -14,7 +14,6 @@ from runtime.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from packer.commands import Subparsers
     from packer.parts.layout import Layout
     from packer.publish.hub import Repository
     from packer.publish.uploads import Publication, Remote
@@ -105,17 +104,13 @@ def _check_privacy(args: argparse.Namespace, word: HubWord, remote: Remote) -> N
 
 
 def _card(
-    args: argparse.Namespace,
-    word: HubWord,
-    files: Layout,
-    bundle: Bundle,
-    sums: Mapping[str, str],
+    args: argparse.Namespace, word: HubWord, files: Layout, bundle: Bundle, sums: Mapping[str, str]
 ) -> bytes:
-    """The contents of README.md: the user's own file, or what `llamapack card` makes."""
-    from packer.metadata.render import made
+    """The contents of README.md: the user's own file, or the card of `llamapack card`."""
+    from packer.metadata.render import card_text
 
     if args.card is None:
-        return made(files, bundle, sums, repo=word, folder=args.template).encode()
+        return card_text(files, bundle, sums, repo=word, folder=args.template).encode()
     path: Path = args.card
     if not path.is_file() or path.stat().st_size > _CARD_LIMIT:
         raise InputError(f"{path} is not a card", "Name a file such as README.md.")
@@ -151,8 +146,7 @@ def _report(args: argparse.Namespace, url: str, todo: Publication, commit: str |
     ]
     actions += [{"action": "delete", "name": name} for name in todo.stale]
     if args.json:
-        found = {"commit": commit, "dry_run": args.dry_run, "files": actions, "url": url}
-        print(json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False))
+        print_json({"commit": commit, "dry_run": args.dry_run, "files": actions, "url": url})
     elif args.dry_run:
         for entry in actions:
             size = f"{entry['size']:,}" if "size" in entry else ""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from packer.convert.quantizer import QUANTIZATIONS
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
+from packer.commands import Subparsers
+from packer.convert import quantizer
 
 
 def register(verbs: Subparsers) -> None:
@@ -20,7 +17,7 @@ def register(verbs: Subparsers) -> None:
     parser.add_argument(
         "quantization",
         metavar="TYPE",
-        help=f"one of {', '.join(QUANTIZATIONS)}; upper or lower case",
+        help=f"one of {', '.join(quantizer.QUANTIZATIONS)}; upper or lower case",
     )
     parser.add_argument(
         "-o", "--output", metavar="FILE|DIR", help="output file or folder; default: NAME-TYPE.gguf"
@@ -38,25 +35,19 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.convert.quantizer import (
-        check_imatrix,
-        check_quantizable,
-        parse_quantization,
-        quantize,
-        quantized_name,
-        quantized_size,
-    )
     from packer.io.output import made_file
     from packer.io.output_place import output_place
 
-    wanted = parse_quantization(args.quantization)
+    wanted = quantizer.parse_quantization(args.quantization)
     source: Path = args.model
     with output_place(args.output) as place:
-        check_quantizable(source, again=args.allow_requantize)
-        check_imatrix(args.imatrix)
+        quantizer.check_quantizable(source, again=args.allow_requantize)
+        quantizer.check_imatrix(args.imatrix)
         inputs = [source, *([args.imatrix] if args.imatrix else [])]
-        needed = quantized_size(source, wanted)
-        output = place.file(Path(f"{quantized_name(source, wanted)}.gguf"))
+        needed = quantizer.quantized_size(source, wanted)
+        output = place.file(Path(f"{quantizer.quantized_name(source, wanted)}.gguf"))
         with made_file(output, force=args.force, inputs=inputs, needed=needed) as unfinished:
-            quantize(source, unfinished, wanted, imatrix=args.imatrix, again=args.allow_requantize)
+            quantizer.quantize(
+                source, unfinished, wanted, imatrix=args.imatrix, again=args.allow_requantize
+            )
     print(output)

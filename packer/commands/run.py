@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packer.commands import Subparsers
 from runtime.launch.archives import Tools
 
 if TYPE_CHECKING:
-    from packer.commands import Subparsers
     from runtime.machine.machine import Machine
 
 _NO_PREFIX = "\0"  # so that argparse leaves every word alone: they are the engine's

@@ -9,14 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packer.commands import Subparsers, print_json
 from packer.io.console import Exit, note, printable, show
 from runtime.errors import InputError
 from runtime.formats.json_input import parse_json
 
 if TYPE_CHECKING:
-    from packer.commands import Subparsers
-    from packer.templates.found import ChatTemplate
-    from packer.templates.render import Conversation
+    from packer.templates.template import Conversation
 
 _SOURCE = "name of an included template, bundle, GGUF, model card, "
 _SOURCE += "tokenizer_config.json, folder of a model, or Jinja file"
@@ -61,7 +60,7 @@ def register(verbs: Subparsers) -> None:
 
 
 def _list(args: argparse.Namespace) -> None:
-    from packer.templates.named import names
+    from packer.templates.origin import names
 
     print(json.dumps(names()) if args.json else "\n".join(names()))
 
@@ -73,26 +72,25 @@ def _show(args: argparse.Namespace) -> None:
     if not args.json:
         show(found.in_one())
         return
-    _print_json(
-        {
-            "bos_token": found.bos,
-            "chat_template": found.text,
-            "chat_template_for_tools": found.tool_use,
-            "eos_token": found.eos,
-        }
-    )
+    facts = {
+        "bos_token": found.bos,
+        "chat_template": found.text,
+        "chat_template_for_tools": found.tool_use,
+        "eos_token": found.eos,
+    }
+    print_json(facts)
 
 
 def _check(args: argparse.Namespace) -> None:
-    from packer.templates import engine
     from packer.templates.origin import any_template
     from packer.templates.problems import problems
+    from packer.templates.template import find_engine
 
     found = problems(any_template(args.file))
-    if engine.program() is None:
+    if find_engine() is None:
         note("no engine runs here, so only the syntax of the template was checked")
     if args.json:
-        _print_json({"file": args.file, "problems": found})
+        print_json({"file": args.file, "problems": found})
     else:
         for problem in found:
             print(printable(f"{args.file}: {problem}"))
@@ -103,36 +101,29 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from packer.templates import engine
-    from packer.templates.environment import RenderError
     from packer.templates.origin import chat_template
+    from packer.templates.template import RenderError
 
     conversation = _conversation(args)
-    found = _with_tokens(chat_template(args.file), args)
+    found = chat_template(args.file)
+    if args.bos_token is not None:
+        found = replace(found, bos=args.bos_token)
+    if args.eos_token is not None:
+        found = replace(found, eos=args.eos_token)
     (prompt,) = found.prompts([conversation])
-    if engine.program() is None:
-        note("no engine runs here, and one may adapt the messages: this is what Jinja alone says")
     if isinstance(prompt, RenderError):
         raise InputError(
             f"{args.file} does not render {args.messages}: {prompt}",
             "Change the messages, or use another template.",
         )
     if args.json:
-        _print_json({"apply_template": found.applied(prompt), "prompt": prompt})
+        print_json({"apply_template": found.applied(prompt), "prompt": prompt})
     else:
         show(prompt)
 
 
-def _with_tokens(found: ChatTemplate, args: argparse.Namespace) -> ChatTemplate:
-    return replace(
-        found,
-        bos=found.bos if args.bos_token is None else args.bos_token,
-        eos=found.eos if args.eos_token is None else args.eos_token,
-    )
-
-
 def _conversation(args: argparse.Namespace) -> Conversation:
-    from packer.templates.render import Conversation
+    from packer.templates.template import Conversation
 
     request = _json(args.messages)
     if not isinstance(request, dict):
@@ -159,7 +150,7 @@ def _conversation(args: argparse.Namespace) -> Conversation:
 
 
 def _json(word: str) -> Any:
-    """What a JSON file, or stdin, holds."""
+    """The contents of a JSON file, or of stdin."""
     if word == "-":
         data = sys.stdin.buffer.read(_LIMIT)
     else:
@@ -171,11 +162,7 @@ def _json(word: str) -> Any:
             data = file.read(_LIMIT)
     try:
         found = parse_json(data)
-        json.dumps(found, ensure_ascii=False).encode()  # it can spell half of a surrogate pair
+        json.dumps(found, ensure_ascii=False).encode()  # JSON can spell half of a surrogate pair
         return found
     except ValueError:
         raise InputError(f"{word} is not JSON", "Give a JSON file in UTF-8.") from None
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))

@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from packer.commands import Subparsers
 from packer.io.console import note
 from runtime.errors import InputError
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
 
 
 def register(verbs: Subparsers) -> None:

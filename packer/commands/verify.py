@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from packer.commands import Subparsers, print_json
 from packer.io.console import Exit, error, note, printable
 from runtime.errors import InputError
-
-if TYPE_CHECKING:
-    from packer.commands import Subparsers
 
 _NO_MANIFEST = "Only bundles that llamapack made have provenance."
 
@@ -58,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
         }
         if stated:
             report["provenance"] = {"builder": stated.builder, "commit": stated.commit}
-        print(json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False))
+        print_json(report)
     elif not problems:
         against = "manifest and CRC-32" if listed else "CRC-32 only, because it has no manifest"
         print(f"{args.file}: {count} members, {total:,} bytes agree with {against}")

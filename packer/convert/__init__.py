@@ -1,5 +1,4 @@
-"""From checkpoints of other programs to GGUF: upstream's converter, the engine's quantizer, and
-what upstream does not read."""
+"""From checkpoints to GGUF: upstream's converter, the engine's quantizer, and bitsandbytes."""
 
-__all__ = ["checkpoint", "converter", "formats", "quantizer", "workshop"]
+__all__ = ["checkpoint", "converter", "quantizer", "workshop"]
 """Modules that other packages may use."""

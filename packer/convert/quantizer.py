@@ -1,12 +1,12 @@
-"""Makes smaller GGUF of larger ones, with the quantizer of the engine for this machine."""
+"""Makes smaller GGUF from larger ones, with the quantizer of the engine for this machine."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from packer.convert import program
-from packer.engines import cache
+from packer.convert.converter import run
+from packer.engines.cache import runnable
 from packer.engines.targets import for_this_machine
 from runtime.errors import InputError
 from runtime.formats.gguf_header import read_header_of
@@ -24,20 +24,16 @@ QUANTIZATIONS = (
 """As `QUANT_OPTIONS` in tools/quantize/quantize.cpp of llama.cpp v0.4.0 has them."""
 
 WHOLE = ("F32", "F16", "BF16")
-"""Those that are none: every number stands for itself."""
+"""Types that are not quantized: each number is stored as it is."""
 
 _BYTES = {"F32": 4.0, "F16": 2.0, "BF16": 2.0}
-_OVERHEAD = 64 << 20  # bytes of a vocabulary, and of what stays in F32
+_OVERHEAD = 64 << 20  # bytes of a vocabulary, and of tensors that stay in F32
 _BUFFER = 1024  # MiB that the quantizer holds of one tensor
 _TAG = re.compile(r"[-.](F32|F16|BF16)$", re.IGNORECASE)
 
 
 def parse_quantization(text: str) -> str:
-    """The quantization of that name, in any case.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The quantization of that name, in any case. Raises InputError if there is none."""
     if text.upper() not in QUANTIZATIONS:
         raise InputError(
             f"{text} is not a quantization", f"The names are: {', '.join(QUANTIZATIONS)}."
@@ -46,17 +42,14 @@ def parse_quantization(text: str) -> str:
 
 
 def quantized_name(source: Path, quantization: str) -> str:
-    """What the quantized copy of a file is called, less the ending: `x-F16.gguf` → `x-Q6_K`."""
+    """The name of the quantized copy of a file, without ending: `x-F16.gguf` → `x-Q6_K`."""
     stem = _TAG.sub("", model_stem(source.with_suffix(".gguf").name))
     return f"{stem}-{quantization}"
 
 
 def quantized_size(source: Path, quantization: str) -> int:
-    """Bytes that the quantized copy of a model, with all its shards, will not exceed.
-
-    Raises:
-        InputError: it is not a GGUF.
-    """
+    """Bytes that the quantized copy of a model, with all its shards, will not exceed. Raises
+    InputError if it is not a GGUF."""
     own = shard(read_header_of(source))
     # Two bytes a number, more or less; of shards all but the last are as large.
     elements = source.stat().st_size * (own.count if own else 1) // 2
@@ -69,14 +62,7 @@ def size_limit(elements: int, quantization: str) -> int:
 
 
 def check_quantizable(path: Path, *, again: bool = False) -> None:
-    """Find out whether a model can be quantized.
-
-    Args:
-        again: whether it may be quantized already.
-
-    Raises:
-        InputError: it cannot be.
-    """
+    """Raise an `InputError` unless a model can be quantized, `again` if it is quantized already."""
     header = read_header_of(path)
     own = shard(header)
     if own and own.number:
@@ -95,11 +81,8 @@ def check_quantizable(path: Path, *, again: bool = False) -> None:
 
 
 def check_imatrix(path: Path | None) -> None:
-    """Find out whether a file can be the quantizer's importance matrix.
-
-    Raises:
-        InputError: it is not there, or has a name that would not do as the quantizer's argument.
-    """
+    """Raise an `InputError` unless the quantizer can take a file as its importance matrix."""
+    # A name like an option cannot be an argument.
     if path is not None and (not path.is_file() or path.name.startswith("-")):
         raise InputError(
             f"{path} is not an importance matrix", "llama.cpp's `llama-imatrix` writes one."
@@ -114,38 +97,33 @@ def quantize(
     imatrix: Path | None = None,
     again: bool = False,
 ) -> None:
-    """Write a quantized copy of a model, of all its shards in one file.
+    """Write a quantized copy of a model, with all its shards in one file.
 
     Args:
         output: a new file.
-        imatrix: what llama.cpp's `imatrix` says about which weights matter.
-        again: whether it may be quantized already.
+        imatrix: output of llama.cpp's `imatrix`: which weights matter.
+        again: whether the model may be quantized already.
 
     Raises:
-        InputError: it cannot be quantized so, or there is no engine for this machine.
+        InputError: it cannot be quantized, or there is no engine for this machine.
     """
-    words: list[str | Path] = [engine(), "quantize", "--max-buffer-size", str(_BUFFER)]
+    words: list[str | Path] = [find_engine(), "quantize", "--max-buffer-size", str(_BUFFER)]
     if again:
         words.append("--allow-requantize")
     if imatrix is not None:
-        # Its name goes into the GGUF; that of its folder is nobody's business.
+        # Its name goes into the GGUF, where the name of its folder has no place.
         words += ["--imatrix", imatrix.name]
     words += [source.absolute(), output.absolute(), quantization]
     folder = imatrix.absolute().parent if imatrix else None
-    program.run(words, f"quantizing {source.name}", "quantize", cwd=folder)
+    run(words, f"quantizing {source.name}", "quantize", cwd=folder)
 
 
-def engine() -> Path:
-    """The program of the engine for this machine.
-
-    Raises:
-        InputError: none is built.
-    """
-    targets, built = for_this_machine(), cache.built()
-    for target in targets:
-        if target.name in built:
-            return built[target.name] / target.executable
+def find_engine() -> Path:
+    """The program of the engine for this machine. Raises InputError if there is none."""
+    if found := runnable():
+        return found
+    name = for_this_machine()[0].name
     raise InputError(
-        f"no engine is built for {targets[0].name}, and the engine quantizes",
-        f"Run `llamapack engine build {targets[0].name}`.",
+        f"no engine is built for {name}, and the engine quantizes",
+        f"Run `llamapack engine build {name}`.",
     )

@@ -2,7 +2,7 @@
 
 Format: the safetensors README. Eight bytes of length (u64, little-endian), that many bytes of JSON
 (name → dtype, shape, offsets from the end of the JSON), then the data. The library of that name
-takes whole tensors only, and holds all that it writes in memory.
+takes only whole tensors, and keeps all that it writes in memory.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED, parse_json
 
@@ -25,7 +22,7 @@ SIZES = {
     "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4, "U32": 4, "F32": 4,
     "I64": 8, "U64": 8, "F64": 8,
 }  # fmt: skip
-"""Bytes of an element, by dtype; those of fractions of a byte are not among them."""
+"""Bytes of an element, by dtype, without the types of less than a byte."""
 
 _HEADER_LIMIT = 100_000_000  # bytes, as the library has it
 _PIECE = 4 << 20  # bytes copied at once
@@ -41,7 +38,7 @@ class Stored:
     """As the format spells it, such as `BF16`."""
     shape: tuple[int, ...]
     start: int
-    """Of its data, in bytes from the start of the file."""
+    """Offset of its data in the file."""
     size: int
     """Bytes."""
 
@@ -49,26 +46,27 @@ class Stored:
     def elements(self) -> int:
         return math.prod(self.shape)
 
-    def bytes(self, start: int = 0, count: int | None = None) -> NDArray[np.uint8]:
+    def read(self, start: int = 0, count: int | None = None) -> bytes:
         """`count` bytes from its byte `start` on, or all from there."""
-        rest = self.size - start if count is None else count
-        return np.fromfile(self.path, dtype=np.uint8, count=rest, offset=self.start + start)
+        with self.path.open("rb") as file:
+            file.seek(self.start + start)
+            return file.read(self.size - start if count is None else count)
 
-    def pieces(self) -> Iterator[NDArray[np.uint8]]:
+    def pieces(self) -> Iterator[bytes]:
         """All its bytes."""
         for start in range(0, self.size, _PIECE):
-            yield self.bytes(start, min(_PIECE, self.size - start))
+            yield self.read(start, min(_PIECE, self.size - start))
 
 
 @dataclass(frozen=True)
 class New:
-    """A tensor that is to be written."""
+    """A tensor to write."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
-    pieces: Iterable[NDArray[Any]]
-    """Its data, in the order of the file."""
+    pieces: Iterable[bytes]
+    """Its data, in order."""
 
     @property
     def size(self) -> int:
@@ -77,11 +75,8 @@ class New:
 
 
 def read_header(path: Path) -> dict[str, Stored]:
-    """The tensors of a file, by name.
-
-    Raises:
-        InputError: it is not a safetensors file, or is cut off.
-    """
+    """The tensors of a file, by name. Raises InputError if it is not a safetensors file, or is cut
+    off."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -117,7 +112,7 @@ def _damaged(path: Path, reason: str) -> InputError:
 
 
 def write(path: Path, tensors: Sequence[New]) -> None:
-    """Write a new file; the pieces of each tensor are taken and written one by one."""
+    """Write a new file, piece by piece."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for tensor in tensors:
@@ -133,5 +128,5 @@ def write(path: Path, tensors: Sequence[New]) -> None:
         for tensor in tensors:
             begin = file.tell()
             for piece in tensor.pieces:
-                file.write(np.ascontiguousarray(piece).data)
+                file.write(piece)
             assert file.tell() - begin == tensor.size, tensor.name

@@ -42,7 +42,7 @@ from packer.io.output import (
 )
 from packer.io.sources import FileWeights
 from packer.io.temporary_files import refuse_folder, temporary_files
-from packer.weights.locate import Locator
+from packer.weights.locator import Locator
 from runtime.errors import InputError
 from runtime.formats.gguf_header import read_header_of
 from runtime.formats.model_facts import shard

@@ -18,7 +18,7 @@ from packer.engines.cache import finished
 from packer.engines.other_runtimes import dialect_of, ours, rewritten
 from packer.io.epoch import source_date_epoch
 from packer.io.sources import FileSource, FileWeights
-from packer.weights.collected import Inputs
+from packer.weights.inputs import Inputs
 from runtime.errors import InputError
 from runtime.formats.args_file import parse
 from runtime.formats.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle

@@ -22,7 +22,7 @@ from packer.engines.other_runtimes import dialect_of, ours
 from packer.head import windows_exe
 from packer.io.epoch import source_date_epoch
 from packer.io.sources import WEIGHTS_ALIGNMENT, is_compressed_weights, is_weights
-from packer.weights.zipped import ZippedSource
+from packer.weights.archives import ZippedSource
 from runtime.errors import InputError
 from runtime.formats.args_file import parse, quote
 from runtime.formats.bundle import ARGS, GPU_SOURCES, Bundle

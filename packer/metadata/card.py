@@ -1,34 +1,30 @@
-"""Everything that a card says, read from a bundle and the files that it is published as."""
+"""The facts for a model card, read from a bundle and the files that it is published as."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from packer.engines.gpu import pins
 from packer.inspection.summary import described
 from packer.metadata.fields import FIELDS, general, stated
 from packer.metadata.front_matter import without
 from packer.metadata.licenses import license_fields
-from packer.metadata.platforms import (
-    IncludedModule,
-    SupportedSystem,
-    compiles,
-    modules,
-    systems,
-)
-from packer.metadata.tasks import Task, conversational, task
 from packer.parts.layout import Layout
 from runtime.errors import InputError
-from runtime.formats.bundle import BASE_CARD, LICENSES, Bundle
+from runtime.formats.bundle import BASE_CARD, GPU_SOURCES, LICENSES, Bundle
 from runtime.formats.gguf_header import Header
 from runtime.formats.weights import ZIP
 from runtime.hub.words import HubWord
 from runtime.launch.flags import DEFAULT_CONTEXT, read_flags
+from runtime.machine.targets import ARCHITECTURES, SYSTEMS, TARGETS
 
-_DIGITS = 12  # more are no number of tokens
+_DIGITS = 12  # a number of tokens has fewer
 _FLOATS = ("F64", "F32", "F16", "BF16")
+# llama.cpp v0.4.0, enum llama_pooling_type in include/llama.h.
+_NO_POOLING, _RANK = 0, 4
 
 
 @dataclass(frozen=True)
@@ -45,16 +41,51 @@ class File:
 
 
 @dataclass(frozen=True)
+class SupportedSystem:
+    """One operating system."""
+
+    name: str
+    """Such as `Linux`."""
+    architectures: tuple[str, ...]
+    """Such as `x86-64` and `ARM64`."""
+    floor: str
+    """The oldest version that the file runs on."""
+
+
+@dataclass(frozen=True)
+class IncludedModule:
+    """A GPU module in the bundle."""
+
+    kind: str
+    """`cuda`, `hip`, `metal` or `vulkan`."""
+    target: str
+    needs: str | None
+    """What the user's system must have; None for a module that this llamapack does not know."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task as the Hub knows it."""
+
+    tag: str
+    """The Hub's `pipeline_tag`."""
+    generates: bool
+    """Whether it writes text."""
+    images: bool = False
+    """Whether it takes images."""
+
+
+@dataclass(frozen=True)
 class CardFacts:
-    """What the templates can use; None, or an empty list, stands for what nobody knows."""
+    """The facts that the templates can use; None or empty if they are not known."""
 
     front_matter: Mapping[str, Any]
     """By the Hub's names, all of `packer.metadata.fields.FIELDS`."""
     title: str
     description: str | None
     sections: Sequence[tuple[str, str]]
-    """Heading and Markdown of what the packer's user adds; one with the heading of a section of
-    ours takes its place."""
+    """Heading and Markdown of the packer's user's own sections; one with the heading of an included
+    section replaces it."""
     base_card: str | None
     """Markdown of the base model's card, without its front matter."""
     hub: str
@@ -71,21 +102,21 @@ class CardFacts:
     sums: File
     """The list of hashes; its own is not known."""
     windows_file: File | None
-    """The program that starts the bundle on Windows, where that is a file of its own."""
+    """The program that starts the bundle on Windows, if it is a separate file."""
     systems: Sequence[SupportedSystem]
     windows: bool
     """Whether it runs on Windows, by itself or by `windows_file`."""
     program: str | None
     """The target that the file is a native program of; None: it is a shell script (polyglot)."""
     windows_head: bool
-    """Whether it begins as Windows programs do, which other programs may take it for."""
+    """Whether it begins as Windows programs do, so that other programs may take it for one."""
     model: Mapping[str, Any]
-    """The model that it starts with, as `llamapack inspect --json` describes it."""
+    """The model that it starts with, as in `llamapack inspect --json`."""
     models: Sequence[Mapping[str, Any]]
-    """All that can be read, likewise; each with `sha256` and `member_size` (bytes) of its member,
-    which is its first shard's if it has several."""
+    """All models that can be read, likewise; each with `sha256` and `member_size` (bytes) of its
+    member, or of its first shard."""
     model_id: str
-    """What the API calls the model."""
+    """The name of the model in the API."""
     task: Task
     conversational: bool
     """Whether it is for chat: there is a template."""
@@ -95,7 +126,7 @@ class CardFacts:
     """Its default arguments."""
     modules: Sequence[IncludedModule]
     compiles: Mapping[str, Sequence[str]]
-    """What `--recompile` can compile: systems such as `Linux`, each with the kinds of modules."""
+    """The kinds of modules that `--recompile` can compile, by systems such as `Linux`."""
     license_files: Sequence[str]
     """Names under which the licences of the weights are published."""
     release: str | None
@@ -104,14 +135,9 @@ class CardFacts:
 
 
 def facts(
-    layout: Layout,
-    bundle: Bundle,
-    sums: Mapping[str, str],
-    *,
-    hub: str,
-    repo: HubWord | None,
+    layout: Layout, bundle: Bundle, sums: Mapping[str, str], *, hub: str, repo: HubWord | None
 ) -> CardFacts:
-    """Read all of it.
+    """Read the facts for a card.
 
     Args:
         sums: SHA-256 by name, of all files of `layout`.
@@ -119,7 +145,7 @@ def facts(
         repo: where the files will be.
 
     Raises:
-        InputError: it was not made by llamapack, or holds no model that can be read.
+        InputError: llamapack did not make the bundle, or it has no model that can be read.
     """
     if bundle.manifest is None:
         raise InputError(
@@ -168,8 +194,8 @@ def facts(
         conversational=conversational(aim, model),
         context=starting_context(words, model["context_length"]),
         args=words,
-        modules=modules(bundle),
-        compiles=compiles(bundle),
+        modules=_modules(bundle),
+        compiles=_compiles(bundle),
         license_files=list(texts),
         release=next((str(e["llama.cpp"]) for e in found["engines"] if e["llama.cpp"]), None),
         tool=str(found["tool"]),
@@ -184,6 +210,53 @@ def licence_texts(bundle: Bundle) -> dict[str, str]:
     return {name.removeprefix(LICENSES): name for name in names}
 
 
+def task(bundle: Bundle, models: Sequence[Mapping[str, Any]], header: Header) -> Task:
+    """The task of the model with this header, with the bundle's projectors."""
+    pooling = header.metadata.get(f"{header.metadata.get('general.architecture')}.pooling_type")
+    if isinstance(pooling, int) and pooling != _NO_POOLING:
+        return Task("text-ranking" if pooling == _RANK else "feature-extraction", False)
+    projectors = [
+        bundle.header(bundle.members[model["file"]]).metadata
+        for model in models
+        if model.get("kind") == "mmproj"
+    ]
+    # Projectors from before there was audio state nothing.
+    images = any(
+        found.get("clip.has_vision_encoder", "clip.has_audio_encoder" not in found)
+        for found in projectors
+    )
+    if images:
+        return Task("image-text-to-text", True, images=True)
+    return Task("audio-text-to-text" if projectors else "text-generation", True)
+
+
+def conversational(aim: Task, model: Mapping[str, Any]) -> bool:
+    """Whether the model is for chat: it writes text and has a template."""
+    return aim.generates and model["chat_template"] is not None
+
+
+def systems(targets: Iterable[str]) -> list[SupportedSystem]:
+    """The systems of the known ones among these targets, in a fixed order.
+
+    A system with two engines, one with modules and a static one, has the floors of both.
+    """
+    wanted = set(targets)
+    known = [target for target in TARGETS.values() if target.name in wanted]
+    return [
+        SupportedSystem(
+            system.title,
+            tuple(
+                title
+                for arch, title in ARCHITECTURES.items()
+                if any((one.os, one.arch) == (system.name, arch) for one in known)
+            ),
+            " or ".join(dict.fromkeys(one.floor for one in known if one.os == system.name)),
+        )
+        for system in SYSTEMS.values()
+        if any(one.os == system.name for one in known)
+    ]
+
+
 def _fields(
     manifest: Mapping[str, Any],
     header: Header,
@@ -191,7 +264,7 @@ def _fields(
     aim: Task,
     license_file: str | None,
 ) -> dict[str, Any]:
-    """The front matter, and what else is known by the Hub's names."""
+    """All that is known under the Hub's names."""
     own, inside = stated(manifest), general(header)
     if "license" in own:
         # Names and links of one licence say nothing about another one.
@@ -225,7 +298,7 @@ def _main_model(bundle: Bundle, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _targets(found: Mapping[str, Any], program: str | None, layout: Layout) -> list[str]:
-    """What there are engines for: inside, as the file itself, or in the program for Windows."""
+    """The targets of the engines in the bundle, the file itself, or the program for Windows."""
     targets = [engine["target"] for engine in found["engines"]]
     if program and not targets:
         targets = [program]
@@ -236,11 +309,29 @@ def _targets(found: Mapping[str, Any], program: str | None, layout: Layout) -> l
 
 
 def starting_context(words: Sequence[str], trained: int | None) -> int | None:
-    """Tokens that the engine starts with: the last `-c` counts, and 0 is all of them."""
+    """Tokens that the engine starts with: the last `-c` counts, and 0 means all of the model's."""
     stated = read_flags(words).context
     if stated.isdecimal() and len(stated) < _DIGITS:
         return int(stated) or trained
     return min(DEFAULT_CONTEXT, trained) if trained else None
+
+
+def _modules(bundle: Bundle) -> list[IncludedModule]:
+    needs = {(module.kind, module.target): module.needs for module in pins.load()}
+    return [
+        IncludedModule(one.kind, one.target, needs.get((one.kind, one.target)))
+        for one in bundle.gpu_modules
+    ]
+
+
+def _compiles(bundle: Bundle) -> dict[str, list[str]]:
+    """Read from the names of its recipes: `gpu-sources/SYSTEM/KIND.json`."""
+    kinds: dict[str, list[str]] = {}
+    for name in bundle.members:
+        place = name.removeprefix(GPU_SOURCES).split("/")
+        if name.startswith(GPU_SOURCES) and len(place) == 2 and place[0] in SYSTEMS:
+            kinds.setdefault(SYSTEMS[place[0]].title, []).append(place[1].removesuffix(".json"))
+    return kinds
 
 
 def _with_member(bundle: Bundle, model: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""The facts about a model, under the names of the Hub's front matter, and where they come from.
+"""The facts about a model, under the names of the Hub's front matter; `card` in the manifest.
 
-The manifest has them as `card`. Names: the Hub's documentation, pages "Model Cards" and "Gated
-models"; `quantized_by`, `model_creator`, `prompt_template` and `history_template` are in use on
-pages of quantized models.
+Names: the Hub's documentation, pages "Model Cards" and "Gated models". Pages of quantized models
+also use `quantized_by`, `model_creator`, `prompt_template` and `history_template`.
 """
 
 from __future__ import annotations
@@ -27,11 +26,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
-
-
-def _is_text_or_texts(value: Any) -> bool:
-    return _is_text(value) or _are_texts(value)
+    return isinstance(value, list) and all(map(_is_text, value))
 
 
 def _are_sections(value: Any) -> bool:
@@ -46,13 +41,13 @@ def _are_sections(value: Any) -> bool:
 def _is_json(value: Any) -> bool:
     try:
         json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):  # TOML has dates, and numbers that are none
+    except (TypeError, ValueError):  # TOML has dates, and `nan`
         return False
     return True
 
 
 _TEXT = ("a text", _is_text)
-_TEXTS = ("a text or a list of texts", _is_text_or_texts)
+_TEXTS = ("a text or a list of texts", lambda value: _is_text(value) or _are_texts(value))
 _LIST = ("a list of texts", _are_texts)
 _ANYTHING = ("made of texts, numbers, lists and tables", _is_json)
 
@@ -83,16 +78,16 @@ NAMES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "description": _TEXT,
     "sections": ("a list of tables with `title` and `text`", _are_sections),
 }
-"""What each must be, in words and as a check."""
+"""The type of each, in words and as a check."""
 
 FIELDS = tuple(
     name for name in NAMES if name not in ("model_name", "title", "description", "sections")
 )
-"""Those of the front matter, in the order in which they are written."""
+"""The names of the front matter, in the order in which they are written."""
 
 
 def carried(stated: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of a card's front matter: known names with values of the right type."""
+    """The known fields of a card's front matter that have the right type."""
     return {
         name: stated[name]
         for name, (_, check) in NAMES.items()
@@ -101,17 +96,13 @@ def carried(stated: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merged(stated: Mapping[str, Any], given: Iterable[Fact]) -> dict[str, Any]:
-    """Facts of the base model's card with those that the packer's user gives; empty ones go."""
+    """Facts of the base model's card, overridden by the user's; empty ones are left out."""
     together = {**stated, **dict(given)}
     return {name: value for name, value in together.items() if not is_empty(value)}
 
 
 def checked(name: str, value: Any) -> Fact:
-    """A fact as the user gives it.
-
-    Raises:
-        InputError: there is no such fact, or it is of another type.
-    """
+    """A fact of the user. Raises InputError if there is no such fact, or it is of another type."""
     if name not in NAMES:
         raise InputError(f"a card has no field {name!r}", f"It has {', '.join(NAMES)}.")
     what, check = NAMES[name]
@@ -131,11 +122,11 @@ def stated(manifest: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def general(header: Header) -> dict[str, Any]:
-    """What the header of a GGUF says of its model, by the names of the Hub's front matter.
+    """The facts in the header of a GGUF, by the names of the Hub's front matter.
 
-    Keys: GGUF specification (docs/gguf.md of the ggml repository), section `general` metadata. What
-    the model was converted from is its base model here; what that was fine-tuned from is only taken
-    where nothing else is stated, and then without a relation.
+    Keys: GGUF specification (docs/gguf.md of the ggml repository), section `general` metadata. The
+    model that it was converted from is the base model; a model that this was fine-tuned from is
+    taken only if nothing else is stated, and then without a relation.
     """
     found = {
         "description": _line(header, "general.description"),
@@ -148,12 +139,9 @@ def general(header: Header) -> dict[str, Any]:
         "tags": _lines(header, "general.tags"),
         "title": _line(header, "general.name"),
     }
-    source = _repository(header, "general.source.repo_url") or _repository(
-        header, "general.source.url"
-    )
-    if source:
-        found["base_model"] = source
-        found["base_model_relation"] = "quantized"
+    sources = [_repository(header, f"general.source.{key}") for key in ("repo_url", "url")]
+    if source := sources[0] or sources[1]:
+        found |= {"base_model": source, "base_model_relation": "quantized"}
     else:
         found["base_model"] = _bases(header)
     return {key: value for key, value in found.items() if value}
@@ -180,7 +168,7 @@ def _repository(header: Header, key: str) -> str | None:
 
 
 def _line(header: Header, key: str) -> str | None:
-    """A text in one line: names and descriptions go into headings and front matter."""
+    """A text as one line, for headings and front matter."""
     value = header.metadata.get(key)
     return " ".join(value.split()) or None if isinstance(value, str) else None
 

@@ -1,7 +1,7 @@
-"""The YAML in front of a model card: read as the Hub reads it, whatever is in there, and written.
+"""The YAML at the start of a model card: read within limits, as the Hub reads it, and written.
 
 Form: a block between two lines `---` at the start of `README.md`, YAML 1.2 (so `no` is Norwegian).
-A card that quotes another one has that one's block further down.
+A card that quotes another one has the other's block further down.
 """
 
 from __future__ import annotations
@@ -16,34 +16,28 @@ import yaml
 from packer.metadata.fields import FIELDS, is_empty
 from runtime.errors import InputError
 
-_VALUES = 40_000  # that a card may state: aliases make billions out of a few lines
-_NODES = 40_000  # that are written down for them, keys too
-_BLOCK_NODES = 20  # that a block costs as much as
+_VALUES = 40_000  # in a card: aliases make billions from a few lines
+_NODES = 40_000  # in its text, also keys
+_BLOCK_NODES = 20  # a block costs as much
 _TEXT = 1 << 19  # characters of YAML
-_NUMBER = 100  # characters; Python takes quadratic time for those of base 60
+_NUMBER = 100  # characters; Python takes quadratic time for numbers of base 60
 _DEPTH = 50
 
 _BY_FALSE_TAGS = (AttributeError, IndexError, KeyError)
-"""What PyYAML comes to over `!!int ''`, `!!bool maybe` or `!!timestamp x`."""
+"""Errors of PyYAML for `!!int ''`, `!!bool maybe` or `!!timestamp x`."""
 
 _TOP = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(r"^---[ \t]*\r?\n(.*?)(?=^---[ \t]*\r?$)", re.DOTALL | re.MULTILINE)
 _TELLING = {"base_model", "inference", "library_name", "license", "pipeline_tag", "widget"}
-"""A block further down is one of these names' at least, and not prose between two rules."""
+"""A block further down has one of these names; else it is prose between two rules."""
 
 
 def front_matter(card: str, name: str) -> dict[str, Any]:
-    """What a card states of its model, as JSON values; empty if it states nothing.
-
-    Args:
-        name: what errors call the card.
-
-    Raises:
-        InputError: its YAML is broken, or holds more than a card can.
-    """
+    """The facts that a card states, as JSON values; empty if it states none. Raises InputError if
+    the YAML of the card, called `name`, is broken or exceeds the limits."""
     bounds = _Bounds(name)
     if top := _TOP.match(card):
-        return _mapping(top[1], bounds) or {}
+        return _mapping(top[1], bounds)
     for block in _quoted(card):
         try:
             found = _mapping(block, bounds)
@@ -51,29 +45,25 @@ def front_matter(card: str, name: str) -> dict[str, Any]:
             if bounds.reached:
                 break
             continue
-        if found and _TELLING & found.keys():
+        if _TELLING & found.keys():
             return found
     return {}
 
 
 def write(fields: Mapping[str, Any]) -> str:
-    """The block with those of `FIELDS` that are known, between its two lines of `---`."""
+    """The block with the known fields, between its two lines of `---`."""
     known = {name: fields[name] for name in FIELDS if not is_empty(fields.get(name))}
     text = yaml.dump(known, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
     return f"---\n{text}---\n"
 
 
 def without(card: str) -> str:
-    """The text of a card behind its front matter."""
+    """The text of a card after its front matter."""
     return _TOP.sub("", card, count=1).strip("\n") + "\n"
 
 
 def parsed(text: str, name: str) -> Any:
-    """One YAML value as a JSON value.
-
-    Raises:
-        InputError: it is broken, or too large.
-    """
+    """One YAML value as a JSON value. Raises InputError if it is broken, or too large."""
     return _parsed(text, _Bounds(name))
 
 
@@ -86,18 +76,13 @@ class _Bounds:
         self._left = {"characters": _TEXT, "nodes": _NODES, "values": _VALUES}
 
     def take(self, kind: str, count: int = 1) -> None:
-        """Count what is read.
-
-        Raises:
-            InputError: it is more than a card has.
-        """
+        """Count, and raise an `InputError` at the limit."""
         self._left[kind] -= count
         if self._left[kind] < 0:
             self.reached = True
             raise self.exceeded()
 
     def exceeded(self) -> InputError:
-        """What to say of such a card."""
         return InputError(f"{self.name} states more than a card can", "Shorten its front matter.")
 
 
@@ -120,9 +105,9 @@ def _parsed(text: str, bounds: _Bounds) -> Any:
     return _plain(found, bounds)
 
 
-def _mapping(text: str, bounds: _Bounds) -> dict[str, Any] | None:
+def _mapping(text: str, bounds: _Bounds) -> dict[str, Any]:
     found = _parsed(text, bounds)
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _quoted(card: str) -> Iterator[str]:
@@ -141,7 +126,7 @@ class _Loader(yaml.SafeLoader):
         self._bounds = bounds
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Make the next node out of events, unless there were too many."""
+        """Make the next node from events, unless there were too many."""
         self._bounds.take("nodes")
         node = super().compose_node(parent, index)
         if isinstance(node, yaml.ScalarNode) and len(node.value) > _NUMBER and node.tag in _NUMBERS:
@@ -149,7 +134,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Put what `<<` names into a mapping."""
+        """Put the mapping that `<<` names into a mapping."""
         super().flatten_mapping(node)
         # A merge copies the pairs of an alias before anything counts its values.
         self._bounds.take("values", len(node.value))
@@ -167,7 +152,7 @@ _Loader.add_implicit_resolver(
 
 
 def _plain(found: Any, bounds: _Bounds, depth: int = 0) -> Any:
-    """What YAML gives as JSON values."""
+    """The values of YAML as JSON values."""
     bounds.take("values")
     if depth > _DEPTH:
         raise bounds.exceeded()

@@ -1,4 +1,4 @@
-"""Licences of models: how the Hub calls them, and which bind whoever gets the weights."""
+"""Licences of models: the Hub's names for them, and the terms for everyone who gets the weights."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _TERMS = {
     "other": "with terms of its own",
     "unknown": "with terms that its card does not name",
 }
-"""By the Hub's identifier; those of numbered families are told by their patterns."""
+"""By the Hub's identifier, without the numbered families."""
 
 _GEMMA = "https://ai.google.dev/gemma/terms"
 _META = "https://github.com/meta-llama/llama-models/blob/main/models"
@@ -56,16 +56,14 @@ _META = "https://github.com/meta-llama/llama-models/blob/main/models"
 def warning(
     card: Mapping[str, Any], stated: str | None, page: str | None, *, gated: bool
 ) -> str | None:
-    """What the packer's user should know of the licence before passing a bundle on.
+    """What the packer's user should know about the licence: a sentence with a link; None for a free
+    licence.
 
     Args:
         card: facts of the model card.
-        stated: what the GGUF says of its licence (`general.license`).
+        stated: `general.license` of the GGUF.
         page: address of the repository.
         gated: whether the repository asks for agreement before it gives its files.
-
-    Returns:
-        one sentence with a link; None for a licence that is open and free.
     """
     license_ = _identifier(card) or stated or ""
     terms = _terms(license_.lower())
@@ -108,14 +106,11 @@ def _link(card: Mapping[str, Any], license_: str, page: str | None) -> str | Non
 def license_fields(fields: Mapping[str, Any], file: str | None) -> dict[str, str]:
     """`license`, `license_name` and `license_link` as the Hub accepts them.
 
-    The Hub wants a name and a link with `other`, which stands for all licences it does not list.
+    The Hub wants a name and a link with `other`, its word for licences that it does not list.
 
     Args:
-        fields: what is known, by the same names.
-        file: name of the licence's text in the repository, if it is there.
-
-    Returns:
-        Those fields that are known.
+        fields: the known facts, by the same names.
+        file: name of the licence's text in the repository, if it has one.
     """
     licenses = fields.get("license")
     if isinstance(licenses, list | tuple):  # a choice between several
@@ -125,10 +120,8 @@ def license_fields(fields: Mapping[str, Any], file: str | None) -> dict[str, str
     if stated.lower() in KNOWN - {OTHER}:
         found = {"license": stated.lower(), "license_name": name, "license_link": link}
     elif stated or name:
-        found = {"license": OTHER, "license_name": name or stated, "license_link": link}
-        found["license_name"] = re.sub(r"[^a-z0-9.+-]+", "-", str(name or stated).lower()).strip(
-            "-"
-        )
+        name = re.sub(r"[^a-z0-9.+-]+", "-", str(name or stated).lower()).strip("-")
+        found = {"license": OTHER, "license_name": name, "license_link": link}
     else:
         found = {"license_link": link}
     return {key: str(value) for key, value in found.items() if value}

@@ -1,4 +1,4 @@
-"""Everything that goes into a bundle besides the model and is about it."""
+"""Card, licences, sampling and context of a model, for its bundle."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from packer.io.sources import BytesSource, Source
 from packer.metadata import fields, sampling
 from packer.metadata.front_matter import front_matter
 from packer.metadata.licenses import warning
-from packer.weights.chosen import ChosenWeights
-from packer.weights.documents import Documents
-from packer.weights.small_files import SmallFile, small_file
+from packer.weights.documents import Documents, SmallFile, small_file
+from packer.weights.selection import ChosenWeights
 from runtime.errors import InputError
 from runtime.formats.bundle import BASE_CARD, LICENSES
 
@@ -24,7 +23,7 @@ NO_CARD = "none"
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What one bundle says of its model."""
+    """The facts that one bundle states about its model."""
 
     card: Mapping[str, Any]
     """Facts, for the manifest."""
@@ -33,17 +32,13 @@ class ModelMetadata:
     options: Sequence[Pair]
     """Context size and sampling defaults, for `.args`."""
     sampling: Mapping[str, Any]
-    """These defaults by the names of Hugging Face."""
+    """The sampling defaults by the names of Hugging Face."""
     warning: str | None
-    """What the licence forbids or asks for, in a sentence."""
+    """The terms of the licence, in a sentence."""
 
 
 def read_metadata(request: PackRequest, weights: ChosenWeights) -> ModelMetadata:
-    """Read cards and licences, and what they say.
-
-    Raises:
-        InputError: a file is missing or not as it should be.
-    """
+    """Read cards and licences. Raises InputError if a file is missing or broken."""
     own, base = weights.documents, weights.card_documents
     file = _card_file(own, base, request.card)
     stated = stated_by(file) if file else {}
@@ -70,11 +65,8 @@ def read_metadata(request: PackRequest, weights: ChosenWeights) -> ModelMetadata
 
 
 def stated_by(card: SmallFile) -> dict[str, Any]:
-    """The facts in the front matter of a card.
-
-    Raises:
-        InputError: it is no text, or its YAML is broken.
-    """
+    """The facts in the front matter of a card. Raises InputError if it is not text, or its YAML is
+    broken."""
     return fields.carried(front_matter(card.text, card.origin))
 
 

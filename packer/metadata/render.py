@@ -1,4 +1,4 @@
-"""Renders a card out of Jinja templates, which maintainers may replace one by one."""
+"""Renders a card with Jinja templates, which maintainers may replace one by one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAIN = "README.md.jinja"
 _PLAIN_ON_WINDOWS = re.compile(r"[\w.+\\-]+", re.ASCII)
 
 
-def made(
+def card_text(
     layout: Layout,
     bundle: Bundle,
     sums: Mapping[str, str],
@@ -32,28 +32,27 @@ def made(
     repo: HubWord | None,
     folder: Path | None,
 ) -> str:
-    """The text of README.md.
+    """The text of a bundle's README.md.
 
     Args:
         sums: SHA-256 by name, of all files of `layout`.
         repo: where the files will be; None: the card has no addresses.
-        folder: templates in place of ours.
+        folder: as for `render`.
 
     Raises:
-        InputError: the bundle says too little, or a template fails.
+        InputError: the bundle states too little, or as for `render`.
     """
-    hub = settings().endpoint
-    return render(facts(layout, bundle, sums, hub=hub, repo=repo), folder)
+    return render(facts(layout, bundle, sums, hub=settings().endpoint, repo=repo), folder)
 
 
 def render(card: CardFacts, folder: Path | None = None) -> str:
     """The text of README.md.
 
     Args:
-        folder: templates that take the place of those of the same names.
+        folder: templates that replace the included ones of the same names.
 
     Raises:
-        InputError: `folder` is none, or one of its templates fails.
+        InputError: `folder` is not a folder, or a template fails.
     """
     if folder is not None and not folder.is_dir():
         raise InputError(f"{folder} is not a folder of templates", "Name a folder of `*.md.jinja`.")
@@ -67,15 +66,11 @@ def render(card: CardFacts, folder: Path | None = None) -> str:
         autoescape=False,  # it is Markdown
     )
     environment.filters |= {
-        "sh": quote,
-        "cmd": _cmd,
-        "listed": _listed,
-        "size": in_words,
-        "text": _text,
-    }
+        "sh": quote, "cmd": _cmd, "listed": _listed, "size": in_words, "text": _text,
+    }  # fmt: skip
     try:
         body = environment.get_template(_MAIN).render(card=card)
-    except Exception as problem:  # whatever a maintainer's template comes to
+    except Exception as problem:  # a maintainer's template can fail in any way
         raise InputError(*_explained(problem)) from None
     body = re.sub(r"\n{3,}", "\n\n", body).strip("\n")
     parts = [write(card.front_matter), f"{body}\n"]
@@ -106,5 +101,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """A text of others inside a line: nothing that would begin a link, a tag or a code span."""
+    """A stranger's text in a line, without the start of a link, a tag or a code span."""
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))

@@ -18,25 +18,24 @@ from runtime.errors import InputError
 Setting = tuple[str, Any]
 
 NONE = "none"
-"""In place of `NAME=VALUE`: nothing of what was said before."""
+"""In place of `NAME=VALUE`: forget the values before it."""
 
 _STOP = re.compile(r"(?!\.\.\.\Z)[^\0\ud800-\udfff]+")
-"""What has a form in UTF-8, and in an argument: `...` would stand for the user's words."""
+"""Text that has a form in UTF-8 and in an argument: `...` would stand for the user's words."""
 _LARGE = 1 << 31  # llama.cpp's integers
 _INTEGERS = ("top_k", "max_new_tokens")
 _STOPS = ("stop", "stop_strings", "stop_sequences")
 _RECOMMENDED = [name for name in SAMPLING if name not in ("max_new_tokens", "stop")]
-"""What counts as a recommendation: `max_new_tokens` bounds the Hub's own widget or a benchmark, and
-would cut the answers of a chat."""
+"""Names that count as a recommendation: `max_new_tokens` is for the Hub's widget or a benchmark,
+and would cut the answers of a chat."""
 
 
 def recommended(generation: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults that a model's makers state; values of a wrong type are left out.
+    """The defaults that a model's makers state; values of a wrong type are left out.
 
     Args:
-        generation: their `generation_config.json`. With `do_sample` false it was not written for
-            sampling, and only its stop words count.
-        card: facts of the model card, of which `inference.parameters` count, and more.
+        generation: `generation_config.json`. With `do_sample` false, only its stop words count.
+        card: facts of the model card; its `inference.parameters` count more.
     """
     inference = card.get("inference")
     parameters = inference.get("parameters") if isinstance(inference, dict) else None
@@ -53,7 +52,7 @@ def recommended(generation: Mapping[str, Any], card: Mapping[str, Any]) -> dict[
 
 
 def merged(stated: Mapping[str, Any], given: Iterable[Setting]) -> dict[str, Any]:
-    """Recommended defaults with those that the packer's user gives, in order; stop words add up."""
+    """Recommended defaults, overridden by the user's in order; stop words add up."""
     found = dict(stated)
     for name, value in given:
         if name == NONE:
@@ -67,23 +66,18 @@ def pairs(sampling: Mapping[str, Any]) -> list[Pair]:
     """Options and values for `.args`."""
     listed = []
     for name, option in SAMPLING.items():
-        if name in sampling:
+        if name == "stop":
             # llama.cpp resolves escapes in stop words.
-            texts = (
-                [one.replace("\\", "\\\\") for one in sampling[name]]
-                if name == "stop"
-                else [str(sampling[name])]
-            )
-            listed += [Pair(option, text) for text in texts]
+            texts = [one.replace("\\", "\\\\") for one in sampling.get(name, ())]
+        else:
+            texts = [str(sampling[name])] if name in sampling else []
+        listed += [Pair(option, text) for text in texts]
     return listed
 
 
 def checked(name: str, value: Any) -> Setting:
-    """A setting as the user gives it.
-
-    Raises:
-        InputError: there is no such setting, or it is of another type.
-    """
+    """A setting of the user. Raises InputError if there is no such setting, or it is of another
+    type."""
     if name not in SAMPLING:
         raise InputError(
             f"there is no sampling default {name!r}",
@@ -91,23 +85,14 @@ def checked(name: str, value: Any) -> Setting:
         )
     listed = [value] if name == "stop" and isinstance(value, str) else value
     if not _fits(name, listed):
-        what = (
-            "a text or a list of texts"
-            if name == "stop"
-            else "a whole number"
-            if name in _INTEGERS
-            else "a number"
-        )
+        what = "a whole number" if name in _INTEGERS else "a number"
+        what = "a text or a list of texts" if name == "stop" else what
         raise InputError(f"sampling default {name} is {value!r}, not {what}", "Correct its value.")
     return name, listed
 
 
 def setting(word: str) -> Setting:
-    """`NAME=VALUE`, or `none`, of the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: it is no such word.
-    """
+    """`NAME=VALUE`, or `none`, of the command line; an `ArgumentTypeError` for other words."""
     if word == NONE:
         return NONE, None
     name, sign, text = word.partition("=")
@@ -120,7 +105,7 @@ def setting(word: str) -> Setting:
 
 
 def _number(text: str) -> Any:
-    """The number that a text states; the text itself if it is none."""
+    """The number that a text states; the text itself if it states none."""
     kinds: tuple[type[int] | type[float], ...] = (int, float)
     for kind in kinds:
         with suppress(ValueError):

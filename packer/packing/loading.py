@@ -18,7 +18,7 @@ from packer.engines.cache import runnable
 from packer.engines.targets import for_this_machine
 from packer.io.console import warning
 from packer.io.sources import FileWeights, WeightsSource
-from packer.weights.collected import Inputs
+from packer.weights.inputs import Inputs
 from runtime.errors import InputError
 
 _SECONDS = 60  # of one answer, which takes a tenth for small vocabularies

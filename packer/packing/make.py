@@ -37,14 +37,13 @@ from packer.packing.loading import check_models
 from packer.packing.plans import planned, report
 from packer.parts.splitting import part_files
 from packer.recipes.read import completed
-from packer.templates.cards import stated_template
-from packer.templates.load import load
-from packer.templates.warnings import warn
-from packer.weights.chosen import ChosenWeights, chosen_weights
-from packer.weights.collected import bundle_stem
-from packer.weights.extra_files import extra_files
-from packer.weights.small_files import small_file
-from packer.weights.zipped import named_member
+from packer.templates.legacy import card_template
+from packer.templates.origin import load
+from packer.templates.problems import warn_of_problems
+from packer.weights.archives import named_member
+from packer.weights.documents import extra_files, small_file
+from packer.weights.inputs import bundle_stem
+from packer.weights.selection import ChosenWeights, chosen_weights
 from runtime.errors import InputError
 from runtime.formats.args_file import parse
 
@@ -144,12 +143,12 @@ def _settled(
 ) -> bytes | None:
     """The bundle's own template, if any: the requested one, or the one of the model's card."""
     inputs = weights.inputs
-    if template is None and (template := stated_template(metadata.card, inputs)):
+    if template is None and (template := card_template(metadata.card, inputs)):
         inputs.use_own_template()
     if not quiet:
         if metadata.warning:
             note(metadata.warning)
-        warn(inputs, template)
+        warn_of_problems(inputs, template)
     return template
 
 

@@ -11,8 +11,8 @@ from packer.engines.other_runtimes import named_runtime
 from packer.io.sizes import parse_size
 from packer.metadata import sampling
 from packer.metadata.model_metadata import NO_CARD
-from packer.templates.named import names
-from packer.weights.chosen import AUTO
+from packer.templates.origin import names
+from packer.weights.selection import AUTO
 
 _T = TypeVar("_T")
 

@@ -15,7 +15,7 @@ from packer.engines.front import APE, kind_of
 from packer.metadata.fields import NAMES
 from packer.metadata.model_metadata import stated_by
 from packer.recipes.fields import FIELDS
-from packer.weights.small_files import SmallFile
+from packer.weights.documents import SmallFile
 from runtime.console import printable
 from runtime.errors import InputError
 from runtime.formats.args_file import parse

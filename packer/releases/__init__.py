@@ -1,4 +1,4 @@
-"""Released engines and what goes with them: archives that spare the user all compiling."""
+"""Released engines and the other pieces of bundles: archives that spare the user all compiling."""
 
-__all__ = ["archive", "engine_archive", "fetching", "index", "pieces"]
+__all__ = ["engine_archive", "index", "pieces"]
 """Modules that other packages may use."""

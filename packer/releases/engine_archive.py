@@ -1,4 +1,4 @@
-"""Makes an archive of the engines that are built, for the launcher to run GGUF files with."""
+"""Makes an archive of the built engines, with which the launcher runs GGUF files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from packer.bundle.pack import BundlePlan, pack, packed_runtime
+from packer.engines import cache
 from packer.engines.cache import web_ui
 from packer.engines.front import Front
 from packer.engines.gpu.chosen import chosen
@@ -24,13 +25,8 @@ _KEPT = 32  # hex digits of an id in a file's name
 
 
 def of_built(machine: Machine) -> Path | None:
-    """An archive of the built engines that run here, made if need be; None if none is built.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    from packer.engines import cache
-
+    """An archive of the built engines that run here; None if none is built. Raises InputError if it
+    cannot be written."""
     try:
         built = cache.built()
         names = [target.name for target in for_this_machine() if target.name in built]

@@ -1,16 +1,4 @@
-"""Chat templates: where they come from, how an engine renders them, and what may be wrong."""
+"""Chat templates: where they come from, how an engine fills them in, and what may be wrong."""
 
-__all__ = [
-    "cards",
-    "engine",
-    "environment",
-    "found",
-    "limited",
-    "load",
-    "named",
-    "origin",
-    "problems",
-    "render",
-    "warnings",
-]
+__all__ = ["legacy", "origin", "problems", "template"]
 """Modules that other packages may use."""

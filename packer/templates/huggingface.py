@@ -1,4 +1,4 @@
-"""Chat templates as Hugging Face's repositories hold them.
+"""Chat templates in text files: Jinja, and the repositories of Hugging Face.
 
 Forms: `chat_template` in `tokenizer_config.json`, a text or a list of named texts (documentation of
 transformers, "Chat templates"); since 2025 `chat_template.jinja`, with more of them under
@@ -10,26 +10,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from packer.templates.found import ChatTemplate
-from packer.templates.texts import text_of
+from packer.templates.template import ChatTemplate
 from runtime.errors import InputError
 from runtime.formats.json_input import parse_json
 
 CONFIG, JINJA, MORE = "tokenizer_config.json", "chat_template.jinja", "additional_chat_templates"
 _TOOL_USE = "tool_use"
+_LIMIT = 64 << 20  # bytes; a tokenizer_config.json can list a whole vocabulary
+_TIP = "Give a Jinja file, a model card, a tokenizer_config.json, a GGUF or a bundle."
+
+
+def text_of(path: Path) -> str:
+    """The text in a file. Raises InputError if it is missing, too large, empty, or not text."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist", _TIP)
+    if path.stat().st_size > _LIMIT:
+        raise InputError(f"{path} is too large for a chat template", _TIP)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text", _TIP) from None
+    if "\0" in text or not text.strip():
+        raise InputError(f"{path} holds no chat template", _TIP)
+    return text
 
 
 def of_json(path: Path) -> ChatTemplate:
-    """The template in a `tokenizer_config.json` or `chat_template.json`.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The template in a `tokenizer_config.json` or `chat_template.json`. Raises InputError if there
+    is none."""
     config = _config(path)
     text, tool_use = _named(config.get("chat_template"))
     if text is None:
-        beside = path.with_name(JINJA)
-        if path.name == CONFIG and beside.is_file():
+        if path.name == CONFIG and path.with_name(JINJA).is_file():
             return of_folder(path.parent)
         raise InputError(
             f"{path} holds no chat template",
@@ -39,11 +51,7 @@ def of_json(path: Path) -> ChatTemplate:
 
 
 def of_folder(folder: Path) -> ChatTemplate:
-    """The template of a model as transformers saves it.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The template of a model as transformers saves it. Raises InputError if there is none."""
     jinja, config = folder / JINJA, folder / CONFIG
     if not jinja.is_file():
         if config.is_file():
@@ -72,7 +80,7 @@ def _config(path: Path) -> dict[str, Any]:
 
 
 def _named(value: object) -> tuple[str | None, str | None]:
-    """The usual template and that for tools, out of a text, a list of named ones or an object."""
+    """The usual template and the one for tools: of a text, a list of named ones or an object."""
     if isinstance(value, str):
         return _text(value), None
     if isinstance(value, list):

@@ -1,17 +1,20 @@
-"""The template fields of old model cards, and Jinja made of them.
+"""The template fields of old model cards, and Jinja made from them.
 
-`prompt_template` and `history_template` stand in the front matter of cards for llamafiles; people
-pasted them into the web UI of old ones. That put the system prompt in place of
-`{{prompt}}`, the turns in place of `{{history}}`, each made by `history_template` out of `{{name}}`
-and `{{message}}`, and the model's name in place of `{{char}}`.
+Cards for llamafiles have `prompt_template` and `history_template` in their front matter; people
+pasted them into the web UI of old llamafiles. It put the system prompt in place of `{{prompt}}`,
+the turns in place of `{{history}}`, each made by `history_template` from `{{name}}` and
+`{{message}}`, and the model's name in place of `{{char}}`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from packer.io.console import warning
+from packer.weights.inputs import Inputs
 from runtime.errors import InputError
 
 PROMPT_FIELD, HISTORY_FIELD = "prompt_template", "history_template"
@@ -30,21 +33,47 @@ class LegacyTemplates:
 
     prompt_template: str
     history_template: str | None
-    """One turn; None if the card knows no turns, so that `{{prompt}}` is what the user says."""
+    """One turn; None if the card has no turns: `{{prompt}}` is then the user's message."""
+
+
+def card_template(card: Mapping[str, Any], inputs: Inputs) -> bytes | None:
+    """Jinja for the card of models that have no template; None if it has no usable fields.
+
+    Args:
+        card: its front matter.
+    """
+    if any(model.chat_template for model in inputs.models):
+        return None
+    try:
+        found = stated_template(card, "the model card")
+    except InputError as problem:
+        warning(f"{problem.message}, so its `{PROMPT_FIELD}` is not used")
+        return None
+    return found.encode() if found else None
+
+
+def stated_template(card: Mapping[str, Any], name: str) -> str | None:
+    """Jinja for the template fields in the front matter of a card; None if it has none. Raises
+    InputError if they make no template; the message calls the card `name`."""
+    prompt, history = card.get(PROMPT_FIELD), card.get(HISTORY_FIELD)
+    if not isinstance(prompt, str) or not isinstance(history, str | None):
+        return None
+    if "{{" not in prompt and history is None:
+        # Cards of other quantizers write it so.
+        prompt = prompt.replace("{prompt}", "{{prompt}}")
+    return to_jinja(LegacyTemplates(prompt, history), name)
 
 
 def to_jinja(fields: LegacyTemplates, name: str) -> str:
-    """A chat template that says what the fields say.
+    """A chat template that makes the same prompts as the fields.
 
     YAML's blocks and the old text fields lose or add line ends, so these follow from the rest: the
-    turn that is to come is set off and begun as the others are. Without a system prompt the text
-    around `{{prompt}}` goes too.
-
-    Args:
-        name: what errors call the card.
+    answer begins as the other turns do, after the same line ends. Without a system prompt, the text
+    around `{{prompt}}` is left out too.
 
     Raises:
-        InputError: the fields contradict each other, or use other places than these.
+        InputError: the fields contradict each other, or use other places than these; the message
+            calls the card `name`.
     """
     _check(fields, name)
     if fields.history_template is None:
@@ -93,38 +122,34 @@ def _turns(prompt: str, history: str) -> str:
     lead = bos[0] if (bos := _BOS.match(before)) else ""
     names = _names(history)
     system = before.removeprefix(lead)
-    return "".join(
-        [
-            _SYSTEM_FIRST,
-            _printed(lead, names),
-            _system_block(system, names),
-            "{%- for message in turns -%}",
-            _name(names),
-            _CONTENT if "prompt" in _places(system) else _CONTENT_WITH_SYSTEM,
-            _printed(history + separator, names),
-            "{%- endfor -%}",
-            "{%- if add_generation_prompt -%}",
-            _printed(after, names),
-            "{%- endif -%}",
-        ]
+    shown = _printed(system, names)
+    has_place = "prompt" in _places(system)
+    user, model = names
+    return (
+        _SYSTEM_FIRST
+        + _printed(lead, names)
+        + ("{%- if system -%}" + shown + "{%- endif -%}" if has_place else shown)
+        + "{%- for message in turns -%}"
+        + f"{{%- set name = '{user}' if message['role'] == 'user' else '{model}' "
+        + "if message['role'] == 'assistant' else message['role'] -%}"
+        + (_CONTENT if has_place else _CONTENT_WITH_SYSTEM)
+        + _printed(history + separator, names)
+        + "{%- endfor -%}{%- if add_generation_prompt -%}"
+        + _printed(after, names)
+        + "{%- endif -%}"
     )
 
 
 def _one_turn(prompt: str) -> str:
     names = _names(prompt)
     turn = re.sub(r"\{\{\s*prompt\s*\}\}", "{{message}}", prompt)
-    return "".join(
-        [
-            _SYSTEM_FIRST,
-            "{%- for message in turns -%}",
-            "{%- if message['role'] == 'assistant' -%}",
-            "{{- message['content'] ~ eos_token -}}",
-            "{%- else -%}",
-            _CONTENT_WITH_SYSTEM,
-            _printed(turn, names),
-            "{%- endif -%}",
-            "{%- endfor -%}",
-        ]
+    return (
+        _SYSTEM_FIRST
+        + "{%- for message in turns -%}{%- if message['role'] == 'assistant' -%}"
+        + "{{- message['content'] ~ eos_token -}}{%- else -%}"
+        + _CONTENT_WITH_SYSTEM
+        + _printed(turn, names)
+        + "{%- endif -%}{%- endfor -%}"
     )
 
 
@@ -141,15 +166,8 @@ _CONTENT_WITH_SYSTEM = (
 )
 
 
-def _system_block(text: str, names: tuple[str, str]) -> str:
-    printed = _printed(text, names)
-    if "prompt" in _places(text):
-        return "{%- if system -%}" + printed + "{%- endif -%}"
-    return printed
-
-
 def _names(text: str) -> tuple[str, str]:
-    """What user and model are called: the fields do not say it, the markers around them do."""
+    """The words for user and model: the fields do not state them, but the markers show them."""
     if "<start_of_turn>" in text or "<|turn>" in text:
         return "user", "model"
     if re.search(r"\{\{\s*\w+\s*\}\}_TOKEN\|>", text):
@@ -159,16 +177,8 @@ def _names(text: str) -> tuple[str, str]:
     return "user", "assistant"
 
 
-def _name(names: tuple[str, str]) -> str:
-    user, model = names
-    return (
-        f"{{%- set name = '{user}' if message['role'] == 'user' else '{model}' "
-        "if message['role'] == 'assistant' else message['role'] -%}"
-    )
-
-
 def _printed(text: str, names: tuple[str, str]) -> str:
-    """Jinja that prints a text with places in it."""
+    """Jinja that prints a text with places."""
     user, model = names
     values = {
         "prompt": "system",
@@ -184,8 +194,8 @@ def _printed(text: str, names: tuple[str, str]) -> str:
 def _pieces(text: str) -> Iterator[tuple[bool, str]]:
     """Texts (False) and names of places (True) by turns."""
     position = 0
-    # Not by a regular expression: what it would try for braces and blanks that nothing closes
-    # grows with the cube of their number.
+    # Not a regular expression: for braces and blanks that nothing closes, its work grows with the
+    # cube of their number.
     while (start := text.find("{{", position)) >= 0 and (end := text.find("}}", start + 2)) >= 0:
         yield False, text[position:start]
         yield True, text[start + 2 : end].strip()
@@ -198,7 +208,7 @@ def _places(text: str) -> list[str]:
 
 
 def _around(text: str, place: str) -> tuple[str, str]:
-    """What stands before and behind a place."""
+    """The texts before and after a place."""
     before, after = re.split(r"\{\{\s*" + place + r"\s*\}\}", text, maxsplit=1)
     return before, after
 

@@ -1,26 +1,61 @@
-"""What is wrong with a chat template for the model that it is to serve."""
+"""What is wrong with a chat template for its model: a packed model is wrong if its prompt is."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from packer.templates import engine, limited
-from packer.templates.environment import RenderError
-from packer.templates.found import ChatTemplate
-from packer.templates.render import Conversation, Message, Tool
+from packer.io.console import warning
+from packer.templates.origin import of_model
+from packer.templates.template import (
+    ChatTemplate,
+    Conversation,
+    Message,
+    RenderError,
+    Tool,
+    check_syntax,
+    find_engine,
+)
+from packer.weights.inputs import Inputs
+from runtime.formats.gguf_header import Header
 
 _SYSTEM, _QUESTION, _ANSWER = "SysMark1", "AskMark2", "SayMark3"
 _TOOL, _ARGUMENT, _RESULT = "tool_mark4", "ArgMark5", "ResultMark6"
 _SPECIAL = re.compile(
-    # `<|im_end|>`, `<｜User｜>`, `<|turn>`, `<turn|>`; `<s>` and those that are named alike.
+    # `<|im_end|>`, `<｜User｜>`, `<|turn>`, `<turn|>`; `<s>` and tokens with such names.
     r"<[|｜][^<>|｜\s]{1,60}[|｜]?>|<[^<>|｜\s]{1,60}[|｜]>"
     r"|</?s>|<(?:bos|eos|(?:start|end)_of_(?:turn|text|role))>"
 )
 
 
+def warn_of_problems(inputs: Inputs, template: bytes | None) -> None:
+    """Print a WARNING line for each problem of the templates of models.
+
+    Args:
+        template: the bundle's own, in place of those of the models.
+    """
+    for model in inputs.models:
+        weights = inputs.weights_of(model.file)
+        header = weights.header()
+        if model.facts.kind != "model" or (template is None and not _chats(header)):
+            continue
+        found = of_model(header, weights.source().open)
+        if template is not None:
+            found = ChatTemplate(template.decode()).of_model(found)
+        for problem in problems(found):
+            warning(f"{weights}: {problem}")
+
+
+def _chats(header: Header) -> bool:
+    """Whether a model can chat: models that embed and rank texts cannot, and need no template."""
+    architecture = header.metadata.get("general.architecture")
+    pooling = header.metadata.get(f"{architecture}.pooling_type")
+    return not pooling and header.metadata.get(f"{architecture}.attention.causal") is not False
+
+
 def problems(template: ChatTemplate) -> list[str]:
-    """What a packer's user should know, in sentences that begin with a small letter."""
+    """Problems that a packer's user should know, in sentences that begin with a small letter; only
+    those of the syntax where no engine runs."""
     if not template.text:
         return [
             "it has no chat template, so chats will be in ChatML; if it was trained for chats, "
@@ -30,12 +65,15 @@ def problems(template: ChatTemplate) -> list[str]:
 
 
 def _problems(template: ChatTemplate) -> Iterator[str]:
+    if find_engine() is None:
+        try:
+            check_syntax(template.in_one())
+        except RenderError as problem:
+            yield f"its chat template fails: {problem}"
+        return
     question: Message = {"role": "user", "content": _QUESTION}
     system: Message = {"role": "system", "content": _SYSTEM}
     turns = [question, {"role": "assistant", "content": _ANSWER}, question]
-    if engine.program() is None:
-        yield from _syntax(template)
-        return
     prompt, with_system, with_turns, with_tool, with_all = template.prompts(
         [
             Conversation([question]),
@@ -58,13 +96,6 @@ def _problems(template: ChatTemplate) -> Iterator[str]:
             f"its chat template uses {', '.join(missing)}, which its vocabulary does not have: "
             "the model reads them as plain text"
         )
-
-
-def _syntax(template: ChatTemplate) -> Iterator[str]:
-    try:
-        limited.check(template.in_one())
-    except RenderError as problem:
-        yield f"its chat template fails: {problem}"
 
 
 def _lost(prompt: str | RenderError, what: str, marks: list[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a GGUF's tokenizer knows, read without keeping all of its words.
+"""The tokens of a GGUF's tokenizer, read without keeping all of them.
 
 Keys and defaults: GGUF specification ("Tokenizer"), and `llama_vocab::impl::load` in
 `src/llama-vocab.cpp` of llama.cpp v0.4.0.
@@ -37,7 +37,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, header: Header, opened: Callable[[], BinaryIO]) -> Vocabulary | None:
-        """That of the GGUF with this header; None if it has none that makes sense."""
+        """The vocabulary of the GGUF with this header; None if it has no usable one."""
         start, end = header.pairs.get(_TOKENS, (0, 0))
         return cls(header, opened) if 0 < end - start <= _PAIR_LIMIT else None
 
@@ -50,12 +50,12 @@ class Vocabulary:
 
     @property
     def adds_eos(self) -> bool:
-        """Whether it puts EOS behind a prompt."""
+        """Whether it puts EOS after a prompt."""
         return self._flag("eos", self._kind == "t5")
 
     @cached_property
     def bos_and_eos(self) -> tuple[str, str]:
-        """The texts of the two; empty where there is none."""
+        """The texts of BOS and EOS; empty where there is none."""
         default_bos, default_eos = _BOS_AND_EOS.get(self._kind, (None, None))
         numbers = self._number("bos", default_bos), self._number("eos", default_eos)
         texts = dict.fromkeys(numbers, "")
@@ -65,7 +65,7 @@ class Vocabulary:
         return texts[numbers[0]], texts[numbers[1]]
 
     def missing(self, words: list[str]) -> list[str]:
-        """Those of the words that are no tokens."""
+        """The words that are not tokens."""
         known = set(words).intersection(self._tokens())
         return [word for word in words if word not in known]
 

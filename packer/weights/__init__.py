@@ -1,15 +1,4 @@
-"""What goes into a bundle: GGUF files from disks, archives, the Hub and the web."""
+"""Files that go into a bundle: GGUF and documents from disks, archives, the Hub and the web."""
 
-__all__ = [
-    "checkpoints",
-    "chosen",
-    "collected",
-    "documents",
-    "downloads",
-    "extra_files",
-    "fetching",
-    "locate",
-    "small_files",
-    "zipped",
-]
+__all__ = ["archives", "documents", "downloads", "inputs", "locator", "selection"]
 """Modules that other packages may use."""

@@ -1,20 +1,44 @@
-"""Documents about a model in its repository: card, licences, sampling defaults."""
+"""Files in a bundle other than weights: documents about the model, and the files of `--add`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from packer.bundle.contents import check_member_name
 from packer.engines.license_files import license_files
-from packer.weights.small_files import SmallFile, check_size, from_disk
+from packer.io.sources import FileSource, Source
+from packer.weights.archives import ZippedSource, named_member
 from runtime.errors import InputError
+from runtime.formats.bundle import Bundle
 from runtime.formats.json_input import parse_json
 
 if TYPE_CHECKING:
     from runtime.hub.hub import Hub, HubModel
 
 _CARD, _GENERATION = "README.md", "generation_config.json"
+_LIMIT = 1 << 20  # bytes; the longest licences and cards have a tenth
+
+
+@dataclass(frozen=True)
+class SmallFile:
+    """A document in memory."""
+
+    name: str
+    """Its file name."""
+    data: bytes
+    origin: str
+    """Its name in messages."""
+
+    @property
+    def text(self) -> str:
+        """Its contents. Raises InputError if they are not text."""
+        try:
+            return self.data.decode()
+        except UnicodeDecodeError:
+            raise InputError(f"{self.origin} is not UTF-8 text", "Give a text file.") from None
 
 
 @dataclass(frozen=True)
@@ -32,12 +56,22 @@ class Documents:
     """Contents of `generation_config.json`."""
 
 
-def documents_of(hub: Hub, model: HubModel) -> Documents:
-    """Download the documents of a repository; absent ones are missing in the result.
+def small_file(word: str) -> SmallFile:
+    """The file, or `ARCHIVE:MEMBER`, that `word` names. Raises InputError if there is no such file,
+    or it is larger than 1 MiB."""
+    parts = named_member(word)
+    if parts is None:
+        return _from_disk(Path(word), word)
+    path, member = parts
+    with Bundle.open(path, old_names=True) as archive:
+        found = archive.members.get(member)
+        _check_size(found.size if found else 0, word)
+        return SmallFile(PurePosixPath(member).name, archive.read(member), word)
 
-    Raises:
-        InputError: one of them cannot be downloaded, or is not a document.
-    """
+
+def documents_of(hub: Hub, model: HubModel) -> Documents:
+    """Download the documents of a repository, as far as it has them. Raises InputError if one of
+    them cannot be downloaded, or is not a document."""
     files = model.listing.files
 
     def fetched(file: str) -> SmallFile:
@@ -45,8 +79,8 @@ def documents_of(hub: Hub, model: HubModel) -> Documents:
         size = files[file].size
         if size is None and not hub.here(model, file):
             raise InputError(f"the Hub does not state the size of {origin}", "Check HF_ENDPOINT.")
-        check_size(size or 0, origin)  # before gigabytes come
-        return from_disk(hub.path(model, file), origin)
+        _check_size(size or 0, origin)  # before gigabytes come
+        return _from_disk(hub.path(model, file), origin)
 
     return Documents(
         repo=model.word.repo,
@@ -58,8 +92,44 @@ def documents_of(hub: Hub, model: HubModel) -> Documents:
     )
 
 
+def extra_files(words: Iterable[str]) -> dict[str, Source]:
+    """The files of `--add`, or `ARCHIVE:MEMBER`, by member name. Raises InputError if one does not
+    exist, or cannot be a member under its name."""
+    found: dict[str, Source] = {}
+    for word in words:
+        parts = named_member(word)
+        source = _zipped(*parts) if parts else FileSource.of(Path(word))
+        name = check_member_name(PurePosixPath(parts[1]).name if parts else Path(word).name)
+        if name.lower().endswith(".gguf"):
+            raise InputError(
+                f"{word} are weights",
+                "Name it as MODEL, or with `--mmproj`, `--lora` or `--draft`.",
+            )
+        if name in found:
+            raise InputError(f"two files would be member {name}", "Rename one of them.")
+        found[name] = source
+    return found
+
+
+def _zipped(path: Path, member: str) -> Source:
+    with Bundle.open(path, old_names=True) as archive:
+        if member not in archive.members:
+            raise InputError(f"{path} has no member {member}", f"`llamapack ls {path}` lists them.")
+        return ZippedSource(path, archive.members[member])
+
+
+def _from_disk(path: Path, origin: str) -> SmallFile:
+    _check_size(FileSource.of(path).size, origin)
+    return SmallFile(PurePosixPath(origin).name, path.read_bytes(), origin)
+
+
+def _check_size(size: int, origin: str) -> None:
+    if size > _LIMIT:
+        raise InputError(f"{origin} has more than 1 MiB", "Give a document, not weights.")
+
+
 def _generation(file: SmallFile) -> dict[str, Any]:
-    """Its contents; none if it is not a JSON object, since nobody but its author could fix it."""
+    """Its contents; empty if it is not a JSON object, since only its author could fix it."""
     try:
         found = parse_json(file.data)
     except ValueError:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Downloads:
-    """What a command fetches; a context manager, which removes the progress bar."""
+    """The downloads of a command; a context manager, which removes the progress bar."""
 
     def __init__(self, *, offline: bool = False, quiet: bool = False) -> None:
         self.settings: HubSettings = settings(offline=offline)
@@ -37,7 +37,7 @@ class Downloads:
 
     def hub(self) -> Hub:
         """The Hub with this command's progress and messages."""
-        # Not at the top: for a file on disk nobody waits for an HTTP library.
+        # Not at the top: a file on disk needs no HTTP library.
         from runtime.hub.hub import Hub
 
         if self._hub is None:

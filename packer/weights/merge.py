@@ -25,14 +25,11 @@ class MergedSource:
     """One GGUF put together of pieces; implements `packer.io.sources.Source`."""
 
     pieces: Sequence[bytes | FileRange]
+    sparse: bool = False
 
     @property
     def size(self) -> int:
         return sum(len(p) if isinstance(p, bytes) else p.size for p in self.pieces)
-
-    @property
-    def sparse(self) -> bool:
-        return False
 
     def open(self) -> BinaryIO:
         return cast(BinaryIO, JoinedStream(self.pieces))

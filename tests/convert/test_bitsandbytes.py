@@ -6,12 +6,15 @@ tests/e2e/convert compares with the library itself.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.stand_ins import Refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -148,3 +151,22 @@ def test_a_layout_for_cards(tmp_path: Path) -> None:
         "m.weight_format": np.array(2, np.uint8),
     }
     assert "layout" in _refused(tmp_path / "x", tensors)
+
+
+_BLOCKED = """import sys
+sys.modules["numpy"] = sys.modules["gguf"] = None
+from packer.cli import main
+sys.exit(main(sys.argv[1:]))"""
+
+
+def test_without_numpy(tmp_path: Path, refused: Refused) -> None:
+    """Only weights of bitsandbytes need it."""
+
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", _BLOCKED, *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    (tmp_path / "config.json").write_text("{}")
+    _checkpoint(tmp_path / "model.safetensors", _four_bit((64,), 64, nested=False)[0])
+    assert "needs numpy" in refused(run("convert", tmp_path))
+    assert run("--help").returncode == 0

@@ -14,8 +14,7 @@ from packer.convert.checkpoint import Checkpoint
 from packer.convert.safetensors import New, write
 from packer.convert.workshop import Workshop
 from packer.io.output_place import OutputPlace
-from packer.weights.checkpoints import checkpoint_of
-from packer.weights.locate import Locator
+from packer.weights.locator import Locator
 from runtime.hub.choice import checkpoint_files
 
 CONFIG = json.dumps({"architectures": ["LlamaForCausalLM"]}).encode()
@@ -44,7 +43,7 @@ def repo(tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> Rep
 
 def test_the_files_of_a_checkpoint(repo: Repo, hub: HubServer) -> None:
     with Locator(quiet=True) as locator:
-        found = checkpoint_of("hf:org/Tiny", locator)
+        found = locator.checkpoint("hf:org/Tiny")
     assert found.name == "Tiny"
     names = {path.relative_to(found.folder).as_posix() for path in found.folder.rglob("*")}
     assert names == set(repo.files) - {
@@ -56,7 +55,7 @@ def test_the_files_of_a_checkpoint(repo: Repo, hub: HubServer) -> None:
     assert sorted(found.tensors) == ["w1", "w2"]
     hub.repos.clear()
     with Locator(quiet=True, offline=True) as locator:
-        assert checkpoint_of("hf:org/Tiny", locator).folder == found.folder
+        assert locator.checkpoint("hf:org/Tiny").folder == found.folder
 
 
 @pytest.mark.parametrize("offline", [False, True])
@@ -70,7 +69,7 @@ def test_a_repository_without_gguf_is_converted(
     )
     if offline:
         with Locator(quiet=True) as locator:
-            checkpoint_of("hf:org/Tiny", locator)
+            locator.checkpoint("hf:org/Tiny")
         repo.files.clear()
     with (
         Workshop(OutputPlace()) as shop,

@@ -14,8 +14,8 @@ from helpers.repository import DEMO
 from helpers.running import Server, pack, serving
 
 from packer.templates.legacy import LegacyTemplates, to_jinja
-from packer.templates.named import FOLDER
-from packer.templates.render import Conversation
+from packer.templates.origin import FOLDER
+from packer.templates.template import Conversation
 
 TEMPLATES = {name: FOLDER / f"{name}.jinja" for name in ("chatml", "gemma", "llama2", "mistral")}
 
@@ -26,7 +26,7 @@ def applied(server: Server, conversation: Conversation) -> str | None:
         "messages": list(conversation.messages),
         "add_generation_prompt": conversation.add_generation_prompt,
         "tools": list(conversation.tools),
-        "chat_template_kwargs": dict(conversation.variables),
+        "chat_template_kwargs": dict(conversation.chat_template_kwargs),
     }
     headers = {"Content-Type": "application/json"}
     request = Request(f"{server.url}/apply-template", json.dumps(body).encode(), headers)
@@ -73,7 +73,7 @@ def test_variables_of_a_request(demo_bundle: Path) -> None:
     asked = CONVERSATIONS["one question"]
     with serving(demo_bundle, "--chat-template-file", str(path), "-c", "256") as server:
         for thinking in (True, False):
-            one = Conversation(asked.messages, variables={"enable_thinking": thinking})
+            one = Conversation(asked.messages, chat_template_kwargs={"enable_thinking": thinking})
             assert ours(text, [one]) == [applied(server, one)]
 
 

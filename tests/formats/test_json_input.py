@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 # What llamapack itself writes into its caches and ships.
 OWN = {
     "packer/engines/cache.py", "packer/engines/cosmo.py", "packer/engines/deflated.py",
-    "packer/engines/gpu/recipes.py", "packer/templates/limited.py",
+    "packer/engines/gpu/recipes.py",
 }  # fmt: skip
 
 

@@ -13,9 +13,7 @@ import pytest
 
 from packer.engines import layout, native
 from packer.engines.pins import load
-from packer.templates import engine
-from packer.templates.found import ChatTemplate
-from packer.templates.render import Conversation
+from packer.templates.template import ChatTemplate, Conversation, find_engine
 
 BOS, EOS = "<|endoftext|>", "<|im_end|>"
 """Those of the demo model, which the engine is started with."""
@@ -141,7 +139,7 @@ def ours(text: str, conversations: Sequence[Conversation]) -> list[str | None]:
 def thinks(text: str) -> bool:
     """Whether the engine switches thinking on for a template unless a client says otherwise."""
     request = {"template": text, "bos_token": BOS, "eos_token": EOS, "requests": []}
-    program = engine.program()
+    program = find_engine()
     assert program, "run `llamapack engine build`"
     done = subprocess.run(
         [program, "--probe-template"],

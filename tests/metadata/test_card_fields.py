@@ -9,11 +9,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from packer.metadata.card import conversational, systems, task
 from packer.metadata.fields import FIELDS, general
 from packer.metadata.front_matter import without, write
 from packer.metadata.licenses import license_fields
-from packer.metadata.platforms import systems
-from packer.metadata.tasks import task
 from runtime.formats.gguf_header import Array, Header, Value
 
 
@@ -154,4 +153,8 @@ class _Bundle:
 def test_tasks(projector: dict[str, Value] | None, model: dict[str, Value], tag: str) -> None:
     models = [] if projector is None else [{"kind": "mmproj", "file": "p.gguf"}]
     bundle: Any = _Bundle(**(projector or {}))
-    assert task(bundle, models, header(**model)).tag == tag
+    aim = task(bundle, models, header(**model))
+    assert aim.tag == tag
+    generates = tag not in ("feature-extraction", "text-ranking")
+    assert conversational(aim, {"chat_template": "gguf"}) == generates
+    assert not conversational(aim, {"chat_template": None})

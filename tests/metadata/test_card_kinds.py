@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 from helpers.card_blocks import blocks
 
-from packer.metadata.card import CardFacts, facts, starting_context
-from packer.metadata.platforms import systems
+from packer.metadata.card import CardFacts, Task, facts, starting_context, systems
 from packer.metadata.render import render
-from packer.metadata.tasks import Task
 from packer.parts.layout import hashed, layout
 from runtime.hub.words import HubWord
 
@@ -104,24 +102,25 @@ def test_a_model_s_name_that_shells_would_misread(of_the_bundle: CardFacts) -> N
     compile(python.text, "card", "exec")
 
 
-def test_embeddings(of_the_bundle: CardFacts) -> None:
-    text = changed(of_the_bundle, task=Task("feature-extraction", False), conversational=False)
-    assert "--server --nobrowser --host 0.0.0.0 --embeddings\n" in text
-    assert "/v1/embeddings" in text
-    for word in ("--chat ", "/v1/chat", "--cli", "opens a chat"):
-        assert word not in text
-
-
-def test_ranking(of_the_bundle: CardFacts) -> None:
-    text = changed(of_the_bundle, task=Task("text-ranking", False), conversational=False)
-    assert "--reranking\n" in text
-    assert "/v1/rerank" in text
-
-
-def test_a_model_without_a_template(of_the_bundle: CardFacts) -> None:
-    text = changed(of_the_bundle, conversational=False)
-    assert "/v1/completions" in text
-    assert "/v1/chat" not in text
+@pytest.mark.parametrize(
+    ("fields", "words", "absent"),
+    [
+        (
+            {"task": Task("feature-extraction", False)},
+            ["--server --nobrowser --host 0.0.0.0 --embeddings\n", "/v1/embeddings"],
+            ["--chat ", "/v1/chat", "--cli", "opens a chat"],
+        ),
+        ({"task": Task("text-ranking", False)}, ["--reranking\n", "/v1/rerank"], ["/v1/chat"]),
+        ({}, ["/v1/completions"], ["/v1/chat"]),
+    ],
+    ids=["embeddings", "ranking", "without a template"],
+)
+def test_a_model_that_does_not_chat(
+    of_the_bundle: CardFacts, fields: dict[str, object], words: list[str], absent: list[str]
+) -> None:
+    text = changed(of_the_bundle, conversational=False, **fields)
+    assert [word for word in words if word not in text] == []
+    assert [word for word in absent if word in text] == []
 
 
 @pytest.mark.parametrize(

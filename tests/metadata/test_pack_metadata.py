@@ -7,9 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
-from helpers.old_cards import GEMMA_CARD
-from helpers.stand_ins import CommandLine, Refused, write_gguf
+from helpers.stand_ins import CommandLine, Refused
 
 
 def test_members_and_manifest(gguf: Path, llamapack: CommandLine, tmp_path: Path) -> None:
@@ -42,24 +40,6 @@ def test_members_and_manifest(gguf: Path, llamapack: CommandLine, tmp_path: Path
     with zipfile.ZipFile(tmp_path / "tiny.llamafile") as archive:
         assert archive.read(".args").decode().endswith("chat_template.jinja\n-c\n256\n--temp 0\n")
         assert json.loads(archive.read("llamapack.json"))["card"] == manifest["card"]
-
-
-def test_an_old_card_is_all_that_a_model_without_template_needs(
-    llamapack: CommandLine, tmp_path: Path
-) -> None:
-    gguf = write_gguf(tmp_path / "old.gguf", template=None)
-    (tmp_path / "README.md").write_text(GEMMA_CARD)
-    (tmp_path / "m.json").write_text('[{"role": "user", "content": "Hi"}]')
-    done = llamapack("pack", gguf, "--card", tmp_path / "README.md", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    bundle = tmp_path / "old.llamafile"
-    done = llamapack("template", "render", bundle, "--messages", tmp_path / "m.json")
-    assert done.stdout == "<start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n"
-    stated = yaml.safe_load(GEMMA_CARD.split("---\n")[1])
-    found = yaml.safe_load(llamapack("card", bundle).stdout.split("---\n")[1])
-    assert found.pop("tags") == ["llamafile", "gguf", "conversational"]
-    assert {*stated.pop("tags")} == {"llamafile", "conversational"}
-    assert found.items() >= stated.items()
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from helpers.lanes import slow
 from helpers.stand_ins import ENGINE_FILES, CommandLine, Refused, write_gguf
-
 from packer.weights.lora import LoraOption, parsed
+
 from runtime.formats.args_file import parse
 from runtime.formats.bundle import Bundle
 from runtime.formats.gguf_header import read_header_of

@@ -12,7 +12,7 @@ from packer.metadata import sampling
 from packer.metadata.fields import merged
 from packer.metadata.licenses import warning
 from packer.recipes.read import completed, file_of, names
-from packer.templates.load import load
+from packer.templates.origin import load
 from runtime.formats.gguf_header import read_header_of
 from runtime.hub.settings import DEFAULT_ENDPOINT
 from runtime.hub.words import HubWord, parsed

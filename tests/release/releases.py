@@ -1,24 +1,32 @@
-"""Runs the release of the demo recipe."""
+"""Runs the release of the demo recipe, and programs that look at it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
+from helpers.repository import REPOSITORY
+
+
+def run(
+    *words: str | Path,
+    cwd: Path = REPOSITORY,
+    env: Mapping[str, str] | None = None,
+    status: int | None = 0,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, which must have this status; None: any."""
+    done = subprocess.run(
+        words, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=1800
+    )
+    assert status in (None, done.returncode), done.stderr
+    return done
 
 
 def run_release(dist: Path, **environment: str) -> Path:
     """Make a release in `dist`, without the programs that need no Python: they take minutes."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ci.release", "demo", "--without", "programs", "-o", str(dist)],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    words = ("-m", "ci.release", "demo", "--without", "programs", "-o", dist)
+    run(sys.executable, *words, env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment})
     return dist

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from releases import REPOSITORY
+from helpers.repository import REPOSITORY
+from releases import run
 
 SHELL = sorted(
     path for path in (REPOSITORY / "ci").iterdir()
@@ -25,16 +26,9 @@ def module(path: Path) -> str:
     return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__main__")
 
 
-def run(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words,
-        cwd=cwd,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def called(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)}
+    return run(*words, cwd=cwd, env=env, status=None)
 
 
 def expect_help(done: subprocess.CompletedProcess[str], *named: str) -> None:
@@ -57,22 +51,22 @@ def test_shell_scripts_help_before_they_set_anything_up(script: Path, tmp_path: 
     (tmp_path / "ci").mkdir()
     for path in (script, script.with_name("words.sh")):
         shutil.copy(path, tmp_path / "ci")
-    expect_help(run("sh", f"ci/{script.name}", "--help", cwd=tmp_path), f"sh ci/{script.name}")
+    expect_help(called("sh", f"ci/{script.name}", "--help", cwd=tmp_path), f"sh ci/{script.name}")
     if script.name not in ("demo", "test"):  # They hand their words on.
-        expect_usage(run("sh", f"ci/{script.name}", "--no-such-option", cwd=tmp_path))
+        expect_usage(called("sh", f"ci/{script.name}", "--no-such-option", cwd=tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ci"]
 
 
 def test_a_bump_takes_one_version() -> None:
     for words in ([], ["latest"], ["3.22.1", "3.22.2"]):
-        expect_usage(run("sh", "ci/bump", *words, cwd=REPOSITORY))
+        expect_usage(called("sh", "ci/bump", *words, cwd=REPOSITORY))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module)
 def test_modules_help_and_refuse(path: Path, tmp_path: Path) -> None:
     words = (sys.executable, "-m", module(path))
-    expect_help(run(*words, "--help", cwd=tmp_path), f"python -m {module(path)}")
-    expect_usage(run(*words, "--no-such-option", cwd=tmp_path))
+    expect_help(called(*words, "--help", cwd=tmp_path), f"python -m {module(path)}")
+    expect_usage(called(*words, "--no-such-option", cwd=tmp_path))
     assert not list(tmp_path.iterdir())
 
 
@@ -99,6 +93,6 @@ def test_all_that_documents_how_it_is_called_can_be_called() -> None:
     ids=lambda words: words[0],
 )
 def test_no_traceback(words: list[str], tmp_path: Path) -> None:
-    done = run(sys.executable, "-m", *words, cwd=tmp_path)
+    done = called(sys.executable, "-m", *words, cwd=tmp_path)
     assert done.returncode in (1, 2)
     assert [line.split()[0] for line in done.stderr.splitlines()] == ["ERROR", "TIP"], done.stderr

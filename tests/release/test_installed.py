@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+from releases import run
 
 from ci.release import packages
 
@@ -30,27 +30,18 @@ def test_packs_with_engines_that_were_fetched(release: Path, wheel: Path, tmp_pa
         "PATH": f"{bin_}:/usr/bin:/bin",
     }
 
-    def run(*words: str | Path) -> str:
-        done = subprocess.run(
-            [str(word) for word in words],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    def out(*words: str | Path) -> str:
+        return run(*words, cwd=tmp_path, env=environment).stdout
 
-    run(bin_ / "python", "-m", "pip", "install", "--quiet", wheel)
-    where = run(bin_ / "python", "-c", "import packer; print(packer.__file__)")
+    out(bin_ / "python", "-m", "pip", "install", "--quiet", wheel)
+    where = out(bin_ / "python", "-c", "import packer; print(packer.__file__)")
     assert where.startswith(str(tmp_path))
-    run(bin_ / "llamapack", "engine", "fetch", "--from", release / "assets", "--gpu", "none")
+    out(bin_ / "llamapack", "engine", "fetch", "--from", release / "assets", "--gpu", "none")
     packing = ["pack", "--recipe", "demo", "-o", "demo.llamafile"]
-    run(bin_ / "llamapack", *packing, "--targets", "linux-x86_64,linux-x86_64-static")
-    answer = run("sh", "demo.llamafile", "--cli", "-p", QUESTION, "-n", "16", "--temp", "0")
+    out(bin_ / "llamapack", *packing, "--targets", "linux-x86_64,linux-x86_64-static")
+    answer = out("sh", "demo.llamafile", "--cli", "-p", QUESTION, "-n", "16", "--temp", "0")
     assert answer.strip()
-    run(bin_ / "llamapack", "verify", "demo.llamafile")
+    out(bin_ / "llamapack", "verify", "demo.llamafile")
 
 
 def test_recipes_in_a_wheel_find_the_demo_model(tmp_path: Path) -> None:
@@ -58,14 +49,7 @@ def test_recipes_in_a_wheel_find_the_demo_model(tmp_path: Path) -> None:
     code = tmp_path / "code"
     zipfile.ZipFile(wheel).extractall(code)
     assert all((code / package / "py.typed").is_file() for package in ("packer", "runtime"))
-    done = subprocess.run(
-        [sys.executable, "-m", "packer", "pack", "--recipe", "demo", "--offline", "--quiet"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(code)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    words = ("packer", "pack", "--recipe", "demo", "--offline", "--quiet")
+    run(sys.executable, "-m", *words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(code)})
     model = (code / "packer" / "data" / "packer" / "demo_model" / "demo.gguf").read_bytes()
     assert zipfile.ZipFile(tmp_path / "demo.llamafile").read("demo.gguf") == model

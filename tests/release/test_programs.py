@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from releases import run
 
 from ci.release import programs
 
@@ -40,32 +40,25 @@ def root(release: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -
         shutil.copy(_LIBRARIES / name, folder / "lib" / "x86_64-linux-gnu" / name)
     shutil.copy(_LIBRARIES / _GLIBC[0], folder / "lib64")
     shutil.copy(_BUSYBOX, folder / "bin" / "busybox")
-    subprocess.run(["chroot", folder, "/bin/busybox", "--install", "/bin"], check=True)
+    run("chroot", folder, "/bin/busybox", "--install", "/bin")
     shutil.copytree(release / "assets", folder / "engines")
     frozen = tmp_path_factory.mktemp("frozen")
     for path in programs.freeze(frozen, wheel):
-        subprocess.run(["tar", "-xf", path, "-C", folder / "opt"], check=True)
+        run("tar", "-xf", path, "-C", folder / "opt")
     return folder
 
 
-def run(root: Path, *words: str) -> str:
-    done = subprocess.run(
-        # The start of a frozen program needs /proc, as a real system has it.
-        ["unshare", "-m", "sh", "-c", _CHROOT, "sh", root, *words],
-        env={"HOME": "/home", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def inside(root: Path, *words: str) -> str:
+    # The start of a frozen program needs /proc, as a real system has it.
+    command = ("unshare", "-m", "sh", "-c", _CHROOT, "sh", root, *words)
+    return run(*command, env={"HOME": "/home", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}).stdout
 
 
 @pytest.fixture(scope="module")
 def demo(root: Path) -> Path:
     """The demo, packed there; its path as seen from outside."""
-    run(root, LLAMAPACK, "engine", "fetch", "--from", "/engines", "--gpu", "none")
-    run(root, LLAMAPACK, "pack", "--recipe", "demo", "-o", "/home/demo.llamafile")
+    inside(root, LLAMAPACK, "engine", "fetch", "--from", "/engines", "--gpu", "none")
+    inside(root, LLAMAPACK, "pack", "--recipe", "demo", "-o", "/home/demo.llamafile")
     return root / "home" / "demo.llamafile"
 
 
@@ -73,17 +66,17 @@ def demo(root: Path) -> Path:
 def test_llamapack_packs_and_the_demo_runs(root: Path) -> None:
     found = {path.relative_to(root).parts[0] for path in root.rglob("*python3*")}
     assert found <= {"opt", "proc"}
-    assert run(root, LLAMAPACK, "--version").startswith("llamapack ")
-    run(root, LLAMAPACK, "verify", "/home/demo.llamafile")
-    assert run(root, "/bin/sh", "/home/demo.llamafile", *QUESTION).strip()
+    assert inside(root, LLAMAPACK, "--version").startswith("llamapack ")
+    inside(root, LLAMAPACK, "verify", "/home/demo.llamafile")
+    assert inside(root, "/bin/sh", "/home/demo.llamafile", *QUESTION).strip()
 
 
 def test_the_launcher_joins_parts_and_starts_them(root: Path, demo: Path) -> None:
     whole = demo.read_bytes()
     parts = demo.with_name("parts")
     parts.mkdir()
-    run(root, LLAMAPACK, "split", "/home/demo.llamafile", "--size", "10MB", "-o", "/home/parts")
+    inside(root, LLAMAPACK, "split", "/home/demo.llamafile", "--size", "10MB", "-o", "/home/parts")
     first = "/home/parts/demo.llamafile.cat0"
-    assert run(root, "/opt/llamapack-run/llamapack-run", first, *QUESTION).strip()
+    assert inside(root, "/opt/llamapack-run/llamapack-run", first, *QUESTION).strip()
     assert (parts / demo.name).read_bytes() == whole
     assert not list(parts.glob("*.cat*"))

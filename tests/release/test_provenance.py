@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from helpers.stand_ins import CommandLine, Refused
 from hypothesis import given
 from hypothesis import strategies as st
+from releases import run
 
 from ci.release import provenance, seal
 from packer.inspection import provenance as reader
@@ -59,19 +59,12 @@ def test_it_is_slsa_provenance_of_file_and_members(statement: Path, bundle: Path
     assert document["_type"] == "https://in-toto.io/Statement/v1"
     assert document["predicateType"] == "https://slsa.dev/provenance/v1"
     subjects = {one["name"]: one["digest"]["sha256"] for one in document["subject"]}
-    sums = subprocess.run(["sha256sum", bundle], capture_output=True, text=True, check=True)
-    assert subjects["tiny.llamafile"] == sums.stdout.split()[0]
+    assert subjects["tiny.llamafile"] == run("sha256sum", bundle).stdout.split()[0]
     assert "tiny.llamafile/zip/tiny.gguf" in subjects
     build = document["predicate"]["buildDefinition"]
     known = {one["name"]: one for one in build["resolvedDependencies"]}
-    head = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert known["llamapack"]["digest"] == {"gitCommit": head.stdout.strip()}
+    head = run("git", "rev-parse", "HEAD").stdout.strip()
+    assert known["llamapack"]["digest"] == {"gitCommit": head}
     assert len(known["llama.cpp"]["digest"]["sha512"]) == 128
 
 
@@ -137,7 +130,7 @@ def test_a_file_without_manifest(
     llamapack: CommandLine, bundle: Path, statement: Path, tmp_path: Path, refused: Refused
 ) -> None:
     stripped = Path(shutil.copy(bundle, tmp_path / "stripped.llamafile"))
-    subprocess.run(["zip", "-qd", stripped, "llamapack.json"], check=True)
+    run("zip", "-qd", stripped, "llamapack.json")
     assert "no manifest" in refused(llamapack("verify", stripped, "--provenance", statement))
 
 

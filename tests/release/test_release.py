@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from releases import REPOSITORY, run_release
+from helpers.repository import DEMO, REPOSITORY
+from releases import run, run_release
+
+from ci.release import checksums
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -20,8 +23,7 @@ def test_sha256sum_accepts_all_lists(release: Path) -> None:
     lists = [*release.rglob("SHA256SUMS"), *release.rglob("*.sha256")]
     assert len(lists) == 3
     for path in lists:
-        words = ["sha256sum", "--strict", "--quiet", "-c", path.name]
-        subprocess.run(words, cwd=path.parent, check=True)
+        run("sha256sum", "--strict", "--quiet", "-c", path.name, cwd=path.parent)
     for folder in (release / "assets", release / "hub" / "demo"):
         listed = (folder / "SHA256SUMS").read_text().splitlines()
         names = {line.split("  ", 1)[1] for line in listed}
@@ -30,15 +32,8 @@ def test_sha256sum_accepts_all_lists(release: Path) -> None:
 
 def test_verify_accepts_the_bundle_with_its_provenance(release: Path) -> None:
     words = ["verify", "demo.llamafile", "--provenance", "demo.intoto.json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "packer", *words],
-        cwd=release / "hub" / "demo",
-        env={"PYTHONPATH": str(REPOSITORY), "HOME": "/nonexistent"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    env = {"PYTHONPATH": str(REPOSITORY), "HOME": "/nonexistent"}
+    run(sys.executable, "-m", "packer", *words, cwd=release / "hub" / "demo", env=env)
 
 
 def test_the_parts_are_the_bundle_and_small_enough(release: Path) -> None:
@@ -56,13 +51,8 @@ def test_the_bill_of_materials_is_cyclonedx_with_the_weights(release: Path) -> N
     (weights,) = [one for one in components if one["type"] == "machine-learning-model"]
     assert weights["licenses"] == [{"license": {"id": "Apache-2.0"}}]
     assert weights["modelCard"]["modelParameters"]["architectureFamily"] == "llama"
-    sums = subprocess.run(
-        ["sha256sum", REPOSITORY / "packer" / "demo_model" / "demo.gguf"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert weights["hashes"] == [{"alg": "SHA-256", "content": sums.stdout.split()[0]}]
+    sha256 = run("sha256sum", DEMO).stdout.split()[0]
+    assert weights["hashes"] == [{"alg": "SHA-256", "content": sha256}]
     assert {"llama.cpp", "zig", "cpp-httplib"} <= {one["name"] for one in components}
 
 
@@ -77,13 +67,7 @@ def test_every_asset_has_provenance(release: Path) -> None:
 def test_the_wheel_carries_sources_templates_and_the_pinned_index(
     release: Path, wheel: Path
 ) -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", "native", "packer/demo_model", "templates"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    listed = run("git", "ls-files", "native", "packer/demo_model", "templates")
     index = "packer/releases/llamapack-engines.json"
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -99,56 +83,31 @@ def test_a_second_release_elsewhere_has_the_same_hashes(release: Path, tmp_path:
     for name in ("assets", "hub/demo"):
         sums = [(dist / name / "SHA256SUMS").read_text() for dist in (release, second)]
         assert sums[0] == sums[1]
-        subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=second / name, check=True)
+        run("sha256sum", "--quiet", "-c", "SHA256SUMS", cwd=second / name)
 
 
 def test_what_is_to_be_published_is_checked_first(release: Path, tmp_path: Path) -> None:
     """The commands for a sound release; none for a damaged one."""
     copy = tmp_path / "dist"
-    subprocess.run(["cp", "-r", release, copy], check=True)
+    shutil.copytree(release, copy)
     # A checkout with changes makes releases for trying out, which are not published.
     for path in copy.rglob("*.intoto.json"):
         document = json.loads(path.read_bytes())
         document["predicate"]["buildDefinition"]["internalParameters"]["modified"] = False
         path.write_text(json.dumps(document))
-    _sealed(copy)
-    done = _publish(copy)
-    assert done.returncode == 0, done.stderr
-    upload, hub = done.stdout.splitlines()
+    for folder in (copy / "assets", copy / "hub" / "demo"):
+        checksums.write(folder)
+    words = ("ci.release.publish", copy, "--tag", "v1", "--hub", "demo=org/demo", "--dry-run")
+    upload, hub = run(sys.executable, "-m", *words).stdout.splitlines()
     assert upload.startswith("gh release upload v1 ")
     assert hub == f"hf upload org/demo {copy}/hub/demo ."
     with (copy / "hub" / "demo" / "demo.llamafile").open("r+b") as file:
         file.write(b"x")
-    done = _publish(copy)
-    assert (done.returncode, done.stdout) == (1, "")
+    done = run(sys.executable, "-m", *words, status=1)
+    assert done.stdout == ""
     assert "is not as it was made" in done.stderr
 
 
-def _sealed(dist: Path) -> None:
-    from ci.release import checksums
-
-    for folder in (dist / "assets", dist / "hub" / "demo"):
-        checksums.write(folder)
-
-
-def _publish(dist: Path) -> subprocess.CompletedProcess[str]:
-    words = [str(dist), "--tag", "v1", "--hub", "demo=org/demo", "--dry-run"]
-    return subprocess.run(
-        [sys.executable, "-m", "ci.release.publish", *words],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_what_is_there_is_not_overwritten(release: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ci.release", "demo", "-o", str(release)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
+    done = run(sys.executable, "-m", "ci.release", "demo", "-o", release, status=1)
     assert "is not empty" in done.stderr

@@ -19,9 +19,9 @@ from packer.cli import main
 from packer.engines import sums
 from packer.engines.gpu import pins
 from packer.engines.gpu.archive import packed_module
-from packer.releases import archive, fetching, index, pieces
-from packer.releases.index import Archive, Index
-from packer.releases.pieces import Piece
+from packer.releases import index, pieces
+from packer.releases.index import Index
+from packer.releases.pieces import Archive, Piece
 from packer.weights.downloads import Downloads
 from packer.zip.writer import ZipWriter
 from runtime.errors import InputError
@@ -48,12 +48,11 @@ def elsewhere(piece: Piece, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_archive_brings_the_files_and_their_modes(
     piece: Piece, elsewhere: Piece, tmp_path: Path
 ) -> None:
-    entry = archive.write(piece, tmp_path)
+    entry = pieces.write_archive(piece, tmp_path)
     path = tmp_path / entry.file
     assert entry.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert entry.size == path.stat().st_size
-    archive.check(path, entry)
-    archive.unpack(path, elsewhere)
+    pieces.unpack(path, elsewhere, entry)
     for file in piece.paths:
         copy = elsewhere.folder / file.relative_to(piece.folder)
         assert copy.read_bytes() == file.read_bytes()
@@ -75,10 +74,10 @@ def test_what_was_deflated_for_the_release_is_not_deflated_again(
     library = made.folder / module.name
     library.write_bytes(bytes(range(256)) * 5000)
     (made.folder / sums.NAME).write_text(sums.listing([library]))
-    entry = archive.write(made, tmp_path)
+    entry = pieces.write_archive(made, tmp_path)
     here = list((tmp_path / "made" / "deflated").iterdir())
     fetched = module_piece(tmp_path / "other")
-    archive.unpack(tmp_path / entry.file, fetched)
+    pieces.unpack(tmp_path / entry.file, fetched, entry)
     for path in here:
         assert (tmp_path / "other" / "deflated" / path.name).read_bytes() == path.read_bytes()
     monkeypatch.setattr(ZipWriter, "add_deflated", None)
@@ -90,29 +89,30 @@ def test_what_was_deflated_for_the_release_is_not_deflated_again(
 
 def test_two_archives_are_the_same(piece: Piece, tmp_path: Path) -> None:
     (tmp_path / "second").mkdir()
-    first = archive.write(piece, tmp_path)
+    first = pieces.write_archive(piece, tmp_path)
     for path in piece.paths:
         path.touch()
-    assert archive.write(piece, tmp_path / "second") == first
+    assert pieces.write_archive(piece, tmp_path / "second") == first
 
 
 def test_files_of_a_shared_folder(piece: Piece, elsewhere: Piece, tmp_path: Path) -> None:
     """Stubs: those of other versions lie beside them and stay."""
-    entry = archive.write(replace(piece, files=("index.html",)), tmp_path)
+    entry = pieces.write_archive(replace(piece, files=("index.html",)), tmp_path)
     elsewhere.folder.mkdir(parents=True)
     (elsewhere.folder / "older").write_text("older")
-    archive.unpack(tmp_path / entry.file, replace(elsewhere, files=("index.html",)))
+    pieces.unpack(tmp_path / entry.file, replace(elsewhere, files=("index.html",)), entry)
     assert {p.name for p in elsewhere.folder.iterdir()} == {"older", "index.html"}
 
 
-def test_one_flipped_bit_is_refused(piece: Piece, tmp_path: Path) -> None:
-    entry = archive.write(piece, tmp_path)
+def test_one_flipped_bit_is_refused(piece: Piece, elsewhere: Piece, tmp_path: Path) -> None:
+    entry = pieces.write_archive(piece, tmp_path)
     path = tmp_path / entry.file
     data = bytearray(path.read_bytes())
     data[100] ^= 1
     path.write_bytes(data)
     with pytest.raises(InputError, match="differs from the released file"):
-        archive.check(path, entry)
+        pieces.unpack(path, elsewhere, entry)
+    assert not elsewhere.here
 
 
 @pytest.fixture
@@ -130,22 +130,22 @@ def address(tmp_path: Path) -> Iterator[str]:
 def test_fetched_from_an_address(
     piece: Piece, elsewhere: Piece, tmp_path: Path, address: str
 ) -> None:
-    entry = archive.write(piece, tmp_path)
+    entry = pieces.write_archive(piece, tmp_path)
     with Downloads(quiet=True) as downloads:
-        assert fetching.fetch(elsewhere, entry, address, downloads) == elsewhere.folder
+        assert index.fetch(elsewhere, entry, address, downloads) == elsewhere.folder
     assert len(elsewhere.paths) == len(piece.paths)
     # Nothing of the download is left; a second fetch asks nobody.
     assert not list((tmp_path / "other" / "fetched").iterdir())
     with Downloads(quiet=True) as downloads:
-        fetching.fetch(elsewhere, entry, "http://127.0.0.1:1/", downloads)
+        index.fetch(elsewhere, entry, "http://127.0.0.1:1/", downloads)
 
 
 def test_another_file_at_the_address_is_refused(
     piece: Piece, elsewhere: Piece, tmp_path: Path, address: str
 ) -> None:
-    entry = replace(archive.write(piece, tmp_path), sha256="0" * 64)
+    entry = replace(pieces.write_archive(piece, tmp_path), sha256="0" * 64)
     with Downloads(quiet=True) as downloads, pytest.raises(InputError):
-        fetching.fetch(elsewhere, entry, address, downloads)
+        index.fetch(elsewhere, entry, address, downloads)
     assert not elsewhere.here
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from helpers.repository import REPOSITORY
+from releases import run
 
 from ci.reproduction import __main__ as reproduction
 from packer.engines.targets import TARGETS
 
-REPOSITORY = Path(__file__).parents[2]
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 FORMS = REPOSITORY / ".github" / "ISSUE_TEMPLATE"
 
@@ -44,8 +44,8 @@ def steps_of(jobs: dict[str, Any]) -> list[dict[str, str]]:
 )
 def test_the_schema_accepts(kind: str, paths: list[Path]) -> None:
     assert paths
-    words = ["-m", "check_jsonschema", "--builtin-schema", f"vendor.github-{kind}", *paths]
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    words = ["check_jsonschema", "--builtin-schema", f"vendor.github-{kind}", *paths]
+    done = run(sys.executable, "-m", *words, status=None)
     assert done.returncode == 0, done.stdout
 
 
@@ -93,12 +93,7 @@ def test_everything_is_reproduced_at_night() -> None:
 
 def test_the_matrix_has_all_targets_with_the_keys_of_their_engines() -> None:
     # Without any package installed, as on a fresh runner.
-    done = subprocess.run(
-        [sys.executable, "-S", "-m", "ci.release.matrix"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        check=True,
-    )
+    done = run(sys.executable, "-S", "-m", "ci.release.matrix")
     rows = json.loads(done.stdout)["include"]
     assert [row["target"] for row in rows] == list(TARGETS)
     assert all(len(row["key"]) == 64 for row in rows)

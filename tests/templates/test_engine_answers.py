@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from helpers.conversations import published, thinks, user
 
-from packer.templates import engine
-from packer.templates.named import named
+from packer.templates.origin import named
+from packer.templates.template import find_engine
 
 ASKED = {"messages": [user("Hi")]}
 
 
 def asked(request: object) -> subprocess.CompletedProcess[bytes]:
-    program = engine.program()
+    program = find_engine()
     assert program, "run `llamapack engine build`"
     return subprocess.run(
         [program, "--probe-template"],

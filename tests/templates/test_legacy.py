@@ -10,10 +10,9 @@ from helpers.old_cards import GEMMA_CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packer.templates.cards import of_card
-from packer.templates.found import ChatTemplate
 from packer.templates.legacy import LegacyTemplates, to_jinja
-from packer.templates.render import Conversation
+from packer.templates.origin import of_card
+from packer.templates.template import ChatTemplate, Conversation
 from runtime.errors import InputError
 
 TURNS = [system("S"), user("Q"), model("A"), user("R")]

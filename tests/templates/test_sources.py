@@ -12,10 +12,8 @@ from gguf import GGUFWriter
 from helpers.conversations import CONVERSATIONS, prompt_of, user
 from helpers.stand_ins import CommandLine, write_gguf
 
-from packer.templates.found import ChatTemplate
-from packer.templates.load import load
-from packer.templates.origin import any_template, chat_template
-from packer.templates.render import Conversation
+from packer.templates.origin import any_template, chat_template, load
+from packer.templates.template import ChatTemplate, Conversation
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle
 

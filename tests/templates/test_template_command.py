@@ -9,11 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
+import yaml
 from gguf import GGUFWriter
 from helpers.conversations import CONVERSATIONS, model, system, user
+from helpers.old_cards import GEMMA_CARD
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
-from packer.templates.named import FOLDER, names
+from packer.templates.origin import FOLDER, names
 
 CHATML_TOKENS = ["<|im_start|>", "<|im_end|>"]
 
@@ -185,7 +187,7 @@ def test_problems(llamapack: CommandLine, tmp_path: Path, case: str) -> None:
 
 
 def test_without_an_engine_only_the_syntax_is_checked(
-    llamapack: CommandLine, tmp_path: Path, messages: Path
+    llamapack: CommandLine, refused: Refused, tmp_path: Path, messages: Path
 ) -> None:
     none = {"LLAMAPACK_BUILD_CACHE": str(tmp_path / "a"), "LLAMAPACK_CACHE": str(tmp_path / "b")}
     (tmp_path / "drops.jinja").write_text("constant")
@@ -197,8 +199,8 @@ def test_without_an_engine_only_the_syntax_is_checked(
     assert done.returncode == 1
     assert "its chat template fails: line 1: " in done.stdout
     done = llamapack.process("template", "render", "chatml", "--messages", messages, **none)
-    assert done.stdout == llamapack("template", "render", "chatml", "--messages", messages).stdout
-    assert "this is what Jinja alone says" in done.stderr
+    assert "only an engine fills in templates" in refused(done)
+    assert "`llamapack engine fetch`" in done.stderr
 
 
 def test_a_model_without_template_has_a_problem(llamapack: CommandLine, tmp_path: Path) -> None:
@@ -252,3 +254,21 @@ def test_pack_expects_no_template_of_a_model_that_embeds(
     writer.write_kv_data_to_file()
     writer.close()
     assert not warnings(llamapack("pack", path, "-o", tmp_path / "out.llamafile"))
+
+
+def test_an_old_card_is_all_that_a_model_without_template_needs(
+    llamapack: CommandLine, tmp_path: Path
+) -> None:
+    gguf = write_gguf(tmp_path / "old.gguf", template=None)
+    (tmp_path / "README.md").write_text(GEMMA_CARD)
+    (tmp_path / "m.json").write_text('[{"role": "user", "content": "Hi"}]')
+    done = llamapack("pack", gguf, "--card", tmp_path / "README.md", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    bundle = tmp_path / "old.llamafile"
+    done = llamapack("template", "render", bundle, "--messages", tmp_path / "m.json")
+    assert done.stdout == "<start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n"
+    stated = yaml.safe_load(GEMMA_CARD.split("---\n")[1])
+    found = yaml.safe_load(llamapack("card", bundle).stdout.split("---\n")[1])
+    assert found.pop("tags") == ["llamafile", "gguf", "conversational"]
+    assert {*stated.pop("tags")} == {"llamafile", "conversational"}
+    assert found.items() >= stated.items()

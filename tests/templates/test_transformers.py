@@ -22,9 +22,8 @@ from helpers.conversations import (
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
-from packer.templates.found import ChatTemplate
-from packer.templates.named import FOLDER, names
-from packer.templates.render import Conversation
+from packer.templates.origin import FOLDER, names
+from packer.templates.template import ChatTemplate, Conversation
 
 TEMPLATES = {**published(), **{f"our {name}": FOLDER / f"{name}.jinja" for name in names()}}
 
@@ -111,7 +110,7 @@ def test_prompts_are_those_of_transformers(tokenizer: PreTrainedTokenizerFast, n
 
 
 def test_gemma_s_documented_prompt() -> None:
-    from packer.templates.named import named
+    from packer.templates.origin import named
 
     asked = Conversation([user("Write a hello world program")])
     assert prompt_of(named("gemma"), asked) == (
@@ -189,7 +188,7 @@ DOCUMENTED = {
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_our_templates_say_what_their_makers_document(name: str) -> None:
-    from packer.templates.named import named
+    from packer.templates.origin import named
 
     turns = Conversation([system("S"), user("Q"), model("A"), user("R")])
     assert prompt_of(named(name), turns) == DOCUMENTED[name]

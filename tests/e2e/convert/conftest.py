@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from converting import Models, llamapack
 
-from packer.convert import environment
+from packer.convert.converter import find_python, offline_environment
 from runtime.errors import InputError
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -17,7 +17,7 @@ REFERENCE = Path(__file__).parent / "reference"
 @pytest.fixture(scope="session")
 def python_with_torch() -> Path:
     try:
-        return environment.python()
+        return find_python()
     except InputError as problem:
         pytest.skip(f"{problem.message}: {problem.tip}")
 
@@ -56,6 +56,6 @@ def _run(python: Path, script: str, *words: Path) -> None:
     command = [python, REFERENCE / script, *words]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=900,
-        env=environment.variables(),
+        env=offline_environment(),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -10,13 +10,13 @@ import pytest
 from converting import llamapack
 from numpy.typing import NDArray
 
+from packer.convert.bitsandbytes import dequantize
 from packer.convert.checkpoint import Checkpoint
-from packer.convert.dequantized import dequantize
 from packer.convert.safetensors import Stored, read_header
 
 
 def _numbers(tensor: Stored) -> NDArray[np.float32]:
-    data = tensor.bytes()
+    data = np.frombuffer(tensor.read(), np.uint8)
     if tensor.dtype == "BF16":
         return (data.view("<u2").astype(np.uint32) << 16).view(np.float32)
     return data.view({"F16": "<f2", "F32": "<f4"}[tensor.dtype]).astype(np.float32)
@@ -36,7 +36,7 @@ def test_bit_by_bit(kind: str, quantized: Path, tmp_path: Path) -> None:
         assert np.array_equal(_numbers(actual[name]), numbers), name
     rest = {name: t for name, t in actual.items() if name not in expected}
     assert len(rest) == 9  # norms, embeddings, output
-    assert all(np.array_equal(t.bytes(), checkpoint.tensors[n].bytes()) for n, t in rest.items())
+    assert all(t.read() == checkpoint.tensors[n].read() for n, t in rest.items())
 
 
 def test_the_command(quantized: Path, tmp_path: Path) -> None:
@@ -50,7 +50,4 @@ def test_the_command(quantized: Path, tmp_path: Path) -> None:
     down = written["blk.1.ffn_down.weight"]
     assert down.tensor_type == gguf.GGMLQuantizationType.BF16
     expected = read_header(quantized / "nf4-double.safetensors")
-    assert np.array_equal(
-        down.data.reshape(-1).view(np.uint8),
-        expected["model.layers.1.mlp.down_proj.weight"].bytes(),
-    )
+    assert down.data.tobytes() == expected["model.layers.1.mlp.down_proj.weight"].read()

@@ -61,23 +61,24 @@ class ZippedSource:
 
     path: Path
     member: Member
+    sparse: bool = False
 
     @property
     def size(self) -> int:
         return self.member.size
 
-    @property
-    def sparse(self) -> bool:
-        return False
-
     def open(self) -> BinaryIO:
         if self.member.method != STORED:
-            return cast(BinaryIO, PieceStream(_inflated(self.path, self.member)))
+            return cast(BinaryIO, PieceStream(self._inflated()))
         with Bundle.open(self.path, old_names=True) as archive:
             offset = archive.data_offset(self.member)
         file = self.path.open("rb", buffering=0)
         file.seek(offset)
         return file
+
+    def _inflated(self) -> Generator[bytes, None, None]:
+        with Bundle.open(self.path, old_names=True) as archive:
+            yield from archive.stream(self.member)
 
     def check(self, found: Digest) -> None:
         if found.crc32 != self.member.crc32:
@@ -88,14 +89,14 @@ class ZippedSource:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is to be looked into."""
+    """Whether a file is a ZIP with weights in it."""
     return path.suffix.lower() == ".zip" and path.is_file()
 
 
 def named_member(word: str) -> tuple[Path, str] | None:
-    """The parts of `ARCHIVE:MEMBER`, where ARCHIVE is any ZIP, also a bundle; None if it is a file.
+    """The parts of `ARCHIVE:MEMBER`, where ARCHIVE is any ZIP, also a bundle; None for a file.
 
-    Both may hold colons: the first colon behind the name of a file divides them.
+    Both may contain colons: the first colon after the name of a file divides them.
     """
     if not Path(word).exists():
         for index, char in enumerate(word):
@@ -104,14 +105,14 @@ def named_member(word: str) -> tuple[Path, str] | None:
     return None
 
 
-def zipped(path: Path, member: str | None) -> tuple[ZippedWeights, ZippedWeights | None]:
+def find_weights(path: Path, member: str | None) -> tuple[ZippedWeights, ZippedWeights | None]:
     """The model in an archive, of several shards the first, and the projector that goes with it.
 
     Args:
         member: its name in the archive; None: the only model there is.
 
     Raises:
-        InputError: it cannot be told, or not be read.
+        InputError: it is not clear which one is meant, or it cannot be read.
     """
     with Bundle.open(path, old_names=True) as archive:
         names = [name for name in archive.members if name.endswith(".gguf")]
@@ -174,8 +175,3 @@ class _Prefix:
         data = bytes(self._data[self._position : end])
         self._position += len(data)
         return data
-
-
-def _inflated(path: Path, member: Member) -> Generator[bytes, None, None]:
-    with Bundle.open(path, old_names=True) as archive:
-        yield from archive.stream(member)

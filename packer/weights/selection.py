@@ -1,40 +1,44 @@
-"""The weights that the arguments of `pack` name, and what each is there for."""
+"""The weights that the arguments of `pack` name, and their roles."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packer.bundle.models_ini import Draft, Lora, ModelSection, check_name, draft_kind
 from packer.bundle.request import PackRequest
 from packer.io.console import note
-from packer.weights.collected import Inputs, bundle_stem
 from packer.weights.documents import Documents
-from packer.weights.locate import Located, Locator
-from packer.weights.lora import parsed
+from packer.weights.inputs import Inputs, bundle_stem
+from packer.weights.locator import Located, Locator
 from runtime.errors import InputError
 from runtime.formats.args_file import parse
 from runtime.formats.model_facts import ADAPTER, PROJECTOR
+from runtime.formats.weights import is_gguf
 
 if TYPE_CHECKING:
     from packer.convert.workshop import Workshop
 
 AUTO = "auto"
 _UNNAMED = ""  # the model of a bundle that serves one
+_SCALED = re.compile(r"(?P<file>.+)[:=](?P<scale>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
+_ENDING = re.compile(r"(?P<file>.+)[:=](?P<end>[^/]*)")
 
 
 @dataclass(frozen=True)
 class ChosenWeights:
-    """What goes into a bundle, by member names."""
+    """The weights of a bundle, by member names."""
 
     inputs: Inputs
     stem: str
     """The first model's name, for the bundle."""
     first: ModelSection
-    """The model to start with; what belongs to it may be in `several`."""
+    """The model to start with; its projector and adapters may be in `several`."""
     several: Sequence[ModelSection]
-    """All models that are served by name, the first one too; none where there is one."""
+    """All models that are served by name, also the first one; empty for a single model."""
     documents: Documents | None
     """Of the first model's repository."""
     card_documents: Documents | None
@@ -51,7 +55,7 @@ def chosen_weights(
         workshop: makes GGUF from other formats.
 
     Raises:
-        InputError: some are not there, or do not go together.
+        InputError: some do not exist, or do not fit together.
     """
     named = _named(request)
     words = list(named.values()) or request.models
@@ -154,9 +158,23 @@ def _projector(
 
 
 def _lora(inputs: Inputs, word: str, locator: Locator) -> Lora:
-    option = parsed(word)
-    adapter = locator.locate(option.file).weights
-    return Lora(inputs.add_file(adapter, ADAPTER), option.scale)
+    file, scale = lora_option(word)
+    return Lora(inputs.add_file(locator.locate(file).weights, ADAPTER), scale)
+
+
+def lora_option(word: str) -> tuple[str, str | None]:
+    """File and scale of `--lora FILE`, `FILE:SCALE` or `FILE=SCALE`; an existing file is a file,
+    whatever its name. Raises InputError if the text after a file is not a number."""
+    if Path(word).exists():
+        return word, None
+    if match := _SCALED.fullmatch(word):
+        return match["file"], match["scale"]
+    if (match := _ENDING.fullmatch(word)) and is_gguf(Path(match["file"])):
+        raise InputError(
+            f"{match['end']!r} is not a scale of the adapter {match['file']}",
+            f"Write a number: `--lora {match['file']}:0.5`.",
+        )
+    return word, None
 
 
 def _draft(inputs: Inputs, word: str | None, locator: Locator, *, merge: bool) -> Draft | None:

@@ -1,4 +1,4 @@
-"""From the words that name weights to the weights: files, archives, the Hub, addresses."""
+"""From the words that name weights to the weights: files, checkpoints, archives, Hub and web."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packer.convert.formats import check_file
+from packer.convert.checkpoint import (
+    ADAPTER_CONFIG,
+    CONFIG,
+    Checkpoint,
+    check_file,
+    no_checkpoint,
+    read_config,
+)
 from packer.io.sources import FileWeights, WeightsSource
+from packer.weights.archives import find_weights, is_archive, named_member
 from packer.weights.documents import Documents, documents_of
 from packer.weights.downloads import Downloads
-from packer.weights.zipped import is_archive, named_member, zipped
 from runtime.errors import InputError
 from runtime.hub.words import HubWord, WebWord, parsed
 
 if TYPE_CHECKING:
-    from packer.convert.checkpoint import Checkpoint
     from packer.convert.workshop import Workshop
     from runtime.hub.hub import Hub, HubModel
+
+_BASE = "Name the folder of that model, or `hf:ORG/REPO`, with `llamapack convert --base`."
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Located:
     """Gets the projector of a vision model; None if it has none."""
     projector_name: str | None = None
     documents: Callable[[], Documents] | None = None
-    """Gets what the model's repository says about it; None if it is in none."""
+    """Gets the documents of the model's repository; None if it is not in one."""
 
 
 class Locator(Downloads):
@@ -48,11 +56,8 @@ class Locator(Downloads):
         self._workshop = workshop
 
     def locate(self, word: str) -> Located:
-        """The weights that `word` names.
-
-        Raises:
-            InputError: they are not there, or cannot be had.
-        """
+        """The weights that `word` names. Raises InputError if they do not exist, or cannot be
+        downloaded."""
         remote = parsed(word, self.settings.endpoint)
         check_file(_file_name(word, remote))
         if isinstance(remote, HubWord):
@@ -62,17 +67,12 @@ class Locator(Downloads):
             self.finish()
             return _archived(path, None) if is_archive(path) else Located(FileWeights(path))
         if self._workshop and Path(word).is_dir():
-            from packer.convert.checkpoint import Checkpoint
-
             return self._made(self._workshop, Checkpoint.open(Path(word)))
         return _local(word)
 
     def documents(self, word: str) -> Documents | None:
-        """What the repository of the Hub that `word` names says of itself; None for another word.
-
-        Raises:
-            InputError: it cannot be had.
-        """
+        """The documents of the repository of the Hub that `word` names; None for another word.
+        Raises InputError if they cannot be downloaded."""
         remote = parsed(word, self.settings.endpoint)
         if not isinstance(remote, HubWord):
             return None
@@ -87,7 +87,7 @@ class Locator(Downloads):
         """The weights of a model, quantized if that was asked for.
 
         Raises:
-            InputError: they are not there, cannot be had, or cannot be quantized.
+            InputError: as for `locate`, or they cannot be quantized.
         """
         found = self.locate(word)
         if self._workshop is None:
@@ -101,13 +101,11 @@ class Locator(Downloads):
         try:
             model = hub.model(word)
         except InputError as problem:
-            # Offline nobody knows what else the repository has.
+            # Offline, it is not known what else the repository has.
             maybe = isinstance(problem, NoGguf) or self.settings.offline
             if self._workshop is None or word.file or word.quantization or not maybe:
                 raise
-            from packer.weights.checkpoints import from_hub
-
-            return self._made(self._workshop, from_hub(word, self))
+            return self._made(self._workshop, self._checkpoint_of_hub(word))
         model = hub.fetched(model)
         weights = FileWeights(hub.path(model, model.files[0]))
         self.finish()
@@ -129,15 +127,75 @@ class Locator(Downloads):
         self.finish()
         return found
 
-    def _made(self, workshop: Workshop, checkpoint: Checkpoint) -> Located:
-        from packer.weights.checkpoints import find_base
+    def checkpoint(self, word: str) -> Checkpoint:
+        """The checkpoint that `word` names, a folder or a repository of the Hub. Raises InputError
+        if there is none, or it cannot be downloaded."""
+        remote = parsed(word, self.settings.endpoint)
+        if isinstance(remote, HubWord) and not remote.file and not remote.quantization:
+            return self._checkpoint_of_hub(remote)
+        if remote is not None:
+            raise InputError(
+                f"{word} names one file, but a checkpoint is a folder",
+                "Name the repository: `hf:ORG/REPO`.",
+            )
+        path = Path(word)
+        if path.is_file():
+            check_file(word)
+            raise InputError(
+                f"{word} is not a folder", "Name the folder that `transformers` saved."
+            )
+        return Checkpoint.open(path)
 
-        made = workshop.converted(checkpoint, lambda adapter: find_base(adapter, self))
-        return Located(FileWeights(made))
+    def base_of(self, adapter: Checkpoint, word: str | None = None) -> Path:
+        """The folder with the configuration of an adapter's model.
+
+        Args:
+            word: a folder or `hf:ORG/REPO`; None: the model that the adapter names.
+
+        Raises:
+            InputError: it is not known, or cannot be downloaded.
+        """
+        stated = adapter.config.get("base_model_name_or_path")
+        name = word or (stated if isinstance(stated, str) else "")
+        if not name:
+            raise InputError(f"the adapter {adapter.folder} does not name its model", _BASE)
+        if (Path(name) / CONFIG).is_file():
+            return Path(name)
+        try:
+            address = name if name.startswith("hf:") else f"hf:{name}"
+            remote = parsed(address, self.settings.endpoint)
+            assert isinstance(remote, HubWord)
+            hub = self.hub()
+            return hub.path(hub.one(remote, CONFIG), CONFIG).parent
+        except InputError as problem:
+            raise InputError(
+                f"the model of the adapter {adapter.folder} is missing: {problem.message}", _BASE
+            ) from None
+        finally:
+            self.finish()
+
+    def _checkpoint_of_hub(self, word: HubWord) -> Checkpoint:
+        from runtime.hub.hub import NoGguf
+
+        hub = self.hub()
+        try:
+            model = hub.checkpoint(word)
+        except NoGguf as problem:
+            raise no_checkpoint(str(word), problem.files) from None
+        config = hub.path(model, ADAPTER_CONFIG if ADAPTER_CONFIG in model.files else CONFIG)
+        self.finish()
+        read_config(config, str(word))  # Its refusal must not come after gigabytes.
+        model = hub.fetched(model)
+        self.finish()
+        config = hub.path(model, config.name)
+        return Checkpoint.open(config.parent, word.repo.partition("/")[2])
+
+    def _made(self, workshop: Workshop, checkpoint: Checkpoint) -> Located:
+        return Located(FileWeights(workshop.converted(checkpoint, self.base_of)))
 
 
 def _file_name(word: str, remote: HubWord | WebWord | None) -> str:
-    """Of what `word` names; of a repository empty."""
+    """The name of the file; empty for a repository."""
     if isinstance(remote, HubWord):
         return remote.file or ""
     return remote.name if remote else word
@@ -153,7 +211,7 @@ def _local(word: str) -> Located:
 
 
 def _archived(path: Path, member: str | None) -> Located:
-    weights, projector = zipped(path, member)
+    weights, projector = find_weights(path, member)
     if projector is None:
         return Located(weights)
     return Located(weights, lambda: projector, projector.member)

@@ -1,19 +1,31 @@
-"""From the files that a user names to members and models: shards, names, completeness."""
+"""From the files that a user names to members and models: kinds, shards, names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from packer.bundle.contents import check_member_name
 from packer.bundle.manifest import Model
 from packer.io.sources import FileWeights, Source, WeightsSource
-from packer.weights.kinds import check_kind
 from runtime.errors import InputError
 from runtime.formats.gguf_header import Header
-from runtime.formats.model_facts import MODEL, model_facts, shard
+from runtime.formats.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of, model_facts, shard
 from runtime.formats.shards import ShardName, model_stem, shard_names
+
+_TITLES = {
+    MODEL: "a model",
+    ADAPTER: "an adapter (LoRA)",
+    PROJECTOR: "a projector (mmproj)",
+    "imatrix": "an importance matrix",
+}
+_TIPS = {
+    MODEL: "Name it as MODEL.",
+    ADAPTER: "Name it with `--lora`, with the model that it was trained for.",
+    PROJECTOR: "Name it with `--mmproj`, with the model that it belongs to.",
+    "imatrix": "Name it with `--imatrix`, with `--quant`.",
+}
 
 
 @dataclass
@@ -23,7 +35,7 @@ class Inputs:
     sources: dict[str, Source] = field(default_factory=dict)
     """Contents by member name, in order."""
     models: list[Model] = field(default_factory=list)
-    """The models among them; LoRA adapters, projectors and draft models are none."""
+    """The models among them, without LoRA adapters, projectors and draft models."""
     paths: list[Path] = field(default_factory=list)
     """Every file that is read."""
 
@@ -43,7 +55,7 @@ class Inputs:
             served_as: its name in the API, where several are served.
 
         Raises:
-            InputError: it is not a model, not a whole one, or its name is taken.
+            InputError: it is not a complete model, or its name is taken.
         """
         if any(weights.same(known) for known in self._shards):
             return member_name(weights.name)  # the shell expanded `x-*.gguf` to all shards
@@ -54,12 +66,7 @@ class Inputs:
         return name
 
     def add_draft(self, weights: WeightsSource, *, merge: bool = False) -> tuple[str, Header]:
-        """Add a draft model, with all its shards; returns the name of its first member, and its
-        header.
-
-        Raises:
-            InputError: it is not a model, not a whole one, or its name is taken.
-        """
+        """Add a draft model as `add_model` does; returns also its header."""
         name, headers, _ = self._add_all(weights, merge)
         return name, headers[0]
 
@@ -72,21 +79,21 @@ class Inputs:
         Raises:
             InputError: it is not a GGUF of this kind, or its name is taken.
         """
-        check_kind(weights, weights.header(), kind)
+        _check_kind(weights, weights.header(), kind)
         return self._add(weights, member_name(weights.name), weights.source())
 
     def use_own_template(self) -> None:
-        """Let a template in the bundle take the place of the models'."""
+        """Note that a template in the bundle takes the place of the models' own."""
         self.models = [replace(model, chat_template="member") for model in self.models]
 
     def weights_of(self, name: str) -> WeightsSource:
-        """What the member `name` is read from; of a model in shards the first."""
+        """The file that the member `name` is read from; the first one of a model in shards."""
         return self._from[name]
 
     def _add_all(self, weights: WeightsSource, merge: bool) -> tuple[str, list[Header], int]:
         """Add a model's files; returns the first member's name, the headers, and bytes of all."""
         header = weights.header()
-        check_kind(weights, header, MODEL)
+        _check_kind(weights, header, MODEL)
         files = _shards(weights, header)
         headers = [header, *(other.header() for other in files[1:])]
         if len(files) > 1:
@@ -114,12 +121,22 @@ class Inputs:
     _from: dict[str, WeightsSource] = field(default_factory=dict)
 
 
-def member_name(file: str) -> str:
-    """The name that the GGUF with file name `file` has in a bundle: always ending in `.gguf`.
+def _check_kind(weights: WeightsSource, header: Header, wanted: str) -> None:
+    """Refuse weights in the place of others: the engine would too, but only at a user's start."""
+    kind = kind_of(header)
+    # Engines load a file of an unknown kind as a model.
+    if kind == wanted or (wanted == MODEL and kind not in _TITLES):
+        return
+    found = _TITLES.get(kind, f"of kind {kind}")
+    raise InputError(
+        f"{weights} is {found}, not {_TITLES[wanted]}",
+        _TIPS.get(kind, "Examine it with `llamapack inspect`."),
+    )
 
-    Raises:
-        InputError: the name cannot be that of a member.
-    """
+
+def member_name(file: str) -> str:
+    """The name of a GGUF in a bundle, always with the ending `.gguf`. Raises InputError if a member
+    cannot have such a name."""
     ending = Path(file).suffix
     name = file.removesuffix(ending if ending.lower() == ".gguf" else "") + ".gguf"
     return check_member_name(name)
@@ -149,8 +166,9 @@ def _shards(weights: WeightsSource, header: Header) -> list[WeightsSource]:
         )
     found = {name: weights.beside(name) for name in names[1:]}
     if missing := [name for name, file in found.items() if file is None]:
+        more = f" (and {len(missing) - 1} more)" if missing[1:] else ""
         raise InputError(
-            f"{weights} has {own.count} shards, but {_listed(missing)} is missing",
+            f"{weights} has {own.count} shards, but {missing[0]}{more} is missing",
             f"Put all shards into {weights.path.parent}.",
         )
     return [weights, *(file for file in found.values() if file)]
@@ -182,8 +200,3 @@ def _check_shards(files: Sequence[WeightsSource], headers: Sequence[Header]) -> 
             f"the shards of {files[0]} contain {tensors} tensors, not {first.tensors}",
             "Download all shards from the same place.",
         )
-
-
-def _listed(names: Iterable[str]) -> str:
-    some = list(names)
-    return some[0] if len(some) == 1 else f"{some[0]} (and {len(some) - 1} more)"
