@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 
 from packer.engines.pins import Pins
 from packer.engines.targets import Target
@@ -20,7 +19,7 @@ def settings(target: Target, pins: Pins) -> dict[str, str]:
         "LLAMAPACK_STATIC": "ON" if target.static else "OFF",
         # Else upstream would ask git, and the answer would depend on how the sources were got.
         "LLAMA_BUILD_NUMBER": str(pins.build_number),
-        "LLAMA_BUILD_COMMIT": pins.commit[:7],
+        "LLAMA_BUILD_COMMIT": pins.revision,
     }
 
 
@@ -30,7 +29,7 @@ def base_key(target: Target, pins: Pins) -> str:
     Builds with the same one share a folder; see `packer.engines.build`.
     """
     parts = {
-        "pins": asdict(pins),
+        "pins": pins.facts,
         "settings": settings(target, pins),
         "target": [target.name, target.zig, target.static],
     }
@@ -49,7 +48,7 @@ def key(target: Target, pins: Pins, sources: Mapping[str, str]) -> str:
         sources: `native.digests`; they take longer than all else, and serve every target.
     """
     parts = {
-        "pins": asdict(pins),
+        "pins": pins.facts,
         "settings": settings(target, pins),
         "sources": dict(sources),
         "target": [target.name, target.zig, target.static],
