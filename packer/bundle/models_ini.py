@@ -1,6 +1,6 @@
 """What belongs to a model; and the member `models.ini`, which says so of several.
 
-Format: presets of llama.cpp's server (tools/server/README.md and common/preset.cpp of v0.4.0): a
+Format: presets of llama.cpp's server (tools/server/README.md and common/preset.cpp of v0.6.0): a
 section for each model, whose keys are options without their dashes. A value ends at `#`, at `;` and
 with its line.
 """
@@ -118,7 +118,7 @@ def check_name(name: str) -> str:
 def draft_kind(header: Header) -> str | None:
     """What `--spec-type` a draft model needs; None where the engine tells by itself.
 
-    Rules: `common_speculative_types_from_gguf` in common/speculative.cpp of llama.cpp v0.4.0, which
+    Rules: `common_speculative_types_from_gguf` in common/speculative.cpp of llama.cpp v0.6.0, which
     knows two kinds; without a type the draft model would not be used at all.
     """
     architecture = header.metadata.get("general.architecture")

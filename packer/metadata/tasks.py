@@ -9,7 +9,7 @@ from typing import Any
 from runtime.formats.bundle import Bundle
 from runtime.formats.gguf_header import Header
 
-# llama.cpp v0.4.0, enum llama_pooling_type in include/llama.h.
+# llama.cpp v0.6.0, enum llama_pooling_type in include/llama.h.
 _NO_POOLING, _RANK = 0, 4
 
 
