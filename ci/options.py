@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from ci.tables import write
 
@@ -38,6 +39,17 @@ struct judged_option {
 };
 
 static const judged_option JUDGED_OPTIONS[] = {
+%s};
+
+// An option that upstream removed, and what means the same today.
+struct removed_option {
+    const char * name;
+    const char * option;
+    const char * value;
+    const char * value_off; // in a preset that switches it off; "": nothing
+};
+
+static const removed_option REMOVED_OPTIONS[] = {
 %s};
 
 static inline const judged_option * judged_option_find(const std::string & name) {
@@ -96,6 +108,10 @@ def made(folder: Path) -> dict[Path, str]:
         folder: `native` of a checkout.
     """
     rows = sorted(_rows(folder / "options.toml"))
+    removed = "".join(
+        f'    {{ "{name}", "{option}", "{value}", "{off}" }},\n'
+        for name, (option, value, off) in _text(folder / "options.toml")["removed"].items()
+    )
     header = "".join(
         f'    {{ "{name}", {str(of_model).lower()}, opened_by::{_READERS[reader]}'
         f"{', true' if is_list else ''} }},\n"
@@ -107,17 +123,19 @@ def made(folder: Path) -> dict[Path, str]:
         for name, of_model, values, reader, is_list in rows
     )
     return {
-        folder / "engine" / "judged_options.h": _HEADER % header,
+        folder / "engine" / "judged_options.h": _HEADER % (header, removed),
         folder.parent / "runtime" / "formats" / "judged_options.py": _MODULE % module,
     }
+
+
+def _text(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text())
 
 
 def _rows(path: Path) -> list[tuple[str, bool, int, str | None, bool]]:
     """Spelling, whether a file of weights may say it, number of values, reader, whether a list."""
     rows: list[tuple[str, bool, int, str | None, bool]] = []
-    for spellings, (judgement, values, *reader) in tomllib.loads(path.read_text())[
-        "options"
-    ].items():
+    for spellings, (judgement, values, *reader) in _text(path)["options"].items():
         of_model = {"model": True, "ignored": True, "start": False}[judgement]
         for name in spellings.split():
             rows.append((name, of_model, values, reader[0] if reader else None, "list" in reader))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
 
 def replaced(text: str, section: str, key: str, value: str | int) -> str:
@@ -23,3 +24,18 @@ def replaced(text: str, section: str, key: str, value: str | int) -> str:
         raise KeyError(f"{section}.{key}")
     # What JSON makes of a string or a number means the same in TOML.
     return f"{text[: found.start(2)]}{json.dumps(value, ensure_ascii=False)}{text[found.end(2) :]}"
+
+
+def with_section(text: str, section: str, values: Mapping[str, str | int]) -> str:
+    """The text with other keys and values in a section; comments at its beginning stay.
+
+    Raises:
+        KeyError: it has no such section.
+    """
+    found = re.search(
+        rf"^\[{re.escape(section)}\]\n(?:#.*\n)*((?:(?!\[|\n).*\n)*)", text, re.MULTILINE
+    )
+    if not found:
+        raise KeyError(section)
+    lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
+    return f"{text[: found.start(1)]}{''.join(lines)}{text[found.end(1) :]}"

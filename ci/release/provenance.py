@@ -23,8 +23,6 @@ from packer.inspection.provenance import (
     PREDICATE,
     STATEMENT,
     engine_name,
-    hexadecimal,
-    source_digest,
 )
 from runtime.formats.bundle import MANIFEST, Bundle
 from runtime.formats.sha256_file import file_sha256
@@ -82,21 +80,20 @@ def subjects_of(path: Path, bundle: Bundle) -> dict[str, str]:
 
 def _dependencies(source: checkout.Commit) -> Iterable[dict[str, Any]]:
     pinned = pins.load(native.directory())
-    tarball = {"sha512": hexadecimal(pinned.integrity)}
     yield {
         "digest": {"gitCommit": source.id},
         "name": "llamapack",
         "uri": f"git+{repository()}@{source.id}",
     }
     yield {
-        "digest": source_digest(pinned),
+        "digest": pinned.source.digest,
         "name": "llama.cpp",
         "uri": f"pkg:github/ggml-org/llama.cpp@{pinned.release}",
     }
     yield {
-        "digest": tarball,
+        "digest": pinned.source.digest,
         "name": "package with llama.cpp",
-        "uri": f"pkg:npm/{pinned.package}@{pinned.version}",
+        "uri": pinned.source.address,
     }
     yield {"name": "zig", "uri": f"pkg:pypi/ziglang@{pinned.zig}"}
     for engine in cache.engines():
@@ -109,7 +106,7 @@ def _dependencies(source: checkout.Commit) -> Iterable[dict[str, Any]]:
             }
     for module, _ in modules.found():
         yield {
-            "digest": {"sha512": hexadecimal(module.integrity)},
+            "digest": {"sha512": pins.hexadecimal(module.integrity)},
             "name": f"GPU module {module.title}",
             "uri": f"pkg:npm/{module.package.replace('@', '%40')}@{module.version}",
         }

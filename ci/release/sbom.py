@@ -21,7 +21,6 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packer import __version__
 from packer.engines import native, pins, source
 from packer.engines.gpu import modules
-from packer.inspection.provenance import hexadecimal
 from packer.inspection.summary import described
 from packer.io.epoch import source_date_epoch
 from packer.metadata.card import Task, task
@@ -35,6 +34,8 @@ _VENDORED = {
     "subprocess.h": ("Unlicense", "sheredom/subprocess.h", r"version ([\d.]+)"),
 }
 """What llama.cpp brings along and compiles in: licence, and where a file states the version."""
+
+_ALGORITHMS = {"sha256": "SHA-256", "sha512": "SHA-512"}
 
 _OUTPUTS = {"feature-extraction": "embedding", "text-ranking": "score"}
 
@@ -150,9 +151,13 @@ def _software(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
         "bom-ref": "llama.cpp",
         "externalReferences": [
             {
-                "hashes": [{"alg": "SHA-512", "content": hexadecimal(pinned.integrity)}],
+                "hashes": [
+                    {"alg": _ALGORITHMS[name], "content": value}
+                    for name, value in pinned.source.digest.items()
+                    if name in _ALGORITHMS
+                ],
                 "type": "source-distribution",
-                "url": f"pkg:npm/{pinned.package}@{pinned.version}",
+                "url": pinned.source.address,
             }
         ],
         "licenses": _spdx("MIT"),

@@ -9,7 +9,10 @@ set_source_files_properties("${LLAMA_SOURCE}/src/llama-grammar.cpp" DIRECTORY "$
                COMPILE_DEFINITIONS LLAMAPACK_GRAMMAR_BOUNDS)
 set_source_files_properties("${LLAMA_SOURCE}/src/llama-sampler.cpp" DIRECTORY "${LLAMA_SOURCE}/src"
     PROPERTIES COMPILE_DEFINITIONS llama_grammar_init_impl=llama_grammar_init_bounded)
-set_source_files_properties("${LLAMA_SOURCE}/common/json-schema-to-grammar.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+set_source_files_properties(
+    "${LLAMA_SOURCE}/common/json-schema.cpp"
+    "${LLAMA_SOURCE}/common/json-schema-to-grammar.cpp"
+    DIRECTORY "${LLAMA_SOURCE}/common"
     PROPERTIES COMPILE_OPTIONS "-include;${hooks}/schema_bounds.h"
                COMPILE_DEFINITIONS LLAMAPACK_SCHEMA_BOUNDS)
 target_sources(llama-common PRIVATE "${hooks}/schema_bounds.cpp")
@@ -82,9 +85,14 @@ set_property(SOURCE "${LLAMA_SOURCE}/common/arg.cpp" DIRECTORY "${LLAMA_SOURCE}/
     APPEND PROPERTY COMPILE_OPTIONS -Os)
 
 # Chat templates are programs of strangers: what they cost is bounded, see template_budget.h.
+set_property(SOURCE "${LLAMA_SOURCE}/tools/server/server-decision.cpp"
+    DIRECTORY "${LLAMA_SOURCE}/tools/server"
+    APPEND PROPERTY COMPILE_OPTIONS "-include;${hooks}/template_budget.h")
 set_property(SOURCE "${LLAMA_SOURCE}/common/chat.cpp" "${LLAMA_SOURCE}/common/jinja/caps.cpp"
     DIRECTORY "${LLAMA_SOURCE}/common"
     APPEND PROPERTY COMPILE_OPTIONS "-include;${hooks}/template_budget.h")
+set_property(SOURCE "${LLAMA_SOURCE}/common/jinja/value.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+    APPEND PROPERTY COMPILE_OPTIONS "-include;${hooks}/template_steps.h")
 set_property(SOURCE "${LLAMA_SOURCE}/common/chat.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
     APPEND PROPERTY COMPILE_DEFINITIONS common_chat_templates_init=common_chat_templates_init_unbounded)
 set_property(SOURCE "${LLAMA_SOURCE}/common/jinja/parser.cpp" DIRECTORY "${LLAMA_SOURCE}/common"

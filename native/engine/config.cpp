@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "renamed.h"
 #include "user_error.h"
 
 #include "preset.h"
@@ -17,7 +18,7 @@ std::vector<std::string> config_words(const std::string & path) {
             context.key_to_opt.insert(other.key_to_opt.begin(), other.key_to_opt.end());
         }
         common_preset        settings;
-        const common_presets sections = context.load_from_ini(path, settings);
+        const common_presets sections = context.load_from_ini(std::filesystem::u8path(renamed_file(path)), settings);
         const auto           first    = sections.find(COMMON_PRESET_DEFAULT_NAME);
         if (first != sections.end()) {
             settings.merge(first->second);

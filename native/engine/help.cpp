@@ -1,5 +1,7 @@
 #include "help.h"
 
+#include "options.h"
+
 #include "arg.h"
 
 #include <cstdio>
@@ -89,6 +91,6 @@ void help_print(const std::string & name) {
     char          program[] = "llamapack";
     char          usage[]   = "--help";
     char *        argv[]    = { program, usage, nullptr };
-    common_params params;
+    common_params params = params_default();
     common_params_parse(2, argv, params, LLAMA_EXAMPLE_SERVER); // prints and exits
 }

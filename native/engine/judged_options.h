@@ -153,6 +153,7 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "--log-colors", false, opened_by::nothing },
     { "--log-disable", false, opened_by::nothing },
     { "--log-file", false, opened_by::nothing },
+    { "--log-jsonl", false, opened_by::nothing },
     { "--log-prefix", false, opened_by::nothing },
     { "--log-prompts-dir", false, opened_by::nothing },
     { "--log-timestamps", false, opened_by::nothing },
@@ -187,6 +188,7 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "--models-dir", false, opened_by::nothing },
     { "--models-max", false, opened_by::nothing },
     { "--models-preset", true, opened_by::text_reader },
+    { "--moe-cache-mib", false, opened_by::nothing },
     { "--mtmd-batch-max-tokens", true, opened_by::nothing },
     { "--multiline-input", false, opened_by::nothing },
     { "--n-cpu-ffn", true, opened_by::nothing },
@@ -210,6 +212,7 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "--no-jinja", true, opened_by::nothing },
     { "--no-kv-offload", false, opened_by::nothing },
     { "--no-kv-unified", true, opened_by::nothing },
+    { "--no-log-jsonl", false, opened_by::nothing },
     { "--no-log-prefix", false, opened_by::nothing },
     { "--no-log-timestamps", false, opened_by::nothing },
     { "--no-mmap", false, opened_by::nothing },
@@ -324,6 +327,7 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "--spec-draft-poll-batch", false, opened_by::nothing },
     { "--spec-draft-prio", false, opened_by::nothing },
     { "--spec-draft-prio-batch", false, opened_by::nothing },
+    { "--spec-draft-sampling", true, opened_by::nothing },
     { "--spec-draft-threads", false, opened_by::nothing },
     { "--spec-draft-threads-batch", false, opened_by::nothing },
     { "--spec-draft-type-k", true, opened_by::nothing },
@@ -512,6 +516,24 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "dedup-cache-models", false, opened_by::nothing },
     { "load-on-startup", true, opened_by::nothing },
     { "stop-timeout", false, opened_by::nothing },
+};
+
+// An option that upstream removed, and what means the same today.
+struct removed_option {
+    const char * name;
+    const char * option;
+    const char * value;
+    const char * value_off; // in a preset that switches it off; "": nothing
+};
+
+static const removed_option REMOVED_OPTIONS[] = {
+    { "--mlock", "--load-mode", "mlock", "" },
+    { "--mmap", "--load-mode", "mmap", "none" },
+    { "--no-mmap", "--load-mode", "none", "mmap" },
+    { "-dio", "--load-mode", "dio", "none" },
+    { "--direct-io", "--load-mode", "dio", "none" },
+    { "-ndio", "--load-mode", "none", "dio" },
+    { "--no-direct-io", "--load-mode", "none", "dio" },
 };
 
 static inline const judged_option * judged_option_find(const std::string & name) {

@@ -16,6 +16,7 @@
 #include "module_dir.h"
 #include "options.h"
 #include "program_path.h"
+#include "renamed.h"
 #include "router.h"
 #include "schema_bounds.h"
 #include "terminal.h"
@@ -238,6 +239,7 @@ int main(int argc, char ** argv) {
     web_ui_set_bundle(own);
 
     const std::vector<std::string> words = program_arguments(argc, argv);
+    renamed_environment();
     try {
         return command_is(words) ? command_run(program, own, words) : run(program, own, child, words);
     } catch (const user_error & error) {

@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "judged_options.h"
+#include "renamed.h"
 #include "user_error.h"
 
 #include "common.h"
@@ -23,8 +24,14 @@ static const char * const FORGOTTEN[] = {
     "--fast", "--precise", "--unsecure", "--v2", "--v1", "--nologo", "--ascii", "--trap",
 };
 
+common_params params_default() {
+    common_params params;
+    params.port = 8080;
+    return params;
+}
+
 struct option_table {
-    common_params                             params;
+    common_params                             params = params_default();
     std::vector<common_arg>                   list;
     std::map<std::string, const common_arg *> by_name;
 };
@@ -222,6 +229,12 @@ options options_parse(const std::vector<word> & words, const std::string & data)
             }
             continue;
         }
+        const auto [today, its_value] = renamed_option(name);
+        if (!today.empty()) {
+            opts.remove(today);
+            opts.given.push_back({ today, { its_value }, words[i].is_default, is_data, at });
+            continue;
+        }
         const common_arg * arg = find_anywhere(name);
         if (!arg && is_data) {
             throw refusal(data, refused);
@@ -238,6 +251,9 @@ options options_parse(const std::vector<word> & words, const std::string & data)
             if (hint) {
                 option.values.push_back(next_value());
             }
+        }
+        if (!option.values.empty()) {
+            renamed_warn(name, option.values.back());
         }
         if (!accumulates(name)) {
             opts.remove(name);
@@ -273,6 +289,9 @@ void options_print() {
     const char * separator = "[";
     for (const llama_example example : EXAMPLES) {
         print_list(table(example).list, separator);
+    }
+    for (const removed_option & one : REMOVED_OPTIONS) {
+        printf("%s{\"names\": [\"%s\"], \"off\": [], \"values\": 0, \"environment\": \"\"}", separator, one.name);
     }
     std::vector<common_arg> of_presets;
     common_params_add_preset_options(of_presets);

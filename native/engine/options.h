@@ -58,6 +58,9 @@ struct options {
     void remove(const std::string & name);
 };
 
+// Upstream's defaults, with the port that bundles have always had: upstream's own has moved.
+common_params params_default();
+
 // Sorts words into our flags and upstream's options. Throws user_error for a word that none of
 // upstream's programs knows and for a missing value.
 // `data` is the path of the file that the defaults are from if it did not bring this engine, else "":

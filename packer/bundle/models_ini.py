@@ -1,7 +1,7 @@
 """The models of a bundle and their files; and the member `models.ini`, which states them for
 several.
 
-Format: presets of llama.cpp's server (tools/server/README.md and common/preset.cpp of v0.4.0): a
+Format: presets of llama.cpp's server (tools/server/README.md and common/preset.cpp of v0.6.0): a
 section for each model, whose keys are options without their dashes. A value ends at `#`, at `;` and
 at the end of its line.
 """
@@ -108,7 +108,7 @@ def check_name(name: str) -> str:
 def draft_kind(header: Header) -> str | None:
     """The `--spec-type` that a draft model needs; None where the engine finds out itself. Without a
     type the draft model would not be used. Rules: `common_speculative_types_from_gguf` in
-    common/speculative.cpp of llama.cpp v0.4.0, which knows two kinds."""
+    common/speculative.cpp of llama.cpp v0.6.0, which knows two kinds."""
     architecture = header.metadata.get("general.architecture")
     if architecture == "dflash" or any(
         tensor.name.endswith(".nextn.eh_proj.weight") for tensor in header.tensors

@@ -65,7 +65,7 @@ _METHODS = {
     "vptq": "VPTQ",
 }
 _CONVERTED = {"bitnet", "compressed-tensors", "fp8", "gptq", "modelopt", "mxfp4"}
-"""Methods that upstream's converter undoes (`dequant_model` in conversion/ of v0.4.0)."""
+"""Methods that upstream's converter undoes (`dequant_model` in conversion/ of v0.6.0)."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ QUANTIZATIONS = (
     "IQ3_XXS", "IQ3_XS", "IQ3_S", "IQ3_M", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0",
     "F16", "BF16", "F32",
 )  # fmt: skip
-"""As `QUANT_OPTIONS` in tools/quantize/quantize.cpp of llama.cpp v0.4.0 has them."""
+"""As `QUANT_OPTIONS` in tools/quantize/quantize.cpp of llama.cpp v0.6.0 has them."""
 
 WHOLE = ("F32", "F16", "BF16")
 """Types that are not quantized: each number is stored as it is."""

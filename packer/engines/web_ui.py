@@ -28,7 +28,7 @@ def key(pins: Pins, sources: Path) -> str:
         sources: the `native/` folder.
     """
     own = hashlib.sha256(_frozen_clock(sources).read_bytes()).hexdigest()
-    parts = {"commit": pins.commit, "date": pins.date, "release": pins.release}
+    parts = {"date": pins.date, "release": pins.release, "source": pins.source.digest}
     text = json.dumps([parts, own, _STEPS], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

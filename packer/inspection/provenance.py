@@ -146,16 +146,6 @@ def _pins(bundle: Bundle, stated: Provenance) -> Iterator[Problem]:
     for other in sorted(releases - {release}):
         yield Problem("pins", "changed", f"engines of llama.cpp {other}, provenance of {release}")
     pinned = pins.load(native.directory())
-    if source and release == pinned.release and source.digest != source_digest(pinned):
+    if source and release == pinned.release and source.digest != pinned.source.digest:
         detail = f"llama.cpp {release} is pinned here with other hashes than the provenance has"
         yield Problem("pins", "changed", detail)
-
-
-def source_digest(pinned: pins.Pins) -> dict[str, str]:
-    """The digests of llama.cpp's pinned source: of its commit and of the npm tarball around it."""
-    return {"gitCommit": pinned.commit, "sha512": hexadecimal(pinned.integrity)}
-
-
-def hexadecimal(integrity: str) -> str:
-    """The SHA-512 of npm's notation `sha512-BASE64`, as hexadecimal digits."""
-    return base64.b64decode(integrity.removeprefix("sha512-")).hex()

@@ -23,7 +23,7 @@ from runtime.machine.targets import ARCHITECTURES, SYSTEMS, TARGETS
 
 _DIGITS = 12  # a number of tokens has fewer
 _FLOATS = ("F64", "F32", "F16", "BF16")
-# llama.cpp v0.4.0, enum llama_pooling_type in include/llama.h.
+# llama.cpp v0.6.0, enum llama_pooling_type in include/llama.h.
 _NO_POOLING, _RANK = 0, 4
 
 

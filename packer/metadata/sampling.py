@@ -1,7 +1,7 @@
 """Sampling defaults: from the names of Hugging Face to the options of llama.cpp.
 
 Names: `GenerationConfig` of transformers, which `generation_config.json` and `inference.parameters`
-of model cards use. Options: common/arg.cpp of llama.cpp v0.4.0.
+of model cards use. Options: common/arg.cpp of llama.cpp v0.6.0.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The tokens of a GGUF's tokenizer, read without keeping all of them.
 
 Keys and defaults: GGUF specification ("Tokenizer"), and `llama_vocab::impl::load` in
-`src/llama-vocab.cpp` of llama.cpp v0.4.0.
+`src/llama-vocab.cpp` of llama.cpp v0.6.0.
 """
 
 from __future__ import annotations

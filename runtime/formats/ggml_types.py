@@ -1,6 +1,6 @@
 """Numbers that GGUF files use for types: block sizes of tensor types, names of file types.
 
-From llama.cpp v0.4.0: `enum ggml_type` and `type_traits` in ggml/src/ggml.c with the block structs
+From llama.cpp v0.6.0: `enum ggml_type` and `type_traits` in ggml/src/ggml.c with the block structs
 of ggml/src/ggml-common.h; `enum llama_ftype` in include/llama.h. The tests compare both tables with
 the `gguf` package.
 """

@@ -1,7 +1,7 @@
 """Reads the header of a GGUF file: metadata and tensor descriptions, never the tensors.
 
 Format: GGUF specification (docs/gguf.md of the ggml repository), versions 2 and 3, little-endian.
-Limits follow `gguf_init_from_reader` in llama.cpp v0.4.0, so what passes here is what the engine
+Limits follow `gguf_init_from_reader` in llama.cpp v0.6.0, so what passes here is what the engine
 will accept. Memory stays small whatever the header holds: long arrays (vocabularies) are walked
 over and only counted.
 """

@@ -1,6 +1,6 @@
 """Names of the files of a model in several: `NAME-00001-of-00003.gguf`, as llama.cpp has them.
 
-Source: `llama_split_path` and `llama_split_prefix` in src/llama.cpp of llama.cpp v0.4.0, which
+Source: `llama_split_path` and `llama_split_prefix` in src/llama.cpp of llama.cpp v0.6.0, which
 refuse a shard under another name.
 """
 

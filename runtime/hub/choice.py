@@ -1,7 +1,7 @@
 """Which files of a repository a quantization means: the ones that llama.cpp's `-hf` takes.
 
 Rules: `find_best_model`, `find_best_sibling` and `get_gguf_split_info` in common/download.cpp of
-llama.cpp v0.4.0.
+llama.cpp v0.6.0.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from helpers.odd_archives import two_directories
 from helpers.repository import DEMO
 from helpers.running import CLI, QUESTION, answer, pack, run
 
+from packer.engines import native, pins
+
 
 @pytest.fixture(scope="module")
 def expected(demo_bundle: Path) -> bytes:
@@ -110,7 +112,8 @@ def test_help_reads_like_a_manual(demo_bundle: Path) -> None:
 def test_version_names_both(demo_bundle: Path) -> None:
     lines = run(["sh", demo_bundle, "--version"]).stdout.decode().splitlines()
     assert lines[0].startswith("llamapack ")
-    assert lines[1] == "llama.cpp 0.4.0"
+    release = pins.load(native.directory()).release
+    assert lines[1] == f"llama.cpp {release.removeprefix('v')}"
 
 
 def test_licenses_are_inside(demo_bundle: Path) -> None:

@@ -45,7 +45,7 @@ def test_nobody_has_forgotten_to_judge_an_option(demo_bundle: Path) -> None:
     ours = sorted(judged.keys() - known.keys())
     help_text = run(["sh", demo_bundle, "--help"]).stdout.decode()
     old = ["--ascii", "--fast", "--nologo", "--precise", "--trap", "--unsecure", "--v1", "--v2"]
-    hidden = (*old, "--no-browser", "--rpc", "--probe-memory", "--probe-template")
+    hidden = (*old, "--no-browser", "--probe-memory", "--probe-template")
     assert all(name in help_text for name in ours if name not in hidden)
     assert set(re.findall(r"^    (-[-\w]+)", help_text, re.MULTILINE)) <= judged.keys()
 
@@ -83,7 +83,6 @@ def test_what_is_not_about_the_model_is_refused_by_name(
 
 def test_every_option_that_is_not_about_the_model(demo_bundle: Path, tmp_path: Path) -> None:
     options = {n: o for n, o in JUDGED_OPTIONS.items() if not o.is_of_model and n[0] == "-"}
-    del options["--rpc"]  # which an engine without that backend does not know
     text = "".join(f"{name} {'x ' * one.values}\n" for name, one in options.items())
     data = write_data(tmp_path / "all.zip", text, weights=False)
     error = refusal(run(["sh", demo_bundle, "-m", data]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 import requests
 from helpers.running import Server, free_port, serving
 from requests_sent import CHAT, PROMPT, raw, sent
+
+from packer.engines import native, pins, source
 
 EVIL = "https://evil.example"
 FORM = "application/x-www-form-urlencoded"
@@ -65,6 +68,26 @@ def test_pages_of_other_sites(server: Server, path: str, origin: str) -> None:
             status, answer = raw(server.url, f"{method} {path} HTTP/1.1\r\n{head}{body}".encode())
             assert status == 403
             assert "Access-Control" not in answer
+
+
+def routes() -> list[tuple[str, str]]:
+    """Method and path of every route that the pinned upstream has."""
+    text = (source.folder(pins.load(native.directory())) / "tools/server/server.cpp").read_text()
+    found = re.findall(r'ctx_http\.(get|post|del) ?\("([^"]+)"', text)
+    return [({"del": "DELETE"}.get(verb, verb.upper()), path) for verb, path in found]
+
+
+def test_every_route(server: Server) -> None:
+    """After a bump of llama.cpp, too: no route is outside the guard."""
+    known = routes()
+    assert len(known) > 40
+    assert ("POST", "/v1/chat/completions") in known
+    for method, path in known:
+        assert sent(server.url, method, path, Host="evil.example")[0] == 403, path
+        assert sent(server.url, method, path, {"a": 1}, Origin=EVIL)[0] == 403, path
+        if method == "POST":
+            status = sent(server.url, method, path, PROMPT, Content_Type="text/plain")[0]
+            assert status == 415, path
 
 
 def test_what_browsers_do_without_an_origin(server: Server) -> None:

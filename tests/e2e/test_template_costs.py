@@ -36,6 +36,8 @@ COSTLY = {
     "a long range": "{% for i in range(1000000000) %}{% endfor %}",
     "doubled": "{% set n = namespace(s='0123456789') %}{% for i in range(40) %}"
     "{% set n.s = n.s ~ n.s %}{% endfor %}{{ n.s }}",
+    "replaced": "{% set n = namespace(s='a') %}{% for i in range(12) %}{% set n.s = n.s ~ n.s %}"
+    "{% endfor %}{{ n.s | replace('a', n.s) | replace('a', n.s) }}",
     "a macro in itself": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
     "macros in each other": "{% macro a(x) %}{{ b(x) }}{% endmacro %}{% macro b(x) %}{{ a(x) }}"
     "{% endmacro %}{{ a(1) }}",

@@ -26,10 +26,11 @@ add_custom_target(llamapack-engine-files
 PINS = """\
 [llama-cpp]
 release = "v0.4.0"
-commit = "{commit}"
 build_number = 0
 date = 1789238834
 [source]
+kind = "npm"
+commit = "{commit}"
 package = "small"
 version = "1.0.0"
 integrity = "{integrity}"

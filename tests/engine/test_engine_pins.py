@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,12 @@ from packer.engines import native, pins
 from runtime.errors import InputError
 
 
-def test_the_repository_pins_a_whole_commit_and_a_whole_hash() -> None:
-    pinned = pins.load(native.directory())
-    assert len(bytes.fromhex(pinned.commit)) == 20
-    algorithm, digest = pinned.integrity.split("-", 1)
-    assert algorithm == "sha512"
-    assert len(base64.b64decode(digest, validate=True)) == 64
+def test_the_repository_pins_whole_hashes() -> None:
+    lengths = {"gitCommit": 20, "sha256": 32, "sha512": 64}
+    digests = pins.load(native.directory()).source.digest
+    assert digests
+    for algorithm, digest in digests.items():
+        assert len(bytes.fromhex(digest)) == lengths[algorithm]
 
 
 def test_the_pinned_zig_is_the_one_that_pip_installs() -> None:
@@ -28,6 +27,9 @@ def test_the_pinned_zig_is_the_one_that_pip_installs() -> None:
         ('release = "v0.4.0"', "", "`release` is missing in section [llama-cpp]"),
         ("build_number = 0", 'build_number = "0"', "`build_number` must be of type int"),
         ('zig = "0.17.0"', 'zig = "0.17.0"\ngcc = "1"', "unknown pin `gcc` in section [toolchain]"),
+        ('kind = "npm"', "", "`kind` in section [source] must be one of npm, pypi, git"),
+        ('kind = "npm"', 'kind = "pypi"', "`sha256` is missing in section [source]"),
+        ('kind = "npm"', 'kind = "npm"\nurl = "x"', "unknown pin `url` in section [source]"),
         ("[toolchain]", "[tools]\n[toolchain]", "unknown section [tools]"),
         ("[toolchain]", "[toolchain", "pins.toml"),
     ],

@@ -34,13 +34,12 @@ def test_every_pin_names_a_target_and_a_hash() -> None:
         assert module.needs
 
 
-def test_modules_of_another_release_are_refused(tmp_path: Path) -> None:
+def test_modules_of_another_release_are_not_taken(tmp_path: Path) -> None:
     (tmp_path / "gpu").mkdir()
     text = (native.directory() / "gpu" / "modules.toml").read_text()
     (tmp_path / "gpu" / "modules.toml").write_text(text.replace('release = "v', 'release = "v9'))
     (tmp_path / "pins.toml").write_text((native.directory() / "pins.toml").read_text())
-    with pytest.raises(InputError, match=r"from llama\.cpp v9.*the engines from v"):
-        pins.load(tmp_path)
+    assert pins.load(tmp_path) == []
 
 
 @pytest.mark.parametrize("module", PINNED, ids=lambda module: module.title)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.pins.flags import Flag, changes, flags
-from ci.pins.toml_text import replaced
+from ci.pins.toml_text import replaced, with_section
 from packer.engines import layout, native, pins
 
 SMALL = """\
@@ -70,10 +70,23 @@ def test_the_table_of_the_pinned_release() -> None:
 
 def test_comments_and_order_stay() -> None:
     text = (native.directory() / "pins.toml").read_text()
-    new = replaced(text, "llama-cpp", "commit", "0" * 40)
-    assert tomllib.loads(new)["llama-cpp"]["commit"] == "0" * 40
-    old = tomllib.loads(text)["llama-cpp"]["commit"]
-    assert new.replace("0" * 40, old) == text
+    new = replaced(text, "llama-cpp", "release", "v99.0.0")
+    assert tomllib.loads(new)["llama-cpp"]["release"] == "v99.0.0"
+    old = tomllib.loads(text)["llama-cpp"]["release"]
+    assert new.replace("v99.0.0", old) == text
+
+
+def test_another_kind_of_source() -> None:
+    text = (native.directory() / "pins.toml").read_text()
+    values = {"kind": "git", "url": "/src/llama.cpp", "commit": "0" * 40}
+    new = with_section(text, "source", values)
+    assert tomllib.loads(new)["source"] == values
+    assert [line for line in new.splitlines() if line[:1] == "#"] == [
+        line for line in text.splitlines() if line[:1] == "#"
+    ]
+    assert with_section(new, "source", tomllib.loads(text)["source"]) == text
+    with pytest.raises(KeyError):
+        with_section(text, "sources", {})
 
 
 def test_a_key_is_changed_in_its_own_section() -> None:

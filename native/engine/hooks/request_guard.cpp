@@ -10,6 +10,7 @@
 #include <cctype>
 #include <chrono>
 #include <cstring>
+#include <deque>
 #include <thread>
 
 #ifdef __GLIBC__
@@ -27,9 +28,9 @@ static request_rules & rules_now() {
     return rules;
 }
 
-static socket_t & socket_now() {
-    static socket_t socket = INVALID_SOCKET;
-    return socket;
+static std::deque<socket_t> & sockets_now() {
+    static std::deque<socket_t> sockets;
+    return sockets;
 }
 
 static void (*begin_now)() = [] {};
@@ -47,7 +48,7 @@ bool request_rules_are_open(const request_rules & rules) {
 }
 
 void server_socket_hand_on(intptr_t socket) {
-    socket_now() = (socket_t) socket;
+    sockets_now().push_back((socket_t) socket);
 }
 
 //
@@ -114,7 +115,7 @@ static bool is_loopback(const std::string & name) {
 
 // Nobody can make an address lead elsewhere, as one can with a name.
 static bool host_is_allowed(const request_rules & rules, const std::string & name, const std::string & local) {
-    return is_loopback(name) || (!name.empty() && name == lower(rules.host)) || (is_address(name) && (rules.all_addresses || name == local)) ||
+    return is_loopback(name) || (!name.empty() && std::any_of(rules.hosts.begin(), rules.hosts.end(), [&](const std::string & one) { return lower(one) == name; })) || (is_address(name) && (rules.all_addresses || name == local)) ||
            (!name.empty() && std::any_of(rules.origins.begin(), rules.origins.end(),
                                          [&](const std::string & one) { return host_name(origin_authority(one)) == name; }));
 }
@@ -394,11 +395,11 @@ Server & guarded_server::Delete(const std::string & pattern, Handler handler) {
 }
 
 bool guarded_server::bind_to_port(const std::string & host, int port) {
-    if (socket_now() == INVALID_SOCKET) {
+    if (sockets_now().empty()) {
         return Server::bind_to_port(host, port);
     }
-    svr_sock_    = socket_now();
-    socket_now() = INVALID_SOCKET;
+    svr_sock_ = sockets_now().front();
+    sockets_now().pop_front();
     return true;
 }
 

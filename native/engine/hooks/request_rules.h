@@ -8,8 +8,8 @@
 
 struct request_rules {
     std::vector<std::string> origins;             // --allow-origin: hosts, or origins such as "https://example.com"
-    std::string              host;                // that is served, "" for a socket
-    bool                     all_addresses = false; // it is 0.0.0.0 or ::
+    std::vector<std::string> hosts;               // that are served, without sockets
+    bool                     all_addresses = false; // 0.0.0.0 or :: is among them
     bool                     has_key       = false; // upstream asks for one, and its rules for origins hold
     size_t                   body_max      = 0;   // bytes
 };
@@ -22,5 +22,6 @@ bool request_rules_are_open(const request_rules & rules);
 // Calls `begin` in the thread of each request.
 void request_begin_set(void (*begin)());
 
-// The socket that upstream's server is to listen at: bound, and listening already.
+// A socket that upstream's server is to listen at: bound, and listening already. Several are taken in this
+// order, one for each address of `--host`.
 void server_socket_hand_on(intptr_t socket);

@@ -1,5 +1,5 @@
-// Included by the compiler in front of upstream's json-schema-to-grammar.cpp, which calls itself for each
-// part of a schema, and some schemas have more parts than letters.
+// Included by the compiler in front of upstream's json-schema.cpp and json-schema-to-grammar.cpp, which
+// call themselves for each part of a schema, and some schemas have more parts than letters.
 #pragma once
 
 // Bounds the schemas that this thread converts from now on.
@@ -25,6 +25,15 @@ void schema_work();
 #    include <unordered_set>
 #    include <vector>
 
-// Each of its functions that call themselves asks a schema for a key.
+struct schema_step {
+    schema_step() { schema_work(); }
+};
+
+inline common_chat_schema::node_kind operator%(common_chat_schema::node_kind kind, const schema_step &) {
+    return kind;
+}
+
+// Each of their functions that call themselves asks JSON for a key, or a part for its kind.
 #    define contains(key) contains((schema_work(), key))
+#    define kind() kind() % schema_step()
 #endif

@@ -78,6 +78,12 @@ void template_refuse(const char * why) {
     std::_Exit(1);
 }
 
+void template_step() {
+    if (work.is_active && work.before + (work_clock::now() - work.begin) > TIME) {
+        template_refuse(COSTS);
+    }
+}
+
 static void work_check(size_t size) {
     const int64_t depth = work.stack - (const char *) __builtin_frame_address(0);
     if (work.memory + (int64_t) size > MEMORY || depth > STACK ||

@@ -21,6 +21,9 @@ class template_budget {
 // caller would go on to the next of some thirty trials. Behind a request it is an exception.
 [[noreturn]] void template_refuse(const char * why);
 
+// Ends a template that has taken too long.
+void template_step();
+
 // From now on this thread loads a model.
 void template_loading_begin();
 

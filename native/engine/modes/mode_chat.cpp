@@ -14,6 +14,7 @@
 #include "llama.h"
 #include "log.h"
 
+#include <algorithm>
 #include <atomic>
 #include <clocale>
 #include <csignal>
@@ -140,7 +141,7 @@ int mode_chat(options & opts, const std::string & model) {
 
     const bool serves = opts.mode == run_mode::chat_and_server;
     if (opts.find("--server-base")) {
-        common_params params;
+        common_params params = params_default();
         options_apply(opts, LLAMA_EXAMPLE_SERVER, params);
         signals_install();
         return chat_run(chat_settings(opts, params));
@@ -153,7 +154,7 @@ int mode_chat(options & opts, const std::string & model) {
     common_params params = server_params(opts, LOG_LEVEL_ERROR);
     if (!serves) {
         // Nobody else is meant to find this server: any free port, and a key that nobody knows.
-        params.hostname   = "127.0.0.1";
+        params.hostnames  = { "127.0.0.1" };
         params.port       = 0;
         params.reuse_port = false;
         params.api_prefix = "";
@@ -165,8 +166,8 @@ int mode_chat(options & opts, const std::string & model) {
         // Upstream's flag alone would do until the model is loaded.
         router_add_child_words({ "--log-disable", "--verbosity", std::to_string(LOG_LEVEL_ERROR) });
     }
-    if (server_is_socket(params.hostname)) {
-        throw user_error("--host " + params.hostname + ": the chat does not talk to a socket", "--server serves at it");
+    if (std::all_of(params.hostnames.begin(), params.hostnames.end(), server_is_socket)) {
+        throw user_error("--host " + params.hostnames.front() + ": the chat does not talk to a socket", "--server serves at it");
     }
     const server_address address = server_address_bind(params, server_port_is_wish(opts));
     server_rules_set(params, opts.allowed_origins, router_has_media());

@@ -46,7 +46,7 @@ static common_params params_of(const options & opts, llama_example example) {
     for (auto & one : words) {
         argv.push_back(&one[0]);
     }
-    common_params params;
+    common_params params = params_default();
     common_init();
     if (!common_params_parse((int) argv.size(), argv.data(), params, example)) {
         exit(1);
@@ -94,11 +94,12 @@ static probe_request request_read() {
 // What /apply-template answers, with the name of the format that the answer would be read in.
 static json prompt_of(json body, const server_chat_params & chat) {
     std::vector<raw_buffer> files;
+    common_chat_session     session;
     try {
-        const json found = oaicompat_chat_params_parse(body, chat, files);
+        const json found = oaicompat_chat_params_parse(nullptr, body, chat, files, session);
         return {
             { "prompt", found.at("prompt") },
-            { "format", common_chat_format_name((common_chat_format) found.at("chat_format").get<int>()) },
+            { "format", common_chat_format_name(session.format()) },
         };
     } catch (const std::exception & error) {
         return { { "error", error.what() } };

@@ -15,9 +15,11 @@
 
 int llama_server(common_params & params, int argc, char ** argv);
 
-static void announce(const server_address & address, const std::string & host, bool no_browser) {
+static void announce(const server_address & address, bool no_browser) {
+    for (const std::string & other : address.others) {
+        fprintf(stderr, "server: %s\n", other.c_str());
+    }
     if (address.url.empty()) {
-        fprintf(stderr, "server: unix://%s\n", host.c_str());
         return;
     }
     const std::string note = address.note.empty() ? "" : " (" + address.note + ")";
@@ -46,7 +48,7 @@ int mode_server(const options & opts) {
     server_port_check(opts);
     common_params        params  = server_params(opts, LOG_DEFAULT_LLAMA);
     const server_address address = server_address_bind(params, server_port_is_wish(opts));
-    announce(address, params.hostname, opts.no_browser);
+    announce(address, opts.no_browser);
     server_rules_set(params, opts.allowed_origins, router_has_media());
     return server_run(params);
 }
@@ -61,7 +63,7 @@ int mode_router_child(const options & opts) {
 int mode_serve(const std::vector<std::string> & words, const std::vector<std::string> & allowed_origins) {
     common_params        params  = server_params(words, LOG_DEFAULT_LLAMA);
     const server_address address = server_address_bind(params, false);
-    announce(address, params.hostname, true);
+    announce(address, true);
     server_rules_set(params, allowed_origins, true);
     return server_run(params, words);
 }

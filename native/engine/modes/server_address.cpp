@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <iterator>
+#include <memory>
 #include <system_error>
 #include <thread>
 
@@ -50,7 +51,7 @@ void server_port_check(const options & opts) {
 struct server_binding : httplib::Server {
     int error = 0; // of the last try
 
-    explicit server_binding(const common_params & params) {
+    server_binding(const common_params & params, const std::string & host, bool is_alone) {
         set_error_logger([this](const httplib::Error &, const httplib::Request *) {
 #ifdef _WIN32
             error = WSAGetLastError();
@@ -71,9 +72,10 @@ struct server_binding : httplib::Server {
 #    endif
 #endif
         });
-        if (server_is_socket(params.hostname)) {
+        if (server_is_socket(host)) {
             set_address_family(AF_UNIX);
         }
+        set_ipv6_v6only(!is_alone); // as upstream's: else :: would take 0.0.0.0 as well
     }
 
     // The port; negative if the address cannot be had.
@@ -96,48 +98,96 @@ static bool host_is_known(const std::string & host) {
     return true;
 }
 
-static user_error cannot_bind(const common_params & params, int port, int error) {
+static user_error cannot_bind(const std::string & host, int port, int error) {
     static const char * const TIP = "choose address and port with --host and --port";
-    const std::string         where = params.hostname + (server_is_socket(params.hostname) ? "" : " port " + std::to_string(port));
+    const std::string         where = host + (server_is_socket(host) ? "" : " port " + std::to_string(port));
     if (error == ADDRESS_IN_USE || error == ADDRESS_REFUSED) {
-        return { "cannot serve at " + where + ": it is in use", server_is_socket(params.hostname) ? "remove the file, or choose another" : TIP };
+        return { "cannot serve at " + where + ": it is in use", server_is_socket(host) ? "remove the file, or choose another" : TIP };
     }
-    if (!server_is_socket(params.hostname) && !host_is_known(params.hostname)) {
-        return { "--host " + params.hostname + ": there is no such address", TIP };
+    if (!server_is_socket(host) && !host_is_known(host)) {
+        return { "--host " + host + ": there is no such address", TIP };
     }
     const std::string why = error != 0 ? std::system_category().message(error) : "the name is too long";
     return { "cannot serve at " + where + ": " + why, TIP };
+}
+
+// All hosts at one port.
+struct server_bindings {
+    std::vector<std::unique_ptr<server_binding>> servers;
+    std::string                                  refused; // the host that could not be had, if one could not
+    int                                          port  = 0;
+    int                                          error = 0;
+
+    server_bindings(const common_params & params, size_t n_tcp, int wanted) : port(wanted) {
+        for (const std::string & host : params.hostnames) {
+            servers.push_back(std::make_unique<server_binding>(params, host, n_tcp < 2));
+            const int bound = servers.back()->try_port(host, server_is_socket(host) ? PORT_MAX : port);
+            if (bound < 0) {
+                refused = host;
+                error   = servers.back()->error;
+                return;
+            }
+            port = server_is_socket(host) ? port : bound;
+        }
+    }
+
+    ~server_bindings() {
+        for (const auto & server : servers) {
+            const socket_t left = server->take();
+            if (left != INVALID_SOCKET) {
+#ifdef _WIN32
+                closesocket(left);
+#else
+                close(left);
+#endif
+            }
+        }
+    }
+};
+
+static std::string url_of(const common_params & params, const std::string & host, int port) {
+    if (server_is_socket(host)) {
+        return "unix://" + host;
+    }
+    const std::string reached = host == "0.0.0.0" ? "127.0.0.1" : host == "::" ? "::1" : host;
+    return "http://" + common_http_format_host(reached) + ":" + std::to_string(port) + params.api_prefix;
 }
 
 server_address server_address_bind(common_params & params, bool port_is_wish) {
     if (params.port < 0 || params.port > PORT_MAX) {
         throw not_a_port(std::to_string(params.port));
     }
+    const size_t n_tcp = params.hostnames.size() - (size_t) std::count_if(params.hostnames.begin(), params.hostnames.end(), server_is_socket);
+    if (n_tcp > 1 && params.port == 0) {
+        throw user_error("--port 0 is for one address only", "choose a port for the addresses of --host");
+    }
     const int first = params.port;
-    const int last  = port_is_wish && first != 0 && !server_is_socket(params.hostname) ? std::min(first + PORTS_TRIED - 1, PORT_MAX) : first;
-    int       bound = -1;
-    int       error = 0;
-    for (int port = first; bound < 0 && port <= last; port++) {
-        server_binding server(params);
-        bound = server.try_port(params.hostname, server_is_socket(params.hostname) ? PORT_MAX : port);
-        error = server.error;
-        if (bound >= 0) {
-            server_socket_hand_on((intptr_t) server.take());
-        } else if (error != ADDRESS_IN_USE && error != ADDRESS_REFUSED) {
+    const int last  = port_is_wish && first != 0 && n_tcp == params.hostnames.size() ? std::min(first + PORTS_TRIED - 1, PORT_MAX) : first;
+    for (int port = first;; port++) {
+        const server_bindings made(params, n_tcp, port);
+        if (made.refused.empty()) {
+            for (const auto & server : made.servers) {
+                server_socket_hand_on((intptr_t) server->take());
+            }
+            params.port = n_tcp > 0 ? made.port : params.port;
             break;
         }
+        const bool is_taken = made.error == ADDRESS_IN_USE || made.error == ADDRESS_REFUSED;
+        if (!is_taken || port >= last) {
+            throw cannot_bind(made.refused, first, made.error);
+        }
     }
-    if (bound < 0) {
-        throw cannot_bind(params, first, error);
+    server_address address;
+    for (const std::string & host : params.hostnames) {
+        const std::string url = url_of(params, host, params.port);
+        if (address.url.empty() && !server_is_socket(host)) {
+            address.url = url;
+        } else {
+            address.others.push_back(url);
+        }
     }
-    if (server_is_socket(params.hostname)) {
-        return {};
-    }
-    params.port = bound;
-
-    const std::string host = params.hostname == "0.0.0.0" ? "127.0.0.1" : params.hostname == "::" ? "::1" : params.hostname;
-    return { "http://" + common_http_format_host(host) + ":" + std::to_string(bound) + params.api_prefix,
-             bound == first || first == 0 ? "" : "port " + std::to_string(first) + " is taken" };
+    address.note = params.port == first || first == 0 ? "" : "port " + std::to_string(first) + " is taken";
+    return address;
 }
 
 static bool is_all_addresses(const std::string & host) {
@@ -151,8 +201,8 @@ static bool is_all_addresses(const std::string & host) {
 void server_rules_set(common_params & params, const std::vector<std::string> & origins, bool has_media) {
     request_rules rules;
     rules.origins       = origins;
-    rules.host          = server_is_socket(params.hostname) ? "" : params.hostname;
-    rules.all_addresses = is_all_addresses(params.hostname);
+    std::copy_if(params.hostnames.begin(), params.hostnames.end(), std::back_inserter(rules.hosts), [](const std::string & host) { return !server_is_socket(host); });
+    rules.all_addresses = std::any_of(rules.hosts.begin(), rules.hosts.end(), is_all_addresses);
     rules.has_key       = !params.api_keys.empty();
     rules.body_max      = has_media || !params.mmproj.path.empty() ? BODY_MAX_MEDIA : BODY_MAX;
     if (params.cors_origins_explicit && params.cors_origins != "localhost") {

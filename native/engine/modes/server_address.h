@@ -9,8 +9,9 @@
 #include <string>
 
 struct server_address {
-    std::string url;  // for programs on this machine, such as "http://127.0.0.1:8080"; "" for a socket
-    std::string note; // such as "port 8080 is taken", or ""
+    std::string              url;    // for programs on this machine, such as "http://127.0.0.1:8080"; "" if there are sockets only
+    std::string              note;   // such as "port 8080 is taken", or ""
+    std::vector<std::string> others; // what else it serves at, such as "unix:///tmp/a.sock"
 };
 
 // Whether the port in `params` is a wish only: 8080 or the bundle's, which the next free one may replace.
@@ -22,8 +23,8 @@ void server_port_check(const options & opts);
 // Whether this host is the path of a Unix socket.
 bool server_is_socket(const std::string & host);
 
-// Binds host and port of `params` and listens there, so that nobody else can answer in this server's
-// place; upstream's server takes the socket over. Port 0 is any that is free: `params` gets it.
+// Binds hosts and port of `params` and listens there, so that nobody else can answer in this server's
+// place; upstream's server takes the sockets over. Port 0 is any that is free: `params` gets it.
 // Throws user_error where that cannot be.
 server_address server_address_bind(common_params & params, bool port_is_wish);
 

@@ -20,7 +20,7 @@ common_params server_params(std::vector<std::string> words, int verbosity) {
     for (auto & one : words) {
         argv.push_back(&one[0]);
     }
-    common_params params;
+    common_params params = params_default();
     params.verbosity = verbosity;
     common_init();
     server_stream_session_manager_start();

@@ -2,6 +2,7 @@
 
 #include "judged_options.h"
 #include "members.h"
+#include "renamed.h"
 #include "user_error.h"
 
 #include <algorithm>
@@ -37,7 +38,7 @@ bundle_models models_read(const options & opts, bundle & from) {
     try {
         common_preset_context context(LLAMA_EXAMPLE_SERVER);
         common_preset         shared;
-        models.presets = context.load_from_ini(member.empty() ? name : from.materialize(member), shared);
+        models.presets = context.load_from_ini(fs::u8path(renamed_file(member.empty() ? name : from.materialize(member))), shared);
         models.presets = context.cascade(shared, models.presets);
     } catch (const user_error &) {
         throw;

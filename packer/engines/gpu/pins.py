@@ -39,14 +39,13 @@ class Module:
 
 
 def load(sources: Path | None = None) -> list[Module]:
-    """All pinned modules.
+    """All pinned modules of the engines' release.
 
     Args:
         sources: the `native/` folder, if it is not the usual one.
 
     Raises:
-        InputError: the file is not as it should be, or its modules are of another llama.cpp release
-            than the engines: they would not fit together.
+        InputError: the file is not as it should be.
     """
     folder = sources or native.directory()
     path = folder / "gpu" / "modules.toml"
@@ -61,13 +60,8 @@ def load(sources: Path | None = None) -> list[Module]:
         release = package["release"]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, OSError) as problem:
         raise InputError(f"{path}: {problem}", "Restore the file from the repository.") from None
-    engines = engine_pins.load(folder).release
-    if release != engines:
-        raise InputError(
-            f"{path}: the modules are from llama.cpp {release}, the engines from {engines}",
-            "Pin the modules of the same release.",
-        )
-    return modules
+    # A module of another release does not fit an engine.
+    return modules if release == engine_pins.load(folder).release else []
 
 
 def kinds(modules: list[Module]) -> list[str]:
