@@ -9,20 +9,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer.engines import (
-    cache,
-    description,
-    environment,
-    layout,
-    logged,
-    native,
-    ninja,
-    source,
-    sums,
-    web_ui,
-)
+from packer.engines import cache, description, layout, logged, native, source, sums, web_ui
 from packer.engines import pins as pinned
 from packer.engines import toolchain as tools
+from packer.engines.cmake import Project, compile_project
 from packer.engines.finish import finish
 from packer.engines.lock import locked
 from packer.engines.pins import Pins
@@ -142,8 +132,6 @@ def _prepared(target: Target) -> _Work:
             "Free some space, or set `LLAMAPACK_BUILD_CACHE` to a directory on another disk.",
         )
     native.snapshot(sources, folder / "native")
-    # With the answers of an earlier configuration the result would depend on history.
-    (folder / "out" / "CMakeCache.txt").unlink(missing_ok=True)
     shutil.rmtree(folder / "out" / "engine", ignore_errors=True)
     pins = pinned.load(folder / "native")
     log = layout.log(target.name)
@@ -153,38 +141,10 @@ def _prepared(target: Target) -> _Work:
 
 
 def _compile(work: _Work, llama_cpp: Path, jobs: int, goal: str = _GOAL) -> None:
-    out, name = work.folder / "out", work.target.name
-    definitions = description.settings(work.target, work.pins) | {
-        "CMAKE_MAKE_PROGRAM": str(work.toolchain.ninja),
-        "CMAKE_TOOLCHAIN_FILE": str(work.folder / "native" / "cmake" / "zig-toolchain.cmake"),
-        "LLAMAPACK_ZIG": str(work.toolchain.zig),
-        "LLAMA_SOURCE": str(llama_cpp),
-    }
-    configure: list[str | Path] = [
-        work.toolchain.cmake,
-        "-S",
-        work.folder / "native",
-        "-B",
-        out,
-        "-G",
-        "Ninja",
-    ]
-    configure += [f"-D{variable}={value}" for variable, value in definitions.items()]
-    env = _environment(work)
-    logged.run(configure, f"configuring {name}", work.log, env=env)
-    with ninja.shown(name) as on_line:
-        # ninja itself, not `cmake --build`: it stops its compilers when it is told to end.
-        words: list[str | Path] = [work.toolchain.ninja, "-C", out, "-j", str(jobs), goal]
-        logged.run(words, f"compiling {name}", work.log, env=env, on_line=on_line)
-
-
-def _environment(work: _Work) -> dict[str, str]:
-    return environment.clean() | {
-        "SOURCE_DATE_EPOCH": str(work.pins.date),
-        "ZERO_AR_DATE": "1",
-        "ZIG_GLOBAL_CACHE_DIR": str(layout.zig_cache() / "global"),
-        "ZIG_LOCAL_CACHE_DIR": str(layout.zig_cache() / "local"),
-    }
+    sources = work.folder / "native"
+    project = Project(work.target.name, sources, sources, work.folder / "out", work.log)
+    definitions = description.settings(work.target, work.pins) | {"LLAMA_SOURCE": str(llama_cpp)}
+    compile_project(project, definitions, goal, jobs, tools=work.toolchain, pins=work.pins)
 
 
 def _publish(work: _Work) -> Path:

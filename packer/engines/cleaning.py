@@ -11,7 +11,7 @@ from packer.engines import cache, layout, native, pins, source, stubs, sums, web
 from packer.engines.archives import deflated
 from packer.engines.build import build_folder
 from packer.engines.cosmo import cache as cosmo
-from packer.engines.gpu import modules, sources
+from packer.engines.gpu import modules, sources, vulkan
 from packer.engines.gpu import pins as gpu_pins
 from packer.engines.gpu.archive import archive_name
 from packer.engines.lock import Busy, locked
@@ -19,7 +19,16 @@ from packer.engines.targets import TARGETS
 from packer.io import build_cache
 from runtime.errors import InputError
 
-_LOCKS = ("source", modules.LOCK, "gpu-sources", "web-ui", stubs.FOLDER, cosmo.KIND, *TARGETS)
+_LOCKS = (
+    "source",
+    modules.LOCK,
+    "shaders",
+    "gpu-sources",
+    "web-ui",
+    stubs.FOLDER,
+    cosmo.KIND,
+    *TARGETS,
+)
 
 
 def clean(*, everything: bool) -> int:
@@ -64,6 +73,7 @@ def _stores_by_name() -> tuple[Path, ...]:
     return (
         layout.source(),
         layout.gpu(),
+        layout.gpu_shaders(),
         layout.gpu_sources(),
         layout.web_ui(),
         deflated.folder(),
@@ -102,7 +112,9 @@ def _current(engines: Sequence[cache.BuiltEngine]) -> Iterator[Path]:
     yield web_ui.folder()
     yield sources.collected_folder().parent
     yield from (stubs.cached(target, pinned.zig) for target in stubs.STUB_TARGETS)
-    yield from map(modules.folder_of, gpu_pins.load())
+    gpu = gpu_pins.load_all()
+    yield from map(modules.folder_of, gpu.modules)
+    yield vulkan.shaders_folder(gpu)
     for path in _current_deflated(engines):
         yield from (path, deflated.checksum(path))
 

@@ -79,6 +79,19 @@ def wanted(
             yield piece, _entry(released, piece)
 
 
+def everything(released: Index) -> Iterator[tuple[Piece, Archive]]:
+    """All pieces of an index that this llamapack knows, whichever there are.
+
+    Raises:
+        InputError: one is of another llamapack.
+    """
+    from packer.engines.gpu import pins
+
+    for piece in pieces.every(pins.load()):
+        if piece.name in released.archives:
+            yield piece, _entry(released, piece)
+
+
 def _entry(released: Index, piece: Piece) -> Archive:
     entry = released.archives.get(piece.name)
     if entry is None:
