@@ -3,7 +3,7 @@
 Usage: python -m ci.release.engines FOLDER [--base ADDRESS]
 
 Everything that the build cache holds for the present sources goes in: engines, start stubs, web UI,
-the GPU modules that `pack` takes by itself, and the sources for `--recompile`. Nothing is compiled
+all GPU modules, and the sources for `--recompile`. Nothing is compiled
 but stubs.
 """
 
@@ -16,7 +16,6 @@ from pathlib import Path
 from ci.ending import status_of
 from packer.engines import native, pins, stubs, toolchain
 from packer.engines.gpu import modules, sources
-from packer.engines.gpu.chosen import DEFAULT
 from packer.io.console import note
 from packer.releases import index, pieces
 from packer.releases.index import Index
@@ -44,8 +43,7 @@ def export(folder: Path, base: str | None = None) -> Path:
     stubs.build_stubs(stubs.STUB_TARGETS, toolchain.find(pinned).zig)
     sources.collect()
     archives = {}
-    usual = [module for module, _ in modules.found() if module.kind in DEFAULT]
-    for piece in pieces.every(usual):
+    for piece in pieces.every(module for module, _ in modules.found()):
         if piece.here:
             note(f"writing the archive of {piece.name}")
             archives[piece.name] = pieces.write_archive(piece, folder)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ci.release import checkout
 from packer import __version__
-from packer.engines import cache, native, pins
+from packer.engines import cache, native, pins, sums
 from packer.engines.gpu import modules
 from packer.inspection.provenance import (
     INSIDE,
@@ -104,11 +104,14 @@ def _dependencies(source: checkout.Commit) -> Iterable[dict[str, Any]]:
                 "name": engine_name(engine.target),
                 "uri": f"pkg:generic/llamapack-engine@{__version__}?target={engine.target}",
             }
-    for module, _ in modules.found():
+    for module, folder in modules.found():
+        wheel = module.wheel
+        made = f"pkg:generic/llamapack-gpu@{__version__}?kind={module.kind}&target={module.target}"
         yield {
-            "digest": {"sha512": pins.hexadecimal(module.integrity)},
+            "annotations": {"key": module.key},
+            "digest": {"sha256": wheel.sha256 if wheel else sums.read(folder).id},
             "name": f"GPU module {module.title}",
-            "uri": f"pkg:npm/{module.package.replace('@', '%40')}@{module.version}",
+            "uri": wheel.address if wheel else made,
         }
 
 

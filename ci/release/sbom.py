@@ -194,9 +194,9 @@ def _software(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 "hashes": _hash(manifest["members"][inside]["sha256"]),
                 "licenses": _spdx("MIT"),
                 "name": f"ggml {module.title}",
-                "purl": f"pkg:npm/{module.package.replace('@', '%40')}@{module.version}",
+                **({"purl": module.wheel.address} if module.wheel else {}),
                 "type": "library",
-                "version": module.version,
+                "version": pinned.release,
             }
 
 

@@ -74,28 +74,41 @@ def check_stub(target: str, data: bytes, name: str = "stub") -> list[str]:
     return problems + elf.landing_pads(where, {name: data}, name)
 
 
-def check_module(target: str, name: str, data: bytes, base: bytes) -> list[str]:
-    """The rules that a module built by others, such as a GPU backend, breaks.
-
-    Its format, architecture and ggml symbols are checked. Its builder decides which other libraries
-    and which system version it needs.
+def check_module(
+    target: str,
+    name: str,
+    data: bytes,
+    base: bytes | None,
+    *,
+    drivers: Iterable[str] | None = None,
+) -> list[str]:
+    """The rules that a module breaks, such as a GPU backend.
 
     Args:
         name: the module's file name, for the messages.
-        base: our `libggml-base.so`, `libggml-base.dylib` or `ggml-base.dll`.
+        base: our `libggml-base.so`, `libggml-base.dylib` or `ggml-base.dll`; None if it is not
+            built: then its symbols are not looked up.
+        drivers: the libraries besides the C library that the module may want. None for a module
+            that others have built: which other libraries it wants, and from which system version on
+            it runs, is its builder's choice.
 
     Raises:
         InputError: the target is unknown.
     """
-    where = system(target).for_foreign_module()
+    where = system(target)
+    where = where.for_foreign_module() if drivers is None else where.with_drivers(drivers)
     found, links = _examine(where, name, BinaryKind.MODULE, data, (where.base,))
-    unread, ours = _examine(where, where.base, BinaryKind.LIBRARY, base, (where.base,))
-    if found or (unread and not ours.exports):
-        return found + unread
+    if found:
+        return found
     if where.base not in links.needed:
         near = [library for library in links.needed if "ggml" in library]
         asked = f"for {', '.join(near)}" if near else "for no ggml library"
         return [f"{name}: asks {asked}, not for `{where.base}`"]
+    if base is None:
+        return []
+    unread, ours = _examine(where, where.base, BinaryKind.LIBRARY, base, (where.base,))
+    if unread and not ours.exports:
+        return unread
     return unmet(where, name, links, {where.base: ours})
 
 

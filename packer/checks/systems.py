@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from runtime.errors import InputError
@@ -36,6 +36,8 @@ class System:
     """No file needs any other, not even the system's."""
     any_library: bool = False
     """The file was built by others, and its imports are not checked."""
+    drivers: frozenset[str] = frozenset()
+    """Libraries that come with a graphics card's driver, in lower case."""
 
     @property
     def os(self) -> str:
@@ -63,7 +65,8 @@ class System:
 
     def has_library(self, name: str) -> bool:
         """Whether the system has a library that may be imported."""
-        return re.fullmatch(self.system.libraries, name) is not None
+        known = re.fullmatch(self.system.libraries, name) is not None
+        return known or name.lower() in self.drivers
 
     @property
     def base(self) -> str:
@@ -90,6 +93,10 @@ class System:
     def for_foreign_module(self) -> System:
         """The facts for modules that others have built."""
         return dataclasses.replace(self, any_library=True, static=False)
+
+    def with_drivers(self, names: Iterable[str]) -> System:
+        """The same for modules that may want these libraries, too."""
+        return dataclasses.replace(self, drivers=frozenset(name.lower() for name in names))
 
 
 def system(target: str) -> System:

@@ -54,13 +54,24 @@ def register(verbs: Subparsers) -> None:
     act.set_defaults(run=_fetch)
 
     act = actions.add_parser(
-        "add-gpu", help="download GPU modules of the engines' llama.cpp release"
+        "add-gpu", help="build or download GPU modules of the engines' llama.cpp release"
     )
-    act.add_argument("kinds", metavar="KINDS", help="kinds, separated by commas: vulkan,metal,cuda")
+    act.add_argument("kinds", metavar="KINDS", help="kinds, separated by commas: vulkan,metal")
     act.add_argument(
         "--targets", metavar="T,T…", help="targets; default: all that have such a module"
     )
+    act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
     act.set_defaults(run=_add_gpu)
+
+    act = actions.add_parser(
+        "build-gpu", help="compile GPU modules, CUDA's too: it takes nvcc and an hour or more"
+    )
+    act.add_argument("kinds", metavar="KINDS", help="kinds, separated by commas: cuda,vulkan")
+    act.add_argument(
+        "--targets", metavar="T,T…", help="targets; default: all that have such a module"
+    )
+    act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
+    act.set_defaults(run=_build_gpu)
 
     act = actions.add_parser("list", help="show all targets and their engines")
     act.add_argument("--json", action="store_true", help="print JSON")
@@ -152,7 +163,32 @@ def _fetch(args: argparse.Namespace) -> None:
 
 
 def _add_gpu(args: argparse.Namespace) -> None:
-    from packer.engines.gpu import chosen, modules, pins
+    from packer.engines.gpu import modules
+    from packer.engines.gpu.pins import CUDA
+
+    found = _wanted(args)
+    for module in found:
+        if module.kind == CUDA and modules.find(module) is None:
+            raise InputError(
+                f"{module.title} is in no registry, and compiling it takes an hour or more",
+                "Run `llamapack engine build-gpu cuda`.",
+            )
+    _make(found, args.jobs)
+
+
+def _build_gpu(args: argparse.Namespace) -> None:
+    found = _wanted(args)
+    for module in found:
+        if module.wheel is not None:
+            raise InputError(
+                f"{module.title} is not compiled here: that takes the tools of its system",
+                f"Run `llamapack engine add-gpu {module.kind}`.",
+            )
+    _make(found, args.jobs)
+
+
+def _wanted(args: argparse.Namespace) -> list[Module]:
+    from packer.engines.gpu import chosen, pins
 
     wanted = {targets.named(name.strip()).name for name in (args.targets or "").split(",") if name}
     found = _modules(args.kinds, wanted)
@@ -161,8 +197,15 @@ def _add_gpu(args: argparse.Namespace) -> None:
             f"there is no GPU module {args.kinds} for {', '.join(sorted(wanted))}",
             f"There are modules for {', '.join(sorted({one.target for one in pins.load()}))}.",
         )
+    return found
+
+
+def _make(found: list[Module], jobs: int | None) -> None:
+    from packer.engines.gpu import modules
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for module in found:
-        print(f"{module.target} {module.kind} {modules.add(module)}", flush=True)
+        print(f"{module.target} {module.kind} {modules.add(module, jobs)}", flush=True)
 
 
 def _modules(kinds: str, wanted: set[str]) -> list[Module]:
@@ -219,7 +262,12 @@ def _list(args: argparse.Namespace) -> None:
             for one in runtimes
         ]
         rows += [
-            {"kind": module.kind, "path": str(path), "state": "fetched", "target": module.target}
+            {
+                "kind": module.kind,
+                "path": str(path),
+                "state": _made(module),
+                "target": module.target,
+            }
             for module, path in modules.found()
         ]
         print(json.dumps(sorted(rows, key=lambda row: str(row["target"])), indent=2))
@@ -240,6 +288,10 @@ def _list(args: argparse.Namespace) -> None:
 
 def _state(current: bool) -> str:
     return "built" if current else "stale"
+
+
+def _made(module: Module) -> str:
+    return "fetched" if module.wheel else "built"
 
 
 def _bytes(folder: Path) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from packer.engines import cache, key, layout, logged, native, source, sums, toolchain, web_ui
 from packer.engines import pins as pinned
+from packer.engines.cmake import Project, compile_project
 from packer.engines.layout import locked
 from packer.engines.pins import Pins
 from packer.engines.targets import Target
@@ -124,8 +125,6 @@ def _prepared(target: Target) -> _Work:
             "Free some space, or set `LLAMAPACK_BUILD_CACHE` to a directory on another disk.",
         )
     native.snapshot(sources, folder / "native")
-    # With the answers of an earlier configuration the result would depend on history.
-    (folder / "out" / "CMakeCache.txt").unlink(missing_ok=True)
     shutil.rmtree(folder / "out" / "engine", ignore_errors=True)
     pins = pinned.load(folder / "native")
     log = layout.log(target.name)
@@ -135,26 +134,10 @@ def _prepared(target: Target) -> _Work:
 
 
 def _compile(work: _Work, llama_cpp: Path, jobs: int, goal: str = _GOAL) -> None:
-    out, name, tools = work.folder / "out", work.target.name, work.toolchain
-    definitions = key.settings(work.target, work.pins) | {
-        "CMAKE_MAKE_PROGRAM": str(tools.ninja),
-        "CMAKE_TOOLCHAIN_FILE": str(work.folder / "native" / "cmake" / "zig-toolchain.cmake"),
-        "LLAMAPACK_ZIG": str(tools.zig),
-        "LLAMA_SOURCE": str(llama_cpp),
-    }
-    env = toolchain.clean_environment() | {
-        "SOURCE_DATE_EPOCH": str(work.pins.date),
-        "ZERO_AR_DATE": "1",
-        "ZIG_GLOBAL_CACHE_DIR": str(layout.zig_cache() / "global"),
-        "ZIG_LOCAL_CACHE_DIR": str(layout.zig_cache() / "local"),
-    }
-    words: list[str | Path] = [tools.cmake, "-S", work.folder / "native", "-B", out, "-G", "Ninja"]
-    words += [f"-D{variable}={value}" for variable, value in definitions.items()]
-    logged.run(words, f"configuring {name}", work.log, env=env)
-    with toolchain.ninja_progress(name) as on_line:
-        # ninja itself, not `cmake --build`: it stops its compilers when it is told to end.
-        words = [tools.ninja, "-C", out, "-j", str(jobs), goal]
-        logged.run(words, f"compiling {name}", work.log, env=env, on_line=on_line)
+    sources = work.folder / "native"
+    project = Project(work.target.name, sources, sources, work.folder / "out", work.log)
+    definitions = key.settings(work.target, work.pins) | {"LLAMA_SOURCE": str(llama_cpp)}
+    compile_project(project, definitions, goal, jobs, tools=work.toolchain, pins=work.pins)
 
 
 def _publish(work: _Work) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packer.engines import cache, cosmo, deflated, layout, native, pins, source, stubs, sums, web_ui
 from packer.engines.build import build_folder
-from packer.engines.gpu import modules, sources
+from packer.engines.gpu import modules, sources, vulkan
 from packer.engines.gpu import pins as gpu_pins
 from packer.engines.gpu.archive import archive_name
 from packer.engines.layout import locked
@@ -18,7 +18,16 @@ from packer.io import build_cache
 from runtime.errors import InputError
 from runtime.locks import Busy
 
-_LOCKS = ("source", modules.LOCK, "gpu-sources", "web-ui", stubs.FOLDER, cosmo.KIND, *TARGETS)
+_LOCKS = (
+    "source",
+    modules.LOCK,
+    "shaders",
+    "gpu-sources",
+    "web-ui",
+    stubs.FOLDER,
+    cosmo.KIND,
+    *TARGETS,
+)
 
 
 def clean(*, everything: bool) -> int:
@@ -66,6 +75,7 @@ def _stores_by_name() -> tuple[Path, ...]:
     return (
         layout.source(),
         layout.gpu(),
+        layout.gpu_shaders(),
         layout.gpu_sources(),
         layout.web_ui(),
         deflated.folder(),
@@ -102,7 +112,9 @@ def _current(engines: Sequence[cache.BuiltEngine]) -> Iterator[Path]:
     yield web_ui.folder()
     yield sources.collected_folder().parent
     yield from (stubs.cached(target, pinned.zig) for target in stubs.STUB_TARGETS)
-    yield from map(modules.folder_of, gpu_pins.load())
+    gpu = gpu_pins.load_all()
+    yield from map(modules.folder_of, gpu.modules)
+    yield vulkan.shaders_folder(gpu)
     for path in _current_deflated(engines):
         yield from (path, deflated.checksum(path))
 

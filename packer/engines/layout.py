@@ -36,6 +36,11 @@ def gpu() -> Path:
     return build_cache.root() / "gpu"
 
 
+def gpu_shaders() -> Path:
+    """Compiled shaders for Vulkan, one folder per key."""
+    return build_cache.root() / "gpu-shaders"
+
+
 def gpu_sources() -> Path:
     """What produced files compile GPU modules from, one folder per state of the recipes."""
     return build_cache.root() / "gpu-sources"

@@ -143,6 +143,17 @@ def wanted(
             yield piece, _entry(released, piece)
 
 
+def everything(released: Index) -> Iterator[tuple[Piece, Archive]]:
+    """All released pieces that this llamapack knows.
+
+    Raises:
+        InputError: one is of another llamapack.
+    """
+    for piece in pieces.every(pins.load()):
+        if piece.name in released.archives:
+            yield piece, _entry(released, piece)
+
+
 def _entry(released: Index, piece: Piece) -> Archive:
     entry = released.archives.get(piece.name)
     if entry is None:

@@ -33,20 +33,21 @@ class _Kind:
     driver: str
     """Library of the driver; empty if the system has it always."""
     also: tuple[str, ...]
-    """Other libraries that the prebuilt module needs."""
+    """Other libraries that the module needs."""
     makers: tuple[str, ...]
     remedy: str
+    glibc: str = ""
+    """The version of the C library's symbols that it imports, where that is newer than engines'."""
 
 
 _LINUX = (
     _Kind(
-        "cuda", "CUDA", "libcuda.so.1",
-        ("libcudart.so.13", "libcublas.so.13", "libstdc++.so.6"), ("NVIDIA",),
-        "install NVIDIA's driver",
+        "cuda", "CUDA", "libcuda.so.1", ("libcublas.so.13",), ("NVIDIA",),
+        "install NVIDIA's driver", "GLIBC_2.34",
     ),
     _Kind("hip", "ROCm", "libamdhip64.so", (), ("AMD",), "install AMD's ROCm"),
     _Kind(
-        "vulkan", "Vulkan", "libvulkan.so.1", ("libstdc++.so.6",), ("NVIDIA", "AMD", "Intel"),
+        "vulkan", "Vulkan", "libvulkan.so.1", (), ("NVIDIA", "AMD", "Intel"),
         "install the card's driver and the Vulkan loader: `apt install libvulkan1`",
     ),
 )  # fmt: skip
@@ -57,16 +58,15 @@ _WINDOWS = (
     ),
     _Kind("hip", "ROCm", "amdhip64_6.dll", (), ("AMD",), "install AMD's driver and HIP SDK"),
     _Kind(
-        "vulkan", "Vulkan", "vulkan-1.dll", ("MSVCP140.dll", "VCRUNTIME140.dll"),
-        ("NVIDIA", "AMD", "Intel"), "install the driver of the card's maker",
+        "vulkan", "Vulkan", "vulkan-1.dll", (), ("NVIDIA", "AMD", "Intel"),
+        "install the driver of the card's maker",
     ),
 )  # fmt: skip
 _MACOS = (_Kind("metal", "Metal", "", (), ("Apple",), ""),)
 
-_COMPILERS = {"nvcc": ("CUDA", "cuda"), "hipcc": ("ROCm", "hip"), "xcrun": ("Metal", "metal")}
+_LIBC = "libc.so.6"
 
-_VERSIONS = {"libc.so.6": "GLIBC_2.34", "libstdc++.so.6": "GLIBCXX_3.4.30"}
-"""Versions of symbols that the prebuilt modules for Linux import, by library."""
+_COMPILERS = {"nvcc": ("CUDA", "cuda"), "hipcc": ("ROCm", "hip"), "xcrun": ("Metal", "metal")}
 
 
 def cards(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
@@ -165,13 +165,11 @@ def _cards(machine: Machine) -> Iterator[str]:
 
 
 def _missing(machine: Machine, kind: _Kind) -> list[str]:
-    """Libraries that the prebuilt module needs, without the driver, and that are missing."""
+    """Libraries that the module needs, without the driver, and that are missing."""
     missing = [name for name in kind.also if not _found(machine, name)]
-    if machine.system == "linux":
-        for library, version in _VERSIONS.items():
-            path = _library(machine, library)
-            if path and f"{version}\0".encode() not in path.read_bytes():
-                missing.append(f"{version} of {library}")
+    path = _library(machine, _LIBC) if kind.glibc else None
+    if path and f"{kind.glibc}\0".encode() not in path.read_bytes():
+        missing.append(f"{kind.glibc} of {_LIBC}")
     return missing
 
 
@@ -201,6 +199,4 @@ def _way_to(library: str) -> str:
         return "install the runtime libraries of CUDA 13, or use Vulkan: `--gpu vulkan`"
     if library.startswith("GLIBC"):
         return "start it on a newer system; here it computes on the CPU"
-    if library.endswith(".dll"):
-        return "install Microsoft's Visual C++ Redistributable"
-    return "install the GNU C++ library: `apt install libstdc++6`"
+    return "install Microsoft's Visual C++ Redistributable"

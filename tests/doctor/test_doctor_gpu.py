@@ -48,9 +48,8 @@ def card(on: Machine, vendor: str) -> None:
 
 
 def install(on: Machine, *libraries: str) -> None:
-    versions = {"libstdc++.so.6": "GLIBCXX_3.4.29\0GLIBCXX_3.4.30\0"}
     for name in libraries:
-        write(on.root / LIBRARIES / name, versions.get(name, ""))
+        write(on.root / LIBRARIES / name)
 
 
 def test_no_card(tmp_path: Path) -> None:
@@ -87,8 +86,7 @@ def test_nvidias_card_by_name(tmp_path: Path) -> None:
 def test_what_a_start_would_try(tmp_path: Path) -> None:
     on = machine(tmp_path)
     file = with_modules(tmp_path / "b.llamafile", "cuda", "vulkan")
-    install(on, "libcuda.so.1", "libcudart.so.13", "libcublas.so.13", "libvulkan.so.1")
-    install(on, "libstdc++.so.6")
+    install(on, "libcuda.so.1", "libcublas.so.13", "libvulkan.so.1")
     assert said(on, file)[-1] == "ok module: a start tries CUDA, then Vulkan, then the CPU"
 
 
@@ -101,32 +99,32 @@ def test_a_driver_that_the_module_wants_is_missing(tmp_path: Path) -> None:
 def test_a_toolkit_that_the_module_wants_is_missing(tmp_path: Path) -> None:
     on = machine(tmp_path)
     file = with_modules(tmp_path / "b.llamafile", "cuda")
-    install(on, "libcuda.so.1", "libcudart.so.13", "libstdc++.so.6")
+    install(on, "libcuda.so.1")
     (finding,) = [f for f in examine(on, file, GPU_CHECKS) if f.check == "module"]
     assert finding.state == "problem"
     assert finding.what == "CUDA: the module wants libcublas.so.13, which is not here"
     assert "CUDA 13" in finding.mend
 
 
-@pytest.mark.parametrize(
-    ("library", "versions", "wanted"),
-    [
-        ("libc.so.6", "GLIBC_2.31\0GLIBC_2.340\0", "GLIBC_2.34"),
-        ("libstdc++.so.6", "GLIBCXX_3.4.3\0GLIBCXX_3.4.29\0", "GLIBCXX_3.4.30"),
-    ],
-)
-def test_a_system_that_is_too_old_for_the_module(
-    tmp_path: Path, library: str, versions: str, wanted: str
-) -> None:
+def test_a_system_that_is_too_old_for_the_module(tmp_path: Path) -> None:
     on = machine(tmp_path)
-    file = with_modules(tmp_path / "b.llamafile", "vulkan")
-    install(on, "libvulkan.so.1", "libstdc++.so.6")
-    assert said(on, file)[-1].startswith("ok module: a start tries Vulkan")
-    write(on.root / LIBRARIES / library, versions)
-    problem = f"problem module: Vulkan: the module wants {wanted} of {library}, which is not here"
+    file = with_modules(tmp_path / "b.llamafile", "cuda")
+    install(on, "libcuda.so.1", "libcublas.so.13")
+    assert said(on, file)[-1].startswith("ok module: a start tries CUDA")
+    versions = "GLIBC_2.31\0GLIBC_2.340\0"
+    write(on.root / LIBRARIES / "libc.so.6", versions)
+    problem = "problem module: CUDA: the module wants GLIBC_2.34 of libc.so.6, which is not here"
     assert said(on, file)[-1] == problem
-    write(on.root / LIBRARIES / library, f"{versions}{wanted}\0")
-    assert said(on, file)[-1].startswith("ok module: a start tries Vulkan")
+    write(on.root / LIBRARIES / "libc.so.6", f"{versions}GLIBC_2.34\0")
+    assert said(on, file)[-1].startswith("ok module: a start tries CUDA")
+
+
+def test_vulkan_wants_nothing_but_the_driver(tmp_path: Path) -> None:
+    on = machine(tmp_path)
+    write(on.root / LIBRARIES / "libc.so.6", "GLIBC_2.17\0")
+    install(on, "libvulkan.so.1")
+    file = with_modules(tmp_path / "b.llamafile", "vulkan")
+    assert said(on, file)[-1] == "ok module: a start tries Vulkan, then the CPU"
 
 
 def test_a_module_that_was_compiled_here(tmp_path: Path) -> None:
@@ -164,15 +162,15 @@ def test_macs_and_windows(tmp_path: Path) -> None:
     file = with_modules(tmp_path / "m.llamafile", "metal", target="macos-aarch64")
     assert said(mac, file)[-1] == "ok module: a start tries Metal, then the CPU"
     windows = machine(tmp_path, "windows-x86_64")
-    for name in ("vulkan-1.dll", "msvcp140.dll"):
+    for name in ("nvcuda.dll", "cudart64_13.dll", "cublas64_13.dll"):
         write(windows.root / "Windows/System32" / name)
-    file = with_modules(tmp_path / "w.llamafile", "vulkan", target="windows-x86_64")
-    problem = "problem module: Vulkan: the module wants VCRUNTIME140.dll, which is not here"
+    file = with_modules(tmp_path / "w.llamafile", "cuda", target="windows-x86_64")
+    problem = "problem module: CUDA: the module wants MSVCP140.dll, which is not here"
     assert problem in said(windows, file)
     folder = tmp_path / "toolkit"
-    write(folder / "vcruntime140.dll")
+    write(folder / "msvcp140.dll")
     on_path = replace(windows, env={**windows.env, "PATH": f"C:\\nothing;{folder}"})
-    assert said(on_path, file)[-1] == "ok module: a start tries Vulkan, then the CPU"
+    assert said(on_path, file)[-1] == "ok module: a start tries CUDA, then the CPU"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from helpers.compiled import folder_of, made
 from small_release import Release, git, pack
 
 from packer.engines import native, source, targets, toolchain, web_ui
+from packer.engines.gpu import pins as gpu_pins
 from packer.head import macho_signature
 
 CMAKE = """\
@@ -92,8 +93,14 @@ def small_native(
     (folder / "cmake" / "zig-toolchain.cmake").write_text("")
     (folder / "engine" / "main.cpp").write_text("int main() {}\n")
     (folder / "stub" / "stub.c").write_text("int stub;\n")
+    for name in ("gpu/vulkan/shaders", "gpu/recipes", "engine/hooks"):
+        (folder / name).mkdir(parents=True)
+    for name in (*gpu_pins.SOURCES, "gpu/recipes/cuda.json"):
+        if not (folder / name).exists():
+            (folder / name).write_text("")
     (folder / "gpu" / "modules.toml").write_text(
-        '[package]\nrelease = "v0.4.0"\nversion = "1"\n[modules]\n'
+        '[vulkan]\ntargets = []\nglslc = "1"\nheaders = "1"\n'
+        '[metal]\nrelease = "v0"\n[cuda]\ntargets = []\narchitectures = []\n'
     )
     (folder / "web_ui" / "freeze-date.cjs").write_text("// freeze\n")
     monkeypatch.setattr(native, "directory", lambda: folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from packer.engines import stubs, web_ui
 from packer.engines.build import build
 from packer.engines.cleaning import clean
 from packer.engines.deflated import packed_engine, packed_web_ui
-from packer.engines.gpu import modules, sources
+from packer.engines.gpu import modules, sources, vulkan
+from packer.engines.gpu import pins as gpu_pins
 from packer.engines.gpu.archive import packed_module
 from packer.engines.gpu.pins import Module
 from packer.engines.targets import TARGETS
@@ -52,14 +54,16 @@ def test_clean_waits_for_nobody(cache_root: Path) -> None:
 def test_only_what_is_current_stays(
     cache_root: Path, small_native: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = Module("vulkan", "linux-x86_64", "npm", "1", "sha512-", "lib/libggml-vulkan.so", "-")
-    monkeypatch.setattr("packer.engines.gpu.pins.load", lambda: [module])
+    module = Module("vulkan", "linux-x86_64", "libggml-vulkan.so", "-", "4567")
+    stated = replace(gpu_pins.load_all(), modules=[module])
+    monkeypatch.setattr("packer.engines.gpu.pins.load_all", lambda sources=None: stated)
     pages = cache_root / "web-ui"
     engine = build(LINUX)
     kept = [
         _file(web_ui.folder() / "index.html"),
         _file(modules.folder_of(module) / module.name),
         _file(modules.folder_of(module) / "SHA256SUMS", ""),
+        _file(vulkan.shaders_folder(stated) / "acc.comp.cpp"),
         _file(sources.collected_folder() / "ggml.h"),
         _file(cache_root / "source" / "llama.cpp-v0.4.0" / "llama.h"),
         _file(stubs.cached("linux-x86_64", "0.17.0")),
@@ -76,6 +80,7 @@ def test_only_what_is_current_stays(
     stale = [
         _file(pages / "0123" / "index.html"),
         _file(cache_root / "gpu" / "linux-x86_64-vulkan-0123" / module.name),
+        _file(cache_root / "gpu-shaders" / "0123" / "acc.comp.cpp"),
         _file(cache_root / "gpu-sources" / "0123" / "llama.cpp-v0.3.0" / "ggml.h"),
         _file(cache_root / "source" / "llama.cpp-v0.3.0" / "llama.h"),
         _file(cache_root / "stubs" / "linux-x86_64-0123"),

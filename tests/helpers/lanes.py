@@ -19,6 +19,7 @@ _FILES = {
     "ape/test_ape_command.py": "native",
     "engine/test_engine_web_ui.py": "native",  # and npm
     "release/test_installed.py": "e2e",
+    "engine/test_gpu_cuda.py": "native",
     "engine/test_gpu_recipes.py": "native",
     "engine/test_structure_bundle.py": "native",
     "fit/test_against_engine.py": "e2e",
@@ -27,6 +28,7 @@ _FILES = {
 _FIXTURES = {
     **dict.fromkeys(("ape/head", "ape/ape", "ape/reader"), "native"),
     **dict.fromkeys(("engine/engines", "engine/small_native", "engine/small_tools"), "native"),
+    **dict.fromkeys(("engine/dylibs", "engine/no_tools"), "native"),
     **dict.fromkeys(("release/release", "release/wheel"), "e2e"),
 }
 
@@ -64,7 +66,7 @@ _MACHINE = (
 )
 ALLOWED_SKIPS = {
     "unit": _MACHINE,
-    "native": (*_MACHINE, "there is no Node.js"),
+    "native": (*_MACHINE, "there is no Node.js", "no nvcc here"),
     "e2e": (*_MACHINE, "no nvcc here"),
     "kill": _MACHINE,
 }

@@ -2,6 +2,7 @@
 
 #include "dynamic_library.h"
 #include "gpu_kinds.h"
+#include "gpu_load.h"
 #include "gpu_module.h"
 #include "gpu_probe.h"
 #include "gpu_recipe.h"
@@ -89,7 +90,7 @@ static void use(const gpu_kind & kind, const attempt & made, const std::string &
         opts.add("--device", names);
     }
     ggml_backend_load_all(); // the CPU's, once
-    if (!ggml_backend_load(made.module.c_str())) {
+    if (!gpu_load(made.module)) {
         throw user_error(made.module + ": could be loaded for a trial, but not now", "start it again, or say --gpu disable");
     }
     gpu_report_set(descriptions + " through " + kind.title + (instead_of.empty() ? "" : " (" + instead_of + ")"));

@@ -2,6 +2,7 @@
 
 #include "child_process.h"
 #include "dynamic_library.h"
+#include "gpu_load.h"
 #include "program_path.h"
 
 #include "ggml-backend.h"
@@ -58,7 +59,7 @@ bool gpu_probe_answer() {
         print_failure(missing + " is not installed");
         return true;
     }
-    const ggml_backend_reg_t backend = ggml_backend_load(module.c_str());
+    const ggml_backend_reg_t backend = gpu_load(module);
     if (!backend) {
         // "load_backend: failed to load /a/b.so: libcublas.so.13: cannot open shared object file"
         print_failure(cause(module + ": ", "it cannot be loaded"));

@@ -19,10 +19,10 @@ def chosen(wanted: str | None, targets: Iterable[str]) -> list[tuple[Module, Pat
 
     Args:
         wanted: what `--gpu` says: kinds with commas between them, `none`, or None for those of
-            `DEFAULT` that were fetched.
+            `DEFAULT` that were made.
 
     Raises:
-        InputError: there is no such kind, none of it for these targets, or it was not fetched.
+        InputError: there is no such kind, none of it for these targets, or it was not made.
     """
     if wanted == NONE:
         return []
@@ -48,15 +48,16 @@ def chosen(wanted: str | None, targets: Iterable[str]) -> list[tuple[Module, Pat
                 f"--gpu {kind}: there is no module for {', '.join(sorted(names))}",
                 f"There are modules for {has}.",
             )
-        picked += [(module, _fetched(module)) for module in fitting]
+        picked += [(module, _made(module)) for module in fitting]
     return picked
 
 
-def _fetched(module: Module) -> Path:
+def _made(module: Module) -> Path:
     path = modules.find(module)
     if path is None:
+        verb = "build-gpu" if module.kind == pins.CUDA else "add-gpu"
         raise InputError(
             f"the GPU module {module.title} is missing",
-            f"Run `llamapack engine add-gpu {module.kind}`.",
+            f"Run `llamapack engine {verb} {module.kind}`.",
         )
     return path

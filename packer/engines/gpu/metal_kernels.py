@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _FOLDER = "ggml/src/ggml-metal"
-_HEADERS = ("common.h", "dequantize.h", "quantize.h")
+_HEADERS = ("common.h", "dequantize.h", "quantize.h", "fa_common.metal", "fa_vec_common.metal")
 """In `kernels/`; the first is in front of every kernel, the others where one includes them."""
 
 _ASSEMBLY = """\
@@ -32,16 +32,19 @@ def embedded(llama_cpp: Path, kernels: list[str]) -> dict[str, str]:
     Returns:
         Texts by path; the paths count from where the compiler runs.
     """
-    headers = {name: _lines(llama_cpp / _FOLDER / "kernels" / name) for name in _HEADERS}
+    folder = llama_cpp / _FOLDER / "kernels"
+    headers = {name: _lines(folder / name) for name in _HEADERS if (folder / name).is_file()}
     common = _lines(llama_cpp / "ggml/src/ggml-common.h")
     implementation = _lines(llama_cpp / _FOLDER / "ggml-metal-impl.h")
     texts: dict[str, str] = {}
     for kernel in (name for name in kernels if name.endswith(".metal")):
+        if Path(kernel).name in headers:
+            continue
         own = _lines(llama_cpp / kernel)
         lines = list(headers[_HEADERS[0]])
-        for name in _HEADERS[1:]:
-            if any(f'#include "{name}"' in line for line in own):
-                lines += headers[name]
+        for name, header in headers.items():
+            if name != _HEADERS[0] and any(f'#include "{name}"' in line for line in own):
+                lines += header
         lines = [line for line in lines + own if not _is_inner(line)]
         lines = _replaced(lines, "__embed_ggml-common.h__", common)
         lines = _replaced(lines, '#include "ggml-metal-impl.h"', implementation)

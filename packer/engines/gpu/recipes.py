@@ -1,6 +1,8 @@
 """How GPU modules are compiled: `native/gpu/recipes/KIND.json`, as bundles carry them.
 
 A file there names patterns of llama.cpp's sources, and what the compiler of each system is told.
+`attention` says for which types of keys and values, of all `types`, attention is compiled, as
+upstream's build does by default (`ggml_cuda_fattn_vec_instances` in `ggml/cmake/common.cmake`).
 A bundle holds one recipe for each system and kind, with the files that the patterns stand for:
 `compiler`, `folders`, `library`, `flags`, `flags_of` (by suffix, in front of `flags`), `link`,
 `sources`.
@@ -9,7 +11,7 @@ A bundle holds one recipe for each system and kind, with the files that the patt
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,7 @@ def _read(path: Path, llama_cpp: Path, wanted: Collection[str]) -> list[Recipe]:
     headers = _matching(path, text["headers"], llama_cpp)
     sources = _matching(path, text["sources"], llama_cpp)
     kernels = _matching(path, text.get("kernels", []), llama_cpp)
+    flags = text["flags"] + _attention(text.get("attention", {}))
     generated: dict[str, str] = {}
     if kernels:
         generated = metal_kernels.embedded(llama_cpp, kernels)
@@ -90,7 +93,7 @@ def _read(path: Path, llama_cpp: Path, wanted: Collection[str]) -> list[Recipe]:
             system,
             {
                 "compiler": own["compiler"],
-                "flags": text["flags"] + own.get("flags", []),
+                "flags": flags + own.get("flags", []),
                 "flags_of": own.get("flags_of", {}),
                 "folders": own["folders"],
                 "library": own["library"],
@@ -104,6 +107,16 @@ def _read(path: Path, llama_cpp: Path, wanted: Collection[str]) -> list[Recipe]:
             generated,
         )
         for system, own in systems.items()
+    ]
+
+
+def _attention(stated: Mapping[str, list[str]]) -> list[str]:
+    """A definition for each pair of types: 1 if attention is compiled for it, else 0."""
+    types, compiled = stated.get("types", []), stated.get("compiled", [])
+    return [
+        f"-DGGML_CUDA_FA_{keys.upper()}_{values.upper()}={int(f'{keys}-{values}' in compiled)}"
+        for keys in types
+        for values in types
     ]
 
 
