@@ -6,6 +6,7 @@ Usage: python -m ci.options
 from __future__ import annotations
 
 import argparse
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -74,12 +75,21 @@ class JudgedOption(NamedTuple):
     """Whether a file of weights may say it."""
     values: int
     """How many words follow."""
-    names_file: bool = False
+    names_file: bool
 
+
+_SPELLINGS = {
+%s}
+"""Spellings of options by the facts of `JudgedOption`."""
 
 JUDGED_OPTIONS = {
-%s}
+    name: JudgedOption(*facts) for facts, names in _SPELLINGS.items() for name in names.split()
+}
 '''
+_INDENT = " " * 8
+_WRAPPER = textwrap.TextWrapper(
+    100, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
+)
 
 
 def main() -> int:
@@ -100,9 +110,12 @@ def made(folder: Path) -> dict[Path, str]:
         f'    {{ "{name}", {str(of_model).lower()}, opened_by::{_READERS[reader]} }},\n'
         for name, of_model, _, reader in rows
     )
+    spellings: dict[tuple[bool, int, bool], list[str]] = {}
+    for name, of_model, values, reader in rows:
+        spellings.setdefault((of_model, values, bool(reader)), []).append(name)
     module = "".join(
-        f'    "{name}": JudgedOption({of_model}, {values}{", True" if reader else ""}),\n'
-        for name, of_model, values, reader in rows
+        f'    {facts}: """\n{_WRAPPER.fill(" ".join(names))}\n    """,\n'
+        for facts, names in sorted(spellings.items())
     )
     return {
         folder / "engine" / "judged_options.h": _HEADER % header,
