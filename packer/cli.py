@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from packer import commands
 from packer.io.console import Exit, reported
-from runtime import streams
+from runtime.console import prepare_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     words = sys.argv[1:] if argv is None else argv
     known = words[:1] if words and words[0] in commands.VERBS else commands.VERBS
-    streams.prepare()
+    prepare_streams()
     try:
         with reported():
             args = commands.parser(known).parse_args(words)

@@ -1,15 +1,15 @@
-"""What a person sees on stderr: lines of four kinds, and how exceptions become them."""
+"""What a person sees: lines of four kinds on stderr, exceptions as such lines, sizes in words."""
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from runtime import streams
 from runtime.errors import InputError
 
 _RED, _YELLOW, _CYAN, _BOLD, _RESET = (
@@ -42,12 +42,12 @@ def note(message: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Text of others, without what would steer a terminal."""
+    """Text from others, with control characters replaced."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def show(text: str) -> None:
-    """Print what others wrote as it is; on a terminal without what would steer it."""
+    """Print text from others unchanged; on a terminal without control characters."""
     if sys.stdout.isatty():
         pieces = re.split(r"([\n\t])", text)
         shown = "".join(one if one in "\n\t" else printable(one) for one in pieces)
@@ -57,7 +57,7 @@ def show(text: str) -> None:
 
 
 def _line(text: str) -> str:
-    """Names of files, and messages of others, may have several lines."""
+    # Names of files, and messages of others, may have several lines.
     return printable(text.replace("\n", " "))
 
 
@@ -111,7 +111,7 @@ def reported() -> Iterator[None]:
         error("interrupted", "No half-written file was left; run the command again.")
         raise Exit(1) from None
     finally:
-        streams.finish()
+        _finish_stdout()
 
 
 def confirmed(question: str) -> bool | None:
@@ -120,3 +120,41 @@ def confirmed(question: str) -> bool | None:
         return None
     print(f"{_colour(_BOLD, question)} [Y/n] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+
+
+def prepare_streams() -> None:
+    """Open closed streams on devnull, and let stdout take names that are not valid text."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            _lead_nowhere(descriptor)
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # The bytes of a file's name as they are, like `ls`; what another encoding lacks, by number.
+        is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
+
+
+def _finish_stdout() -> None:
+    """Redirect stdout to devnull after a broken pipe: Python's final flush would raise."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _lead_nowhere(sys.stdout.fileno())
+
+
+def _lead_nowhere(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != descriptor:
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+    else:
+        os.set_inheritable(descriptor, True)
+
+
+def in_words(size: int) -> str:
+    """A size for people, with a decimal unit."""
+    for unit, scale in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= scale:
+            return f"{size / scale:,.1f} {unit}"
+    return f"{size} bytes"

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         upgraded,
     )
     from packer.engines.finished import chosen, web_ui
-    from runtime.formats.data_args import refused_of
+    from runtime.formats.args_file import refused_of
 
     with opened(args.file, alone=not args.copy) as file, ExitStack() as stack:
         bundle = file.bundle

@@ -9,7 +9,7 @@ from packer.bundle.manifest import Model, model_entry
 from runtime.formats.bundle import TEMPLATE, Bundle
 from runtime.formats.gguf_header import Header
 from runtime.formats.model_facts import MODEL, model_facts, shard
-from runtime.formats.shards import ShardName
+from runtime.formats.weights import ShardName
 
 
 def with_shards(bundle: Bundle, names: Collection[str]) -> set[str]:

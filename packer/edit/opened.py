@@ -19,7 +19,7 @@ from packer.io.ownership import check_exclusive
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle
 from runtime.formats.parts import refuse_part
-from runtime.formats.unfinished import refuse_unfinished, undo_path
+from runtime.formats.undo_file import refuse_unfinished, undo_path
 from runtime.formats.zip_directory import read_directory
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from packer.bundle.manifest import Model
 from packer.bundle.models_ini import check_name, section_of, served_as, without
 from runtime.formats.bundle import MODELS, Bundle
-from runtime.formats.shards import model_stem
+from runtime.formats.weights import model_stem
 
 
 @dataclass(frozen=True)

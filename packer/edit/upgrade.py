@@ -25,9 +25,8 @@ from packer.engines.gpu.chosen import NONE, chosen
 from packer.head import windows_exe
 from packer.io.epoch import source_date_epoch
 from runtime.errors import InputError
-from runtime.formats.args_file import parse, quote
+from runtime.formats.args_file import parse, quote, refused
 from runtime.formats.bundle import ARGS, GPU_SOURCES, Bundle
-from runtime.formats.data_args import refused
 
 
 def targets_of(bundle: Bundle) -> list[str]:

@@ -21,7 +21,7 @@ from packer.io.output_checks import check_limit, check_path, check_space, exists
 from packer.io.renames import rename_new
 from packer.io.temporary_files import temporary_files
 from runtime.errors import InputError
-from runtime.formats.unfinished import undo_path
+from runtime.formats.undo_file import undo_path
 
 # Bytes per call. For larger ones the page cache looks for large free regions, which on a virtual
 # machine the host must often provide first: 4 MiB took twice the processor time.

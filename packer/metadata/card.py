@@ -21,9 +21,9 @@ from packer.metadata.platforms import (
 from packer.metadata.tasks import Task, conversational, task
 from packer.parts.layout import Layout
 from runtime.errors import InputError
+from runtime.formats.args_file import ZIP
 from runtime.formats.bundle import BASE_CARD, LICENSES, Bundle
 from runtime.formats.gguf_header import Header
-from runtime.formats.weights import ZIP
 from runtime.hub.words import HubWord
 from runtime.launch.flags import DEFAULT_CONTEXT, read_flags
 

@@ -8,7 +8,7 @@ from packer.io.copy import copy
 from packer.io.progress import progress
 from packer.io.sources import FileSource
 from packer.parts.files import part_files
-from runtime.formats.unfinished import refuse_unfinished
+from runtime.formats.undo_file import refuse_unfinished
 
 
 def split(path: Path, output: Path, size: int, *, force: bool) -> list[Path]:

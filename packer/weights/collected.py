@@ -14,7 +14,7 @@ from packer.weights.kinds import check_kind
 from runtime.errors import InputError
 from runtime.formats.gguf_header import Header
 from runtime.formats.model_facts import MODEL, model_facts, shard
-from runtime.formats.shards import ShardName, model_stem, shard_names
+from runtime.formats.weights import ShardName, model_stem, shard_names
 
 
 @dataclass

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from runtime.console import in_words
 from runtime.doctor.finding import Finding, note, ok, problem
 from runtime.doctor.from_memory import needs_no_directory
 from runtime.doctor.subject import Subject
-from runtime.formats.sizes import in_words
 from runtime.machine.cache_places import Place, Trouble, owner_trouble, places, trouble
 from runtime.machine.machine import Machine
 from runtime.machine.targets import stub_of

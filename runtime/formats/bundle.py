@@ -1,7 +1,6 @@
 """Opens a bundle for reading: members, manifest, default arguments, engines, weights.
 
-Layout: docs/bundle-format.md. Any ZIP can be opened, so that files of other tools can be looked
-into; `manifest` tells whether llamapack made it.
+Layout: docs/bundle-format.md. Any ZIP can be opened; `manifest` tells whether llamapack made it.
 """
 
 from __future__ import annotations
@@ -18,10 +17,9 @@ from typing import Any, BinaryIO
 
 from runtime.errors import InputError
 from runtime.formats.gguf_header import LFS_POINTER, MAGIC, Header, read_header
-from runtime.formats.inflate import inflated
 from runtime.formats.json_input import parse_json
 from runtime.formats.parts import refuse_part, refuse_whole
-from runtime.formats.unfinished import refuse_unfinished
+from runtime.formats.undo_file import refuse_unfinished
 from runtime.formats.zip_directory import (
     DEFLATED,
     DEFLATED64,
@@ -39,11 +37,14 @@ GPU_SOURCES = "gpu-sources/"
 BASE_CARD, LICENSES = "card/BASE.md", "licenses/model/"
 
 _SMALL = 16 << 20  # bytes; limit of members that are read whole
-_BLOCK = 1 << 20  # bytes read at once
+_BLOCK = 1 << 20  # bytes read or decompressed at once
+# Bytes of Deflate64 taken at once. 18 bits of it can mean 64 KiB, and its decompressor gives all
+# that it can: these become 15 MB at most.
+_TAKEN64 = 512
 
 
 def _refuse_other(path: Path, start: bytes) -> None:
-    """Say what a file without an archive is, if its first bytes tell."""
+    """Raise `InputError` if the first bytes tell what a file without an archive is."""
     if start.startswith(MAGIC):
         raise InputError(
             f"{path} is a GGUF file, not a bundle",
@@ -72,7 +73,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class GpuModule:
-    """What the engine for one target loads to use one kind of GPU."""
+    """The library with which the engine for one target uses one kind of GPU."""
 
     target: str
     kind: str
@@ -96,12 +97,11 @@ class Bundle:
         """Open the file at `path` and read its directory.
 
         Args:
-            old_names: whether members may have names that are not UTF-8, as in archives of old
-                tools; these are not bundles, because engines cannot read them.
+            old_names: whether names may be other than UTF-8, which engines cannot read.
 
         Raises:
-            InputError: it does not exist, is one of several parts, is not a readable ZIP, or a
-                change of it was interrupted.
+            InputError: it does not exist, is a part, is not a readable ZIP, or a change of it was
+                interrupted.
         """
         try:
             file = path.open("rb")
@@ -149,11 +149,7 @@ class Bundle:
 
     @cached_property
     def manifest(self) -> dict[str, Any] | None:
-        """The parsed manifest, or None if there is none.
-
-        Raises:
-            InputError: it is not a JSON object.
-        """
+        """The parsed manifest, or None; raises `InputError` if it is not a JSON object."""
         if MANIFEST not in self.members:
             return None
         try:
@@ -216,19 +212,11 @@ class Bundle:
         return [member for name, member in self.members.items() if name.endswith(".gguf")]
 
     def data_offset(self, member: Member) -> int:
-        """Bytes from the start of the file to the data of `member`.
-
-        Raises:
-            InputError: its local header is damaged.
-        """
+        """Offset of the data of `member`; raises `InputError` if its local header is damaged."""
         return data_offset(self._file, member, str(self.path))
 
     def header(self, member: Member) -> Header:
-        """The GGUF header of a stored member.
-
-        Raises:
-            InputError: it is compressed, or no GGUF.
-        """
+        """The GGUF header of a member; raises `InputError` if it is compressed or not a GGUF."""
         name = f"{self.path}: {member.name}"
         if member.method != STORED or member.encrypted:
             raise InputError(
@@ -241,7 +229,7 @@ class Bundle:
         """The contents of a small member, checked against its CRC-32.
 
         Raises:
-            InputError: there is no such member, it is larger than 16 MiB, or damaged.
+            InputError: it does not exist, is larger than 16 MiB, or is damaged.
         """
         member = self.members.get(name)
         if member is None:
@@ -264,7 +252,7 @@ class Bundle:
         """The contents of a member in pieces of at most a few MiB. Checks length, not CRC-32.
 
         Raises:
-            InputError: it is damaged, encrypted, or of a compression method we do not read.
+            InputError: it is damaged, encrypted, or its compression method is not supported.
         """
         if member.encrypted or member.method not in (STORED, DEFLATED, DEFLATED64):
             raise InputError(
@@ -274,7 +262,7 @@ class Bundle:
             )
         pieces = self.raw(member)
         if member.method != STORED:
-            pieces = inflated(pieces, member.method, f"{self.path}: member {member.name}")
+            pieces = _inflated(pieces, member.method, f"{self.path}: member {member.name}")
         done = 0
         for piece in pieces:
             done += len(piece)
@@ -285,11 +273,7 @@ class Bundle:
             raise self._damaged(f"member {member.name} has a wrong length")
 
     def raw(self, member: Member) -> Iterator[bytes]:
-        """The bytes of a member as they are in the archive, compressed or not.
-
-        Raises:
-            InputError: the file ends before them.
-        """
+        """The bytes of a member as they are in the archive, compressed or not."""
         position = self.data_offset(member)
         left = member.compressed_size
         while left:
@@ -303,3 +287,46 @@ class Bundle:
 
     def _damaged(self, what: str) -> InputError:
         return InputError(f"{self.path} is damaged: {what}", "Download or copy the file again.")
+
+
+def _inflated(pieces: Iterator[bytes], method: int, name: str) -> Iterator[bytes]:
+    """Decompress a member piece by piece, in bounded memory whatever it contains."""
+    if method == DEFLATED64:
+        yield from _inflated64(pieces, name)
+        return
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        for piece in pieces:
+            data = piece
+            while data and not inflater.eof:
+                # A limit on the output, so that a small damaged member cannot fill the memory.
+                yield inflater.decompress(data, _BLOCK)
+                data = inflater.unconsumed_tail
+        yield inflater.flush()
+    except zlib.error:
+        raise _no_inflate(name) from None
+
+
+def _inflated64(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
+    try:
+        from zipfile_deflate64 import deflate64
+    except ImportError:
+        raise InputError(
+            f"{name} is compressed by Deflate64, which needs one more package",
+            "`pip install zipfile-deflate64`, or unpack the archive with `7z x`.",
+        ) from None
+    inflater = deflate64.Deflate64()
+    try:
+        for piece in pieces:
+            for start in range(0, len(piece), _TAKEN64):
+                if inflater.eof:
+                    return
+                yield inflater.decompress(piece[start : start + _TAKEN64])
+    except InputError:
+        raise  # of the pieces; it is a ValueError too
+    except ValueError:
+        raise _no_inflate(name) from None
+
+
+def _no_inflate(name: str) -> InputError:
+    return InputError(f"{name} is damaged: it does not decompress", "Download or copy it again.")

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime import streams
-from runtime.console import Exit, confirmed, error, note, reported
+from runtime.console import Exit, confirmed, error, note, prepare_streams, reported
 from runtime.launch.archives import Tools
 from runtime.launch.flags import DEFAULT_CONTEXT, positional
 from runtime.launch.memory import Memory, memory
@@ -69,7 +68,7 @@ def main(
         program: what the command is called in the manual.
         tools: other abilities of this program.
     """
-    streams.prepare()
+    prepare_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     request = _parsed(words)
     try:

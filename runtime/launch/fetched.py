@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from runtime.console import note
+from runtime.console import in_words, note
 from runtime.errors import InputError
-from runtime.formats.sizes import in_words
 from runtime.hub.hub import Hub
 from runtime.hub.progress import Report
 from runtime.hub.settings import settings

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from runtime.console import in_words
 from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED, parse_json
-from runtime.formats.sizes import in_words
 from runtime.launch.plan import Plan
 from runtime.machine.free_memory import free_memory
 from runtime.machine.machine import Machine

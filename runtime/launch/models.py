@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import InputError
-from runtime.formats import data_args
-from runtime.formats.args_file import merge, parse
+from runtime.formats.args_file import ZIP, data_words, merge, parse
 from runtime.formats.bundle import ARGS, Bundle
-from runtime.formats.weights import ZIP, Weights, in_bundle, in_files, is_gguf
+from runtime.formats.weights import Weights, in_bundle, in_files, is_gguf
 from runtime.formats.zip_directory import STORED
 from runtime.launch.flags import Flags, read_flags
 from runtime.launch.parts import Bundles
@@ -61,7 +60,7 @@ def loaded(
     if engine is None or trusts or _brings_engine(bundle, bundles.opened(engine)):
         flags = read_flags(merge(parse(bundle.args, os.environ), words))
     else:
-        flags = read_flags([*data_args.checked(bundle), *words])
+        flags = read_flags([*data_words(bundle), *words])
     if is_gguf(container):
         return _of(flags, bundle, in_files(container))
     return _of(flags, bundle, _chosen(bundle, flags))

@@ -9,11 +9,10 @@ from pathlib import Path
 from shlex import quote
 from typing import TypeAlias
 
-from runtime.console import note
+from runtime.console import in_words, note
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle
 from runtime.formats.parts import Parts, find, of_whole, part_name, siblings
-from runtime.formats.sizes import in_words
 from runtime.formats.weights import is_gguf
 from runtime.formats.zip_directory import read_directory
 
