@@ -1,4 +1,4 @@
-"""What a person sees: lines of four kinds on stderr, exceptions as such lines, sizes in words."""
+"""Output for people: lines of four kinds on stderr, exceptions as such lines, sizes in words."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _RED, _YELLOW, _CYAN, _BOLD, _RESET = (
 
 
 def _colour(code: str, text: str) -> str:
-    """Colours only for a terminal that did not ask for none (https://no-color.org)."""
+    """Coloured text, on a terminal without NO_COLOR (https://no-color.org)."""
     if os.environ.get("NO_COLOR") or not sys.stderr.isatty():
         return text
     return f"{code}{text}{_RESET}"
 
 
 def error(message: str, tip: str = "") -> None:
-    """Print one `ERROR` line and, if there is a way out, one `TIP` line."""
+    """Print one `ERROR` line, and one `TIP` line if there is a tip."""
     print(f"{_colour(_RED, 'ERROR')} {_line(message)}", file=sys.stderr)
     if tip:
         print(f"{_colour(_CYAN, 'TIP')} {_line(tip)}", file=sys.stderr)
 
 
 def warning(message: str) -> None:
-    """Print one `WARNING` line: the work goes on, but the result may not be the wanted one."""
+    """Print one `WARNING` line."""
     print(f"{_colour(_YELLOW, 'WARNING')} {_line(message)}", file=sys.stderr)
 
 
@@ -115,7 +115,7 @@ def reported() -> Iterator[None]:
 
 
 def confirmed(question: str) -> bool | None:
-    """Ask a question that Enter answers with yes; None where there is nobody to ask."""
+    """Ask a question that Enter answers with yes; None if there is no terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     print(f"{_colour(_BOLD, question)} [Y/n] ", end="", file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from packer.io.console import Exit
 
 if TYPE_CHECKING:
     from packer.commands import Subparsers
-    from runtime.doctor.finding import Finding
+    from runtime.doctor.check import Finding
 
 
 def register(verbs: Subparsers) -> None:

@@ -70,11 +70,14 @@ def words_and_ends(
 
 def merge(words: Sequence[str], user: Sequence[str]) -> list[str]:
     """Put the user's words in place of the first `...` of a bundle's, or else at the end."""
-    if USER_WORDS not in words:
-        return [*words, *user]
-    place = words.index(USER_WORDS)
-    rest = [word for word in words[place:] if word != USER_WORDS]
-    return [*words[:place], *user, *rest]
+    before, after = divide(words)
+    return [*before, *user, *after]
+
+
+def divide(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A bundle's words before and after the user's, without `...`."""
+    place = words.index(USER_WORDS) if USER_WORDS in words else len(words)
+    return list(words[:place]), [word for word in words[place:] if word != USER_WORDS]
 
 
 def quote(word: str) -> str:

@@ -1,6 +1,6 @@
 """Opens a bundle for reading: members, manifest, default arguments, engines, weights.
 
-Layout: docs/bundle-format.md. Any ZIP can be opened; `manifest` tells whether llamapack made it.
+Layout: docs/bundle-format.md. Any ZIP can be opened; `manifest` shows whether llamapack made it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
-from types import TracebackType
 from typing import Any, BinaryIO
 
 from runtime.errors import InputError
@@ -44,7 +43,7 @@ _TAKEN64 = 512
 
 
 def _refuse_other(path: Path, start: bytes) -> None:
-    """Raise `InputError` if the first bytes tell what a file without an archive is."""
+    """Raise `InputError` for a file without an archive whose first bytes are known."""
     if start.startswith(MAGIC):
         raise InputError(
             f"{path} is a GGUF file, not a bundle",
@@ -66,9 +65,8 @@ class Engine:
     files: int
     """Number of files, without `SHA256SUMS`."""
     size: int
-    """Bytes when unpacked."""
+    """Bytes, unpacked."""
     compressed_size: int
-    """Bytes in the bundle."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +77,8 @@ class GpuModule:
     kind: str
     """`cuda`, `hip`, `metal` or `vulkan`."""
     size: int
-    """Bytes when unpacked."""
+    """Bytes, unpacked."""
     compressed_size: int
-    """Bytes in the bundle."""
 
 
 class Bundle:
@@ -129,12 +126,7 @@ class Bundle:
     def __enter__(self) -> Bundle:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     @property
@@ -173,20 +165,17 @@ class Bundle:
             parts = name.split("/")
             if len(parts) == 3 and name.startswith(ENGINES):
                 targets.setdefault(parts[1], []).append(member)
-        engines = []
-        for target, files in sorted(targets.items()):
-            sums = f"{ENGINES}{target}/{SUMS}"
-            if sums in self.members:
-                engines.append(
-                    Engine(
-                        target=target,
-                        id=hashlib.sha256(self.read(sums)).hexdigest(),
-                        files=len(files) - 1,
-                        size=sum(file.size for file in files if file.name != sums),
-                        compressed_size=sum(file.compressed_size for file in files),
-                    )
-                )
-        return engines
+        return [
+            Engine(
+                target,
+                id=hashlib.sha256(self.read(f"{ENGINES}{target}/{SUMS}")).hexdigest(),
+                files=len(files) - 1,
+                size=sum(file.size for file in files if not file.name.endswith(SUMS)),
+                compressed_size=sum(file.compressed_size for file in files),
+            )
+            for target, files in sorted(targets.items())
+            if f"{ENGINES}{target}/{SUMS}" in self.members
+        ]
 
     @cached_property
     def gpu_modules(self) -> list[GpuModule]:

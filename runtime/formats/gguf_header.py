@@ -30,7 +30,7 @@ _KEY_LIMIT = 65535  # bytes, GGUF specification: "up to 2^16-1 bytes"
 _NAME_LIMIT = 63  # bytes, GGML_MAX_NAME - 1
 _DIMENSIONS_LIMIT = 4  # GGML_MAX_DIMS
 _KEPT_LIMIT = 32 << 20  # bytes of all values kept together; a long chat template has 0.1 MB
-_KEPT_VALUE = 64  # bytes that each value of an array counts for besides its own
+_KEPT_VALUE = 64  # bytes that each value of an array counts for, in addition to its own
 _WALKED_LIMIT = 1 << 23  # strings of all arrays together; the largest vocabularies have 1 << 18
 _TENSORS_LIMIT = 1 << 16  # the largest models have some ten thousand
 _PAIRS_LIMIT = 1 << 16  # of metadata; models have some dozens
@@ -176,7 +176,7 @@ def read_header_of(path: Path) -> Header:
         InputError: as `read_header`; it is not a regular file; `pack --consume` was changing it.
     """
     refuse_unfinished(path)
-    if path.is_fifo():  # opening it would wait for somebody who writes
+    if path.is_fifo():  # opening it would wait for a writer
         raise InputError(f"{path} is not a regular file", "Name the `.gguf` file.")
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Reads JSON that a stranger may have written: bounded in size, depth, values and numbers.
+"""Reads JSON from strangers: bounded in size, depth, values and numbers.
 
 A limit of bytes does not limit the work: 64 MB of `[],` would take 1.6 GB as Python objects.
 """

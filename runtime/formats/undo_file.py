@@ -24,7 +24,7 @@ from runtime.formats.json_input import MALFORMED, is_count, parse_json
 MAGIC = b"llamapack undo 2\n"
 MOVED = b"M"
 WITNESS = 4096
-"""Bytes of the pieces that a file is known by; of a shorter one it cannot be told."""
+"""Bytes of the pieces by which a file is known."""
 SUM = hashlib.sha256().digest_size
 _JSON_LIMIT = 1 << 20  # bytes
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -1,5 +1,4 @@
-"""Brings one file by HTTP, in one stream. What came of it stays after a failure, even a crash, and
-the next try goes on there if the server gives ranges.
+"""Downloads one file by HTTP, in one stream, and resumes where a failure or a crash ended it.
 
 A file gets its name only when its size, and its hash if one is known, are right.
 """
@@ -8,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shutil
 import stat
@@ -26,14 +24,11 @@ from urllib3.exceptions import HTTPError
 
 from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED, is_count, parse_json
-from runtime.hub.address import shown
-from runtime.hub.checksum import Checksum
-from runtime.hub.progress import Report
-from runtime.hub.unserved import LATER, Unserved, refused, unreachable
+from runtime.hub.answers import LATER, Patience, Report, Unserved, refused, unreachable
+from runtime.hub.words import Checksum, shown
 from runtime.locks import locked
 
 _TIMEOUT = (15, 60)  # seconds for the connection, and without any byte
-_LONGEST = 60.0  # seconds between two tries, unless the server asks for more
 _READ = 1 << 20  # bytes
 _STATE = 1 << 16  # bytes
 _SAVED = 1.0  # seconds of work that a crash may cost
@@ -41,40 +36,8 @@ _RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(\d{1,19})", re.ASCII)
 _LENGTH = re.compile(r"\d{1,19}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long a client goes on trying."""
-
-    tries: int = 6
-    """Tries in a row without any progress."""
-    first: float = 0.5
-    """Seconds after the first failed one; each further wait is twice as long."""
-    limit: float = 600.0
-    """Seconds that a server may ask to wait."""
-    sleep: Callable[[float], object] = time.sleep
-
-    def wait(self, failed: int, problem: Unserved, note: Callable[[str], object]) -> None:
-        """Wait after `failed` failed tries, of which `problem` ended the last one.
-
-        Raises:
-            Unserved: it does not help, that was the last try, or the wait would be too long.
-        """
-        asked = problem.asked
-        if not problem.again or failed >= self.tries:
-            raise problem
-        if asked is None:
-            # Many clients that failed together must not come back together.
-            asked = min(self.first * 2 ** (failed - 1), _LONGEST) * random.uniform(0.75, 1.25)
-        elif asked > self.limit:
-            message = f"{problem.message}, and asks to wait {asked:,.0f} seconds"
-            raise Unserved(message, LATER)
-        else:
-            note(f"the server asks to wait {asked:,.0f} s")
-        self.sleep(asked)
-
-
 class Bearer(AuthBase):
-    """Sends a token or nothing: without an `auth`, requests would look into ~/.netrc."""
+    """Sends a token or nothing: without an `auth`, requests would read ~/.netrc."""
 
     def __init__(self, token: str | None = None) -> None:
         self._token = token
@@ -86,7 +49,7 @@ class Bearer(AuthBase):
 
 
 class _Session(requests.Session):
-    """Shows a login to the first host alone, and follows no redirect out of encryption."""
+    """Sends a login only to the first host, and follows no redirect from https to http."""
 
     def __init__(self, auth: AuthBase) -> None:
         super().__init__()
@@ -97,7 +60,7 @@ class _Session(requests.Session):
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        # Not the inherited one, which looks into ~/.netrc for the new host.
+        # The inherited one reads ~/.netrc for the new host.
         strip: Callable[[str | None, str | None], bool] = self.should_strip_auth
         if strip(response.request.url, prepared_request.url):
             prepared_request.headers.pop("Authorization", None)
@@ -114,22 +77,21 @@ class _Session(requests.Session):
 
 @dataclass(frozen=True)
 class Job:
-    """One file to bring."""
+    """One file to download."""
 
     url: str
     label: str
-    """What messages call it."""
+    """Its name in messages."""
     name: str
-    """What its progress is called."""
+    """Its name in progress."""
     target: Path
-    """Where it goes."""
     partial: Path
-    """Where its bytes are collected, on the same file system."""
+    """The unfinished file, on the same file system."""
     lock: Path
-    """Lock file that whoever brings this file holds."""
+    """Lock file, held during the download."""
     auth: AuthBase
     size: int | None = None
-    """Bytes, if somebody states them."""
+    """Bytes, if known."""
     checksum: Checksum | None = None
     replace: bool = False
     """Whether a file at `target` is replaced. If false, a file that another process finished while
@@ -138,20 +100,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that is here now."""
+    """A downloaded file."""
 
     size: int
     """Bytes."""
     validator: str | None
-    """ETag, or else date, that the server gave."""
+    """The server's ETag, or else date."""
 
 
 def fetch(job: Job, report: Report, patience: Patience) -> Fetched | None:
-    """Bring a file; None if it came to be at `job.target` while we waited for another process.
+    """Download a file; None if another process did so while we waited for it.
 
     Raises:
-        Unserved: the server does not give it, or gives another file than was stated.
-        InputError: there is no space for it, or another file in its place.
+        Unserved: the server does not send it, or sends another file than stated.
+        InputError: there is no space for it, or another file has its name.
     """
     job.target.parent.mkdir(parents=True, exist_ok=True)
     job.partial.parent.mkdir(parents=True, exist_ok=True)
@@ -166,11 +128,7 @@ def fetch(job: Job, report: Report, patience: Patience) -> Fetched | None:
 
 
 def head(url: str, auth: AuthBase) -> requests.Response:
-    """The headers of a file, asked for once.
-
-    Raises:
-        Unserved: the server does not give them.
-    """
+    """The headers of a file, asked for once; `Unserved` if the server does not send them."""
     response = _ask(_Session(auth), "HEAD", url)
     response.close()
     _check(response, url)
@@ -211,10 +169,10 @@ class _Download:
             old = False
 
     def _load(self) -> int:
-        """The bytes that an earlier run left.
+        """The number of bytes that an earlier run left.
 
         With `fetch -o` they are in a folder of the user's, where a stranger may have put them:
-        without a checksum to tell, the inode must be the one that was noted.
+        without a checksum, the inode must be the one that was noted.
         """
         job = self._job
         try:
@@ -239,7 +197,7 @@ class _Download:
         return done
 
     def _save(self, file: BinaryIO) -> None:
-        # First the bytes, then the word that they are there.
+        # First the bytes, then the statement about them.
         file.flush()
         os.fsync(file.fileno())
         state = {
@@ -260,7 +218,6 @@ class _Download:
         self._done, self._size, self._validator = 0, None, None
 
     def _bring(self) -> None:
-        """Collect all bytes."""
         failed, most = 0, self._done
         while self._done != self._size or not self._job.checksum:
             try:
@@ -275,20 +232,20 @@ class _Download:
             failed = 1 if self._done > most else failed + 1
             most = max(most, self._done)
             if not (self._validator or self._job.checksum):
-                self._discard()  # nothing would tell whether the rest is of the same file
+                self._discard()  # the rest could be of another file
             self._patience.wait(failed, problem, self._report.note)
 
     def _request(self) -> requests.Response:
         headers = {}
         if self._done:
-            # The last byte again: a server has an answer to that even if all is here.
+            # The last byte again: a server can answer that even if nothing is missing.
             headers["Range"] = f"bytes={self._done - 1}-"
             if self._validator and not self._job.checksum:
                 headers["If-Range"] = self._validator
         return _ask(self._session, "GET", self._job.url, headers)
 
     def _take(self, response: requests.Response) -> bool:
-        """Write what comes; whether the file is whole now."""
+        """Write the body; return whether the file is complete."""
         if self._done and response.status_code in (206, 416):
             if not self._continues(response):
                 self._report.note(f"{self._job.label} cannot be continued; downloading it again")
@@ -319,7 +276,7 @@ class _Download:
         return ended if self._size is None else self._done == self._size
 
     def _continues(self, response: requests.Response) -> bool:
-        """Whether the answer is the rest of the file whose beginning is here."""
+        """Whether the answer continues our file."""
         found = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
         validator = None if self._job.checksum else validator_of(response)
         return (
@@ -331,7 +288,7 @@ class _Download:
         )
 
     def _begin(self, response: requests.Response) -> None:
-        """Begin anew with an answer that is the whole file."""
+        """Begin again with an answer that is the whole file."""
         job = self._job
         _check(response, job.url)
         text = response.headers.get("Content-Length", "")
@@ -372,7 +329,7 @@ class _Download:
 
 
 def damage(job: Job, path: Path, report: Report) -> Unserved | None:
-    """The fault of the file at `path`, which was downloaded for `job`; None if it has none."""
+    """The fault of the file at `path`, which was downloaded for `job`, or None."""
     size, wanted = path.stat().st_size, job.checksum
     if job.size not in (None, size):
         message = f"{job.label} has {size:,} bytes instead of {job.size:,}"
@@ -388,11 +345,7 @@ def damage(job: Job, path: Path, report: Report) -> Unserved | None:
 
 
 def publish(job: Job, path: Path) -> None:
-    """Give the file at `path`, which is whole, the name that `job` says.
-
-    Raises:
-        InputError: another file has it.
-    """
+    """Give the complete file at `path` its name; `InputError` if another file has it."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
     if not job.replace:
@@ -437,7 +390,7 @@ def _is_plain(facts: os.stat_result) -> bool:
 
 
 def _read(response: requests.Response) -> bytes | None:
-    """Some of the body; empty at its end, None where the connection breaks."""
+    """A piece of the body; empty at its end, None if the connection breaks."""
     try:
         data: bytes = response.raw.read(_READ, decode_content=False)
     except (requests.RequestException, HTTPError, OSError):
@@ -446,7 +399,7 @@ def _read(response: requests.Response) -> bytes | None:
 
 
 def _check(response: requests.Response, url: str) -> None:
-    """See that the answer is a file."""
+    """Raise `Unserved` if the answer is not a file."""
     if response.status_code != 200:
         wait = response.headers.get("Retry-After", "")
         raise refused(shown(url), response.status_code, wait)
@@ -456,7 +409,7 @@ def _check(response: requests.Response, url: str) -> None:
             f"{shown(url)}: the server compresses it ({encoding}) although it was asked not to",
             "Download it by hand.",
         )
-    # What a network with a login page answers, whatever it is asked for.
+    # The answer of a network with a login page to every request.
     kind = response.headers.get("Content-Type", "").lower()
     if kind.startswith("text/html") and not url.endswith((".html", ".htm")):
         raise Unserved(

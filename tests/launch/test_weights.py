@@ -12,9 +12,8 @@ from helpers.stand_ins import write_gguf
 import runtime
 from runtime.errors import InputError
 from runtime.formats.weights import in_files
-from runtime.launch.models import Loaded, loaded
 from runtime.launch.parts import Bundles, Parted, parted
-from runtime.launch.target import StartTarget, target_of
+from runtime.launch.target import Loaded, StartTarget, loaded, target_of
 
 
 def found(path: Path) -> StartTarget:
