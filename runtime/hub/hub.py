@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runtime.errors import InputError
-from runtime.hub.answers import Patience, Report, Unserved
+from runtime.hub.answers import Bearer, Patience, Report, Unserved
 from runtime.hub.choice import best_model, best_projector, checkpoint_files, missing_shards, shards
 from runtime.hub.hub_api import COMMIT, HubApi, RepoFile, RepoListing
 from runtime.hub.hub_cache import RepoCache
 from runtime.hub.settings import HubSettings
-from runtime.hub.transfer import Bearer, Job, damage, fetch, publish
+from runtime.hub.transfer import Job, damage, fetch, publish
 from runtime.hub.words import HubWord
 from runtime.locks import locked
 

@@ -16,7 +16,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -24,55 +23,24 @@ from urllib3.exceptions import HTTPError
 
 from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED, is_count, parse_json
-from runtime.hub.answers import LATER, Patience, Report, Unserved, refused, unreachable
-from runtime.hub.words import Checksum, shown
+from runtime.hub.answers import (
+    LATER,
+    Patience,
+    Report,
+    Session,
+    Unserved,
+    ask,
+    check,
+    validator_of,
+)
+from runtime.hub.words import Checksum
 from runtime.locks import locked
 
-_TIMEOUT = (15, 60)  # seconds for the connection, and without any byte
 _READ = 1 << 20  # bytes
 _STATE = 1 << 16  # bytes
 _SAVED = 1.0  # seconds of work that a crash may cost
 _RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(\d{1,19})", re.ASCII)
 _LENGTH = re.compile(r"\d{1,19}", re.ASCII)
-
-
-class Bearer(AuthBase):
-    """Sends a token or nothing: without an `auth`, requests would read ~/.netrc."""
-
-    def __init__(self, token: str | None = None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-class _Session(requests.Session):
-    """Sends a login only to the first host, and follows no redirect from https to http."""
-
-    def __init__(self, auth: AuthBase) -> None:
-        super().__init__()
-        self.auth = auth
-        # A compressed answer would have another length than the file, and no ranges of it.
-        self.headers.update({"User-Agent": "llamapack", "Accept-Encoding": "identity"})
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        # The inherited one reads ~/.netrc for the new host.
-        strip: Callable[[str | None, str | None], bool] = self.should_strip_auth
-        if strip(response.request.url, prepared_request.url):
-            prepared_request.headers.pop("Authorization", None)
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target = super().get_redirect_target(resp)
-        if target and resp.url.startswith("https:") and target.lower().startswith("http:"):
-            raise Unserved(
-                f"{shown(resp.url)} redirects to {shown(target)}, which is not encrypted",
-                "Download it by hand if you trust that address.",
-            )
-        return target
 
 
 @dataclass(frozen=True)
@@ -127,24 +95,10 @@ def fetch(job: Job, report: Report, patience: Patience) -> Fetched | None:
         return _Download(job, report, patience).run()
 
 
-def head(url: str, auth: AuthBase) -> requests.Response:
-    """The headers of a file, asked for once; `Unserved` if the server does not send them."""
-    response = _ask(_Session(auth), "HEAD", url)
-    response.close()
-    _check(response, url)
-    return response
-
-
-def validator_of(response: requests.Response) -> str | None:
-    """What `If-Range` may hold: a strong ETag, else the date (RFC 9110, 13.1.5)."""
-    etag = response.headers.get("ETag")
-    return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
-
-
 class _Download:
     def __init__(self, job: Job, report: Report, patience: Patience) -> None:
         self._job, self._report, self._patience = job, report, patience
-        self._session = _Session(job.auth)
+        self._session = Session(job.auth)
         self._state = job.partial.with_name(f"{job.partial.name}.json")
         self._advance: Callable[[int], object] | None = None
         self._shown = 0
@@ -242,7 +196,7 @@ class _Download:
             headers["Range"] = f"bytes={self._done - 1}-"
             if self._validator and not self._job.checksum:
                 headers["If-Range"] = self._validator
-        return _ask(self._session, "GET", self._job.url, headers)
+        return ask(self._session, "GET", self._job.url, headers)
 
     def _take(self, response: requests.Response) -> bool:
         """Write the body; return whether the file is complete."""
@@ -290,7 +244,7 @@ class _Download:
     def _begin(self, response: requests.Response) -> None:
         """Begin again with an answer that is the whole file."""
         job = self._job
-        _check(response, job.url)
+        check(response, job.url)
         text = response.headers.get("Content-Length", "")
         size = int(text) if _LENGTH.fullmatch(text) else None
         if job.size is not None and size not in (None, job.size):
@@ -364,26 +318,6 @@ def publish(job: Job, path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _ask(
-    session: requests.Session, method: str, url: str, headers: dict[str, str] | None = None
-) -> requests.Response:
-    """The answer, its body not read yet."""
-    try:
-        return session.request(
-            method, url, headers=headers, stream=True, timeout=_TIMEOUT, allow_redirects=True
-        )
-    except Unserved:
-        raise
-    except requests.TooManyRedirects:
-        raise Unserved(f"{shown(url)} redirects in a circle", "Check the address.") from None
-    except ValueError:  # also InvalidURL and other exceptions of requests
-        raise Unserved(
-            f"{shown(url)} redirects to an invalid address", "Download it by hand."
-        ) from None
-    except (requests.RequestException, HTTPError) as problem:
-        raise unreachable(urlsplit(url).hostname or "", problem) from None
-
-
 def _is_plain(facts: os.stat_result) -> bool:
     """Whether it is a file under one name."""
     return stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1
@@ -396,23 +330,3 @@ def _read(response: requests.Response) -> bytes | None:
     except (requests.RequestException, HTTPError, OSError):
         return None
     return data
-
-
-def _check(response: requests.Response, url: str) -> None:
-    """Raise `Unserved` if the answer is not a file."""
-    if response.status_code != 200:
-        wait = response.headers.get("Retry-After", "")
-        raise refused(shown(url), response.status_code, wait)
-    encoding = response.headers.get("Content-Encoding", "identity")
-    if encoding != "identity":
-        raise Unserved(
-            f"{shown(url)}: the server compresses it ({encoding}) although it was asked not to",
-            "Download it by hand.",
-        )
-    # The answer of a network with a login page to every request.
-    kind = response.headers.get("Content-Type", "").lower()
-    if kind.startswith("text/html") and not url.endswith((".html", ".htm")):
-        raise Unserved(
-            f"{shown(url)}: the server sent an HTML page instead of the file",
-            "Check the address, and whether this network needs a login in the browser.",
-        )

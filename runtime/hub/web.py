@@ -12,8 +12,8 @@ from requests.auth import HTTPBasicAuth
 
 from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED, parse_json
-from runtime.hub.answers import Patience, Report, Unserved
-from runtime.hub.transfer import Bearer, Job, fetch, head, validator_of
+from runtime.hub.answers import Bearer, Patience, Report, Unserved, head, validator_of
+from runtime.hub.transfer import Job, fetch
 from runtime.hub.words import WebWord, shown
 
 

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import InputError
-from runtime.hub.answers import Patience, Report, Unserved
-from runtime.hub.transfer import Bearer, Job, fetch
+from runtime.hub.answers import Bearer, Patience, Report, Unserved
+from runtime.hub.transfer import Job, fetch
 from runtime.hub.web import Web
 from runtime.hub.words import WebWord, parsed
 
