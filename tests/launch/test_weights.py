@@ -54,6 +54,7 @@ def test_weights_beside_a_bundle_for_another_system(tmp_path: Path) -> None:
     assert target.weights == weights
     assert read(target, ["-mm", "b"], other).flags.mmproj == "b"
     assert read(target, [], target.path).flags.mmproj == "a"
+    assert read(target, ["-mm", "b"], target.path).flags.mmproj == "b"
     data = weights.read_bytes()
     weights.unlink()
     with zipfile.ZipFile(tmp_path / "m.llamafile", "w") as archive:
