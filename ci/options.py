@@ -5,6 +5,7 @@ Usage: python -m ci.options
 
 from __future__ import annotations
 
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -91,14 +92,23 @@ class JudgedOption(NamedTuple):
     """Whether a file of weights may say it."""
     values: int
     """How many words follow."""
-    names_file: bool = False
-    is_list: bool = False
+    names_file: bool
+    is_list: bool
     """Whether the engine divides the value at commas."""
 
 
-JUDGED_OPTIONS = {
+_SPELLINGS = {
 %s}
+"""Spellings of options by the facts of `JudgedOption`."""
+
+JUDGED_OPTIONS = {
+    name: JudgedOption(*facts) for facts, names in _SPELLINGS.items() for name in names.split()
+}
 '''
+_INDENT = " " * 8
+_WRAPPER = textwrap.TextWrapper(
+    100, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
+)
 
 
 def made(folder: Path) -> dict[Path, str]:
@@ -117,10 +127,12 @@ def made(folder: Path) -> dict[Path, str]:
         f"{', true' if is_list else ''} }},\n"
         for name, of_model, _, reader, is_list in rows
     )
+    spellings: dict[tuple[bool, int, bool, bool], list[str]] = {}
+    for name, of_model, values, reader, is_list in rows:
+        spellings.setdefault((of_model, values, bool(reader), is_list), []).append(name)
     module = "".join(
-        f'    "{name}": JudgedOption({of_model}, {values}{", True" if reader else ""}'
-        f"{', True' if is_list else ''}),\n"
-        for name, of_model, values, reader, is_list in rows
+        f'    {facts}: """\n{_WRAPPER.fill(" ".join(names))}\n    """,\n'
+        for facts, names in sorted(spellings.items())
     )
     return {
         folder / "engine" / "judged_options.h": _HEADER % (header, removed),

@@ -135,9 +135,9 @@ ARCHITECTURE_NAMES = {
 %(names)s}
 """What systems call them, in lower case."""
 SYSTEMS = {
-%(systems)s}
+%(systems)s}  # fmt: skip
 TARGETS = {
-%(targets)s}
+%(targets)s}  # fmt: skip
 '''
 
 
@@ -228,10 +228,13 @@ def _items(texts: dict[str, str]) -> str:
 
 def _call(key: str, kind: str, arguments: dict[str, Any]) -> str:
     """An entry of a dictionary: a call with the arguments that have a value."""
-    given = "".join(
-        f"        {name}={_python(value)},\n" for name, value in arguments.items() if value
-    )
-    return f"    {_c(key)}: {kind}(\n{given}    ),\n"
+    given = [f"{name}={_python(value)}" for name, value in arguments.items() if value]
+    lines = [" " * 7]
+    for one in given:
+        if len(lines[-1]) + len(one) > 97:
+            lines.append(" " * 7)
+        lines[-1] += f" {one},"
+    return f"    {_c(key)}: {kind}(\n" + "".join(f"{line}\n" for line in lines) + "    ),\n"
 
 
 def _python(value: Any) -> str:

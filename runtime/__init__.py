@@ -12,18 +12,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runtime.api import Server as Server
+    from runtime.api import open as open
+    from runtime.api import serve as serve
     from runtime.errors import InputError as InputError
     from runtime.formats.model_facts import ModelFacts as ModelFacts
-    from runtime.model import open as open
-    from runtime.serving import Server as Server
-    from runtime.serving import serve as serve
 
 _PLACES = {
     "InputError": "runtime.errors",
     "ModelFacts": "runtime.formats.model_facts",
-    "Server": "runtime.serving",
-    "open": "runtime.model",
-    "serve": "runtime.serving",
+    "Server": "runtime.api",
+    "open": "runtime.api",
+    "serve": "runtime.api",
 }
 
 

@@ -1,15 +1,15 @@
-"""What a person sees on stderr: lines of four kinds, and how exceptions become them."""
+"""Output for people: lines of four kinds on stderr, exceptions as such lines, sizes in words."""
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from runtime import streams
 from runtime.errors import InputError
 
 _RED, _YELLOW, _CYAN, _BOLD, _RESET = (
@@ -18,21 +18,21 @@ _RED, _YELLOW, _CYAN, _BOLD, _RESET = (
 
 
 def _colour(code: str, text: str) -> str:
-    """Colours only for a terminal that did not ask for none (https://no-color.org)."""
+    """Coloured text, on a terminal without NO_COLOR (https://no-color.org)."""
     if os.environ.get("NO_COLOR") or not sys.stderr.isatty():
         return text
     return f"{code}{text}{_RESET}"
 
 
 def error(message: str, tip: str = "") -> None:
-    """Print one `ERROR` line and, if there is a way out, one `TIP` line."""
+    """Print one `ERROR` line, and one `TIP` line if there is a tip."""
     print(f"{_colour(_RED, 'ERROR')} {_line(message)}", file=sys.stderr)
     if tip:
         print(f"{_colour(_CYAN, 'TIP')} {_line(tip)}", file=sys.stderr)
 
 
 def warning(message: str) -> None:
-    """Print one `WARNING` line: the work goes on, but the result may not be the wanted one."""
+    """Print one `WARNING` line."""
     print(f"{_colour(_YELLOW, 'WARNING')} {_line(message)}", file=sys.stderr)
 
 
@@ -42,12 +42,12 @@ def note(message: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Text of others, without what would steer a terminal."""
+    """Text from others, with control characters replaced."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def show(text: str) -> None:
-    """Print what others wrote as it is; on a terminal without what would steer it."""
+    """Print text from others unchanged; on a terminal without control characters."""
     if sys.stdout.isatty():
         pieces = re.split(r"([\n\t])", text)
         shown = "".join(one if one in "\n\t" else printable(one) for one in pieces)
@@ -57,7 +57,7 @@ def show(text: str) -> None:
 
 
 def _line(text: str) -> str:
-    """Names of files, and messages of others, may have several lines."""
+    # Names of files, and messages of others, may have several lines.
     return printable(text.replace("\n", " "))
 
 
@@ -111,12 +111,50 @@ def reported() -> Iterator[None]:
         error("interrupted", "No half-written file was left; run the command again.")
         raise Exit(1) from None
     finally:
-        streams.finish()
+        _finish_stdout()
 
 
 def confirmed(question: str) -> bool | None:
-    """Ask a question that Enter answers with yes; None where there is nobody to ask."""
+    """Ask a question that Enter answers with yes; None if there is no terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     print(f"{_colour(_BOLD, question)} [Y/n] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+
+
+def prepare_streams() -> None:
+    """Open closed streams on devnull, and let stdout take names that are not valid text."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            _lead_nowhere(descriptor)
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # The bytes of a file's name as they are, like `ls`; what another encoding lacks, by number.
+        is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
+
+
+def _finish_stdout() -> None:
+    """Redirect stdout to devnull after a broken pipe: Python's final flush would raise."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _lead_nowhere(sys.stdout.fileno())
+
+
+def _lead_nowhere(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != descriptor:
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+    else:
+        os.set_inheritable(descriptor, True)
+
+
+def in_words(size: int) -> str:
+    """A size for people, with a decimal unit."""
+    for unit, scale in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= scale:
+            return f"{size / scale:,.1f} {unit}"
+    return f"{size} bytes"

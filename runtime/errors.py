@@ -1,4 +1,4 @@
-"""The one exception for mistakes of the user and for faults that the user can fix."""
+"""The exception for mistakes of the user, and for faults that the user can fix."""
 
 
 class InputError(ValueError):

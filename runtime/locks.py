@@ -1,4 +1,4 @@
-"""Locks between processes: two makers of one thing take turns instead of colliding."""
+"""Locks between processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ else:
         except BlockingIOError:
             return False
         except OSError as problem:
-            # File systems without locks: what is made there is checked before it gets its name.
+            # A file system without locks: results are checked before they get their names.
             if problem.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
                 raise
         return True
@@ -52,13 +52,9 @@ def locked(
     """Hold the lock file `path` while the body runs; the system frees it even after a crash.
 
     Args:
-        wait: whether to wait for another process that holds it.
-        make: whether to make it if there is none.
+        wait: if false, raise `Busy` when another process holds it.
+        make: if false, raise `FileNotFoundError` when it does not exist.
         waiting: called once before waiting.
-
-    Raises:
-        FileNotFoundError: there is none, and `make` is false.
-        Busy: another process holds it and `wait` is false.
     """
     flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     if make:

@@ -9,7 +9,7 @@ from helpers.stand_ins import CommandLine
 from ci.options import made
 from packer.bundle.args import SAMPLING
 from packer.metadata import sampling
-from runtime.formats.data_args import is_refused, refused
+from runtime.formats.args_file import is_refused, refused
 from runtime.formats.judged_options import JUDGED_OPTIONS
 
 

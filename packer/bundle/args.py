@@ -16,9 +16,8 @@ from typing import NamedTuple
 from packer.bundle.models_ini import ModelSection, lora_option
 from packer.engines.targets import for_this_machine
 from runtime.errors import InputError
-from runtime.formats.args_file import USER_WORDS, merge, parse, quote, words_and_ends
+from runtime.formats.args_file import USER_WORDS, ZIP, merge, parse, quote, words_and_ends
 from runtime.formats.bundle import MODELS, TEMPLATE
-from runtime.formats.weights import ZIP
 
 CONTEXT = "-c"
 SAMPLING = {

@@ -12,7 +12,7 @@ from packer.commands import Subparsers, print_json
 from packer.io.console import Exit, printable
 
 if TYPE_CHECKING:
-    from runtime.doctor.finding import Finding
+    from runtime.doctor.check import Finding
 
 
 def register(verbs: Subparsers) -> None:

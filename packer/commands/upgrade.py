@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
         upgraded,
     )
     from packer.engines.cache import chosen, web_ui
-    from runtime.formats.data_args import refused_of
+    from runtime.formats.args_file import refused_of
     from runtime.formats.zip_directory import STORED
 
     with opened(args.file, alone=not args.copy) as file, ExitStack() as stack:

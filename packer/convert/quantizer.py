@@ -11,7 +11,7 @@ from packer.engines.targets import for_this_machine
 from runtime.errors import InputError
 from runtime.formats.gguf_header import read_header_of
 from runtime.formats.model_facts import model_facts, shard
-from runtime.formats.shards import model_stem
+from runtime.formats.weights import model_stem
 
 QUANTIZATIONS = (
     "Q1_0", "Q2_0", "Q4_0", "Q4_1", "MXFP4_MOE", "Q5_0", "Q5_1", "Q8_0",

@@ -46,8 +46,7 @@ from packer.weights.locator import Locator
 from runtime.errors import InputError
 from runtime.formats.gguf_header import read_header_of
 from runtime.formats.model_facts import shard
-from runtime.formats.undo_file import WITNESS
-from runtime.formats.unfinished import undo_path
+from runtime.formats.undo_file import WITNESS, undo_path
 from runtime.hub.words import parsed
 
 COPY = "pack without `--consume`"

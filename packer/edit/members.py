@@ -21,7 +21,7 @@ from runtime.formats.bundle import (
 )
 from runtime.formats.gguf_header import Header
 from runtime.formats.model_facts import MODEL, model_facts
-from runtime.formats.shards import ShardName, model_stem
+from runtime.formats.weights import ShardName, model_stem
 from runtime.formats.zip_directory import Member
 
 

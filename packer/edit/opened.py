@@ -29,7 +29,7 @@ from packer.io.temporary_files import remove_leftover
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle
 from runtime.formats.parts import refuse_part
-from runtime.formats.unfinished import refuse_unfinished, undo_path
+from runtime.formats.undo_file import refuse_unfinished, undo_path
 from runtime.formats.zip_directory import read_directory
 
 COPY = "add `--copy`, which writes a new file and leaves the old one to its users"

@@ -51,8 +51,18 @@ from packer.io.file_system import punch_hole
 from packer.io.output import output_file, sync_folder
 from packer.io.temporary_files import remove_leftover
 from runtime.errors import InputError
-from runtime.formats.undo_file import MAGIC, MOVED, UndoFile, open_undo, witness_at, witness_places
-from runtime.formats.unfinished import damaged_undo, other_file, undo_path, unproved
+from runtime.formats.undo_file import (
+    MAGIC,
+    MOVED,
+    UndoFile,
+    damaged_undo,
+    open_undo,
+    other_file,
+    undo_path,
+    unproved,
+    witness_at,
+    witness_places,
+)
 
 _BLOCK = 1 << 20  # bytes copied at once
 

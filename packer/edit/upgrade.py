@@ -24,9 +24,8 @@ from packer.io.epoch import source_date_epoch
 from packer.io.sources import WEIGHTS_ALIGNMENT, is_compressed_weights, is_weights
 from packer.weights.archives import ZippedSource
 from runtime.errors import InputError
-from runtime.formats.args_file import parse, quote
+from runtime.formats.args_file import parse, quote, refused
 from runtime.formats.bundle import ARGS, GPU_SOURCES, Bundle
-from runtime.formats.data_args import refused
 from runtime.formats.zip_directory import Member
 
 

@@ -25,7 +25,7 @@ import requests
 from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED, parse_json
 from runtime.formats.sha256_file import file_sha256
-from runtime.hub.address import shown
+from runtime.hub.words import shown
 
 _DEFAULT = "https://pypi.org/simple"
 _ACCEPTED = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"

@@ -10,12 +10,11 @@ from typing import Any
 from packer.bundle.models_ini import keys, served_as
 from packer.engines.other_runtimes import dialect_of, ours, runtime_facts
 from runtime.errors import InputError
-from runtime.formats.args_file import parse
+from runtime.formats.args_file import is_refused, parse, refused_of
 from runtime.formats.bundle import MODELS, TEMPLATE, Bundle
-from runtime.formats.data_args import is_refused, refused_of
 from runtime.formats.gguf_header import MAGIC, Header, read_header_of
 from runtime.formats.model_facts import ModelFacts, model_facts, shard
-from runtime.formats.shards import ShardName
+from runtime.formats.weights import ShardName
 from runtime.formats.zip_directory import METHODS, Member
 
 

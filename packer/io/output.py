@@ -20,7 +20,7 @@ from packer.io.digest import Data
 from packer.io.file_system import DirectWriter, copied, rename_new, shared
 from packer.io.temporary_files import temporary_files
 from runtime.errors import InputError
-from runtime.formats.unfinished import undo_path
+from runtime.formats.undo_file import undo_path
 
 # Bytes per call. For larger ones the page cache looks for large free regions, which on a virtual
 # machine the host must often provide first: 4 MiB took twice the processor time.

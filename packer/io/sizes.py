@@ -6,7 +6,7 @@ import argparse
 import re
 from decimal import Decimal
 
-from runtime.formats.sizes import in_words
+from runtime.console import in_words
 
 __all__ = ["PART_SIZE", "in_words", "parse_size"]
 

@@ -14,9 +14,9 @@ from packer.metadata.front_matter import without
 from packer.metadata.licenses import license_fields
 from packer.parts.layout import Layout
 from runtime.errors import InputError
+from runtime.formats.args_file import ZIP
 from runtime.formats.bundle import BASE_CARD, GPU_SOURCES, LICENSES, Bundle
 from runtime.formats.gguf_header import Header
-from runtime.formats.weights import ZIP
 from runtime.hub.words import HubWord
 from runtime.launch.flags import DEFAULT_CONTEXT, read_flags
 from runtime.machine.targets import ARCHITECTURES, SYSTEMS, TARGETS

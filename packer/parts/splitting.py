@@ -31,7 +31,7 @@ from packer.parts.sha256_lists import path_beside, published
 from runtime.errors import InputError
 from runtime.formats.parts import of_whole, siblings
 from runtime.formats.sha256_file import hash_rest
-from runtime.formats.unfinished import refuse_unfinished
+from runtime.formats.undo_file import refuse_unfinished
 
 if TYPE_CHECKING:
     from hashlib import _Hash

@@ -18,7 +18,7 @@ from packer.recipes.fields import FIELDS
 from packer.weights.documents import SmallFile
 from runtime.console import printable
 from runtime.errors import InputError
-from runtime.formats.args_file import parse
+from runtime.formats.args_file import parse, refused
 from runtime.formats.bundle import (
     ARGS,
     BASE_CARD,
@@ -32,7 +32,6 @@ from runtime.formats.bundle import (
     WEB_UI,
     Bundle,
 )
-from runtime.formats.data_args import refused
 from runtime.formats.gguf_header import Header
 from runtime.formats.json_input import MALFORMED
 from runtime.formats.model_facts import shard

@@ -18,7 +18,7 @@ from packer.io.epoch import source_date_epoch
 from packer.io.output import output_file
 from runtime.errors import InputError
 from runtime.launch.archives import FOLDER
-from runtime.launch.cache_folders import cache_folder
+from runtime.machine.cache_places import cache_folder
 from runtime.machine.machine import Machine
 
 _KEPT = 32  # hex digits of an id in a file's name

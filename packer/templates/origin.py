@@ -16,11 +16,10 @@ from packer.templates.legacy import PROMPT_FIELD, stated_template
 from packer.templates.template import ChatTemplate, RenderError, check_syntax
 from packer.templates.vocabulary import Vocabulary
 from runtime.errors import InputError
-from runtime.formats.args_file import parse
+from runtime.formats.args_file import ZIP, parse
 from runtime.formats.bundle import TEMPLATE, Bundle
 from runtime.formats.gguf_header import MAGIC, Header, read_header_of
 from runtime.formats.model_facts import model_facts
-from runtime.formats.weights import ZIP
 from runtime.formats.zip_directory import Member
 from runtime.launch.flags import read_flags
 

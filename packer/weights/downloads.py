@@ -11,8 +11,8 @@ from packer.io.console import note, progress
 from runtime.hub.settings import HubSettings, settings
 
 if TYPE_CHECKING:
+    from runtime.hub.answers import Report, Sized
     from runtime.hub.hub import Hub
-    from runtime.hub.progress import Report, Sized
     from runtime.hub.web import Web
 
 
@@ -52,7 +52,7 @@ class Downloads:
         return Web(folder, self._report(), offline=self.settings.offline)
 
     def _report(self) -> Report:
-        from runtime.hub.progress import Report
+        from runtime.hub.answers import Report
 
         def begin(label: str) -> Sized:
             def sized(size: int | None) -> Callable[[int], object]:

@@ -12,7 +12,7 @@ from packer.io.sources import FileWeights, Source, WeightsSource
 from runtime.errors import InputError
 from runtime.formats.gguf_header import Header
 from runtime.formats.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of, model_facts, shard
-from runtime.formats.shards import ShardName, model_stem, shard_names
+from runtime.formats.weights import ShardName, model_stem, shard_names
 
 _TITLES = {
     MODEL: "a model",

@@ -1,7 +1,6 @@
 """Looks at a machine and at a bundle: what would go wrong at a start, and how to fix it.
 
-A check is a function of a machine and a file (None: the machine alone) that yields findings; a new
-one is put into its file by subject and into `CHECKS`.
+A check is a function of a machine and a file (None: the machine alone) that yields findings.
 """
 
 from __future__ import annotations
@@ -10,19 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from runtime.doctor import (
-    binfmt,
-    bundle_file,
-    cache,
-    cache_contents,
-    file_place,
-    gpu,
-    host,
-    quarantine,
-    shells,
-)
-from runtime.doctor.finding import Finding, note
-from runtime.doctor.subject import Subject
+from runtime.doctor import binfmt, bundle_file, cache, file_place, gpu, host
+from runtime.doctor.check import Finding, Subject, note
 from runtime.machine.machine import Machine
 
 Check: TypeAlias = Callable[[Machine, Subject | None], Iterable[Finding]]
@@ -33,17 +21,17 @@ CHECKS: tuple[Check, ...] = (
     bundle_file.engines,
     bundle_file.weights,
     bundle_file.executable,
-    quarantine.quarantine,
+    file_place.quarantine,
     file_place.noexec,
     file_place.windows_size,
     file_place.fat32,
     file_place.antivirus,
     binfmt.hijackers,
     binfmt.registration,
-    shells.old_zsh,
-    shells.windows_head,
+    host.old_zsh,
+    host.windows_head,
     cache.cache_directories,
-    cache_contents.contents,
+    cache.contents,
     cache.old_engines,
     cache.size,
     host.processor,
@@ -68,10 +56,10 @@ def examine(
         try:
             yield from check(machine, subject)
         except OSError as error:
-            # One place that may not be looked at must not hide what the other checks find.
+            # A check that lacks permissions must not hide the findings of the others.
             name = getattr(check, "__name__", "check").replace("_", " ")
             yield note(name, f"cannot be checked: {error}")
 
 
-__all__ = ["CHECKS", "GPU_CHECKS", "cache", "examine", "finding", "subject"]
-"""What other packages may use."""
+__all__ = ["CHECKS", "GPU_CHECKS", "cache", "check", "examine"]
+"""Names that other packages may use."""

@@ -1,25 +1,92 @@
-"""Linux: does something else start our files, and does an APE loader?"""
+"""Linux: does another program registered in binfmt_misc start our files, or an APE loader?
+
+Source: the kernel's Documentation/admin-guide/binfmt-misc.rst and fs/binfmt_misc.c. Both the search
+and the directory's listing begin with the newest registration.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.doctor.binfmt_misc import FOLDER, Handler, handlers, is_mounted
-from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.subject import Subject
+from runtime.doctor.check import Finding, Subject, note, ok, problem
 from runtime.machine.head import APE_UNIX, APE_WINDOWS
 from runtime.machine.machine import Machine
 
+FOLDER = "/proc/sys/fs/binfmt_misc"
 _CONFIGURATIONS = ("/etc/binfmt.d", "/run/binfmt.d", "/usr/local/lib/binfmt.d", "/usr/lib/binfmt.d")
-_NAME = "m.llamafile"  # stands for a bundle where none is given
+_NAME = "m.llamafile"  # of a bundle, if no file is examined
 _LOADERS = ("/usr/bin/ape", "/usr/local/bin/ape", "/opt/cosmo/bin/ape")
 _REGISTRATIONS = {"APE": "MZqFpD", "APE-jart": "jartsr"}
 
 
-def first_handler(machine: Machine, subject: Subject | None, head: bytes) -> Handler | None:
+@dataclass(frozen=True)
+class Handler:
+    """One registration."""
+
+    name: str
+    interpreter: str
+    flags: str = ""
+    magic: bytes = b""
+    mask: bytes = b""
+    """As long as `magic`, or empty."""
+    offset: int = 0
+    """Bytes from the start of a file to where `magic` has to be."""
+    extension: str = ""
+    """Ending of names without the dot; empty if it goes by `magic`."""
+
+    def takes(self, head: bytes, name: str) -> bool:
+        """Whether the kernel gives it the file called `name` that begins with `head`."""
+        if self.extension:
+            return "." in name and name.rpartition(".")[2] == self.extension
+        found = head[self.offset : self.offset + len(self.magic)]
+        mask = self.mask or b"\xff" * len(self.magic)
+        return bool(self.magic) and len(found) == len(self.magic) and all(
+            not (a ^ b) & m for a, b, m in zip(found, self.magic, mask, strict=False)
+        )  # fmt: skip
+
+    @property
+    def is_ape(self) -> bool:
+        """Whether it is meant for files such as ours: by its magic, or by its program's name."""
+        by_magic = not self.offset and self.magic.startswith((b"MZqFpD", b"jartsr"))
+        return by_magic or self.interpreter.rpartition("/")[2].startswith("ape")
+
+
+def handlers(machine: Machine) -> list[Handler]:
+    """The enabled registrations in the order in which the kernel asks them."""
+    if machine.text(f"{FOLDER}/status").strip() == "disabled":
+        return []
+    try:
+        names = machine.listed(machine.path(FOLDER))
+    except OSError:
+        return []
+    texts = {name: machine.text(f"{FOLDER}/{name}") for name in names}
+    found = [_handler(name, text) for name, text in texts.items() if text.startswith("enabled\n")]
+    return [handler for handler in found if handler]
+
+
+def _handler(name: str, text: str) -> Handler | None:
+    fields = dict(line.partition(" ")[::2] for line in text.splitlines()[1:])
+    if "interpreter" not in fields:
+        return None
+    try:
+        return Handler(
+            name=name,
+            interpreter=fields["interpreter"],
+            flags=fields.get("flags:", ""),
+            magic=bytes.fromhex(fields.get("magic", "")),
+            mask=bytes.fromhex(fields.get("mask", "")),
+            offset=int(fields.get("offset", "0")),
+            extension=fields.get("extension", "").removeprefix("."),
+        )
+    except ValueError:
+        return None
+
+
+def _first_handler(machine: Machine, subject: Subject | None, head: bytes) -> Handler | None:
     """The registration that gets a file with this head, if there is one."""
     name = subject.path.name if subject else _NAME
     return next((h for h in handlers(machine) if h.takes(head, name)), None)
@@ -28,7 +95,7 @@ def first_handler(machine: Machine, subject: Subject | None, head: bytes) -> Han
 def starts_by_ape(machine: Machine, subject: Subject | None) -> bool:
     """Whether the kernel gives such files to an APE loader, so that no shell is needed."""
     heads = [subject.head] if subject else [APE_WINDOWS, APE_UNIX]
-    found = [first_handler(machine, subject, head) for head in heads]
+    found = [_first_handler(machine, subject, head) for head in heads]
     return all(handler and handler.is_ape for handler in found)
 
 
@@ -85,7 +152,7 @@ def registration(machine: Machine, subject: Subject | None) -> Iterator[Finding]
         f"`echo ':{name}:M::{magic}::{place}:' | sudo tee {FOLDER}/register`"
         for name, magic in missing.items()
     ]
-    if not is_mounted(machine):
+    if not machine.path(f"{FOLDER}/register").exists():
         lines.insert(0, f"`sudo mount -t binfmt_misc binfmt_misc {FOLDER}`")
     rules = " ".join(f"':{name}:M::{magic}::{place}:'" for name, magic in missing.items())
     lines.append(f"`printf '%s\\n' {rules} | sudo tee /etc/binfmt.d/zz-ape.conf` keeps them")
@@ -147,7 +214,7 @@ def _whose(handler: Handler) -> str:
 
 
 def _for_good(machine: Machine, handler: Handler) -> Iterator[str]:
-    """What keeps a registration from coming back at the next boot."""
+    """How to prevent that a registration comes back at the next boot."""
     if handler.name.startswith("WSLInterop"):
         yield (
             "for good: the lines `[interop]` and `enabled=false` in /etc/wsl.conf, then "

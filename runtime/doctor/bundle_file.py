@@ -1,4 +1,4 @@
-"""What is inside the file: is it whole, and does it have a program for this machine?"""
+"""The contents of the file: is it complete, and does it have a program for this machine?"""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.subject import Subject, word
+from runtime.doctor.check import Finding, Subject, note, ok, problem, word
 from runtime.formats.parts import part_name
 from runtime.formats.zip_directory import STORED
 from runtime.machine.head import Kind, native_target

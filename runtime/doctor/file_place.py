@@ -1,20 +1,23 @@
-"""The file system of the file, and the file's size."""
+"""The place of the file: its file system, its size, and marks that browsers leave on downloads."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
-from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.subject import Subject
+from runtime.doctor.check import Finding, Subject, note, ok, problem
 from runtime.machine.head import Kind
-from runtime.machine.machine import Machine
-from runtime.machine.mounts import mount_of
+from runtime.machine.machine import Machine, mount_of
 
 FOUR_GIB = 1 << 32
 """Bytes: a program for Windows and a file on FAT32 have to be smaller."""
 
 _FAT = ("vfat", "msdos")
+_ATTRIBUTE = "com.apple.quarantine"
+_STREAM = "Zone.Identifier"
+_FROM_THE_INTERNET = 3
 
 
 def noexec(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
@@ -22,7 +25,7 @@ def noexec(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     if not subject or machine.system == "windows" or subject.kind is Kind.GGUF:
         return
     mount = mount_of(machine, subject.path)
-    # Only Linux' Python tells the flags of a mount by name.
+    # Python has a name for this flag only on Linux.
     flag = getattr(os, "ST_NOEXEC", 0)
     # Containers may come without /proc.
     if not (os.statvfs(subject.path).f_flag & flag or (mount and "noexec" in mount.options)):
@@ -92,3 +95,54 @@ def antivirus(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
         f"`Get-FileHash -LiteralPath '{subject.path}'`, then "
         f"`Add-MpPreference -ExclusionPath '{folder}'` as administrator",
     )
+
+
+def quarantine(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
+    """macOS' quarantine and Windows' mark of the web."""
+    if not subject:
+        return
+    if machine.system == "windows":
+        yield from _zone(subject.path)
+    elif machine.system == "macos":
+        # Python reads no extended attributes on macOS.
+        found = machine.output("xattr", "-p", _ATTRIBUTE, subject.path)
+        if found is None:
+            yield ok("quarantine", "it is not in quarantine")
+        else:
+            yield problem(
+                "quarantine",
+                f"macOS holds it in quarantine ({found.strip()}) and refuses to start it",
+                f"`xattr -d {_ATTRIBUTE} {subject.shell}`",
+            )
+    elif machine.system == "linux" and _linux_has(subject.path):
+        name = f"user.{_ATTRIBUTE}"
+        yield note(
+            "quarantine",
+            "it carries macOS' quarantine mark, which does nothing here, but may travel with it",
+            f"`setfattr -x {name} {subject.shell}`",
+        )
+
+
+def _linux_has(path: Path) -> bool:
+    try:
+        return f"user.{_ATTRIBUTE}" in os.listxattr(path)
+    except OSError:
+        return False
+
+
+def _zone(path: Path) -> Iterator[Finding]:
+    """NTFS keeps the mark in a second stream of the file, which a path with a colon opens."""
+    try:
+        text = Path(f"{path}:{_STREAM}").read_text("utf-8", "replace")
+    except OSError:
+        text = ""
+    zone = re.search(r"^ZoneId=(\d+)", text, re.MULTILINE)
+    if zone and int(zone[1]) >= _FROM_THE_INTERNET:
+        quoted = str(path).replace("'", "''")
+        yield problem(
+            "quarantine",
+            "Windows marks it as downloaded from the Internet and warns instead of starting it",
+            f"`Unblock-File -LiteralPath '{quoted}'` in PowerShell",
+        )
+    else:
+        yield ok("quarantine", "Windows does not mark it as downloaded")

@@ -1,17 +1,21 @@
-"""What a start finds to compute on: cards, their drivers, modules in the bundle, compilers."""
+"""GPUs: cards, their drivers, modules in the bundle or compiled here, compilers.
+
+Names in the cache: docs/bundle-format.md, "Engines and the cache"; recipes: "Members".
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.gpu_recompiled import compiler, recompiled
-from runtime.doctor.subject import Subject
-from runtime.machine.host import has_glibc
-from runtime.machine.machine import Machine
+from runtime.doctor.check import Finding, Subject, note, ok, problem
+from runtime.formats.json_input import MALFORMED, parse_json
+from runtime.machine.cache_places import places
+from runtime.machine.machine import Machine, has_glibc
 
 _LIBRARY_FOLDERS = (
     "/lib/{arch}-linux-gnu", "/usr/lib/{arch}-linux-gnu", "/usr/lib64", "/lib64", "/usr/lib",
@@ -67,6 +71,11 @@ _MACOS = (_Kind("metal", "Metal", "", (), ("Apple",), ""),)
 _LIBC = "libc.so.6"
 
 _COMPILERS = {"nvcc": ("CUDA", "cuda"), "hipcc": ("ROCm", "hip"), "xcrun": ("Metal", "metal")}
+_COMPILER_FOLDERS = {
+    "nvcc": ("/usr/local/cuda/bin", "/opt/cuda/bin", "${CUDA_PATH}/bin"),
+    "hipcc": ("${ROCM_PATH}/bin", "/opt/rocm/bin", "${HIP_PATH}/bin"),
+}
+"""Folders that engines search after PATH: `folders` of the recipes."""
 
 
 def cards(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
@@ -95,7 +104,7 @@ def modules(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
         yield note("module", "without glibc the static engine runs, which loads no GPU module")
         return
     inside = {one.kind for one in subject.gpu_modules if one.target == machine.target}
-    own = {k.name for k in _kinds(machine) if recompiled(machine, subject, k.name)}
+    own = {k.name for k in _kinds(machine) if _recompiled(machine, subject, k.name)}
     if not inside | own:
         yield note(
             "module",
@@ -128,7 +137,7 @@ def modules(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
 def compilers(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
     """The compilers that could build a module for this very machine, as `--recompile` does."""
     for program, (title, kind) in _COMPILERS.items():
-        path = compiler(machine, program)
+        path = _compiler(machine, program)
         if path and (subject is None or f"{machine.system}/{kind}" in subject.gpu_recipes):
             yield ok("compiler", f"{path} for {title}: `--recompile` uses it")
         elif path:
@@ -141,7 +150,7 @@ def compilers(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
 
 def _ways_to_compile(machine: Machine, subject: Subject) -> Iterator[str]:
     for program, (_, kind) in _COMPILERS.items():
-        if compiler(machine, program) and f"{machine.system}/{kind}" in subject.gpu_recipes:
+        if _compiler(machine, program) and f"{machine.system}/{kind}" in subject.gpu_recipes:
             yield f"`sh {subject.shell} --recompile` compiles one here, with {program}"
 
 
@@ -200,3 +209,43 @@ def _way_to(library: str) -> str:
     if library.startswith("GLIBC"):
         return "start it on a newer system; here it computes on the CPU"
     return "install Microsoft's Visual C++ Redistributable"
+
+
+def _recompiled(machine: Machine, subject: Subject, kind: str) -> Path | None:
+    """The module of that kind that was compiled here from the bundle's sources, if one was."""
+    recipe = subject.gpu_recipes.get(f"{machine.system}/{kind}")
+    if recipe is None:
+        return None
+    key = hashlib.sha256(recipe).hexdigest()[:32]
+    try:
+        library = str(parse_json(recipe)["library"])
+    except MALFORMED:
+        return None
+    for place in places(machine):
+        folder = place.path / "gpu"
+        note = folder / f"{machine.target}-{kind}-{key}.recompiled"
+        try:
+            # Opening a FIFO would wait for a writer.
+            name = note.read_text("utf-8") if note.is_file() else ""
+            path = folder / name.rstrip("\n") / library
+            if name and path.is_file():
+                return path
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _compiler(machine: Machine, name: str) -> Path | None:
+    """The compiler of that name that an engine would take."""
+    if found := machine.program(name):
+        return found
+    for folder in _COMPILER_FOLDERS.get(name, ()):
+        place = machine.path(folder)
+        if folder.startswith("${"):
+            variable, _, below = folder.removeprefix("${").partition("}")
+            if not machine.env.get(variable):
+                continue
+            place = Path(machine.env[variable] + below)
+        if program := shutil.which(name, path=str(place)):
+            return Path(program)
+    return None

@@ -3,7 +3,6 @@
 __all__ = [
     "args_file",
     "bundle",
-    "data_args",
     "file_stream",
     "gguf_header",
     "json_input",
@@ -11,10 +10,7 @@ __all__ = [
     "model_facts",
     "parts",
     "sha256_file",
-    "shards",
-    "sizes",
     "undo_file",
-    "unfinished",
     "weights",
     "zip_directory",
 ]

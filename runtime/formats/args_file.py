@@ -1,18 +1,30 @@
-"""Default arguments in a bundle: the member `.args`.
+"""Default arguments in a bundle, the member `.args`: its grammar, and what it may decide.
 
 Format: docs/bundle-format.md, section `.args`. The engine has its own parser of the same rules,
-native/engine/words.cpp; tests/native/test_words.py compares the two.
+native/engine/words.cpp; tests/native/test_words.py compares the two. To an engine that came with
+another file, `.args` is data: only its options about the model count. The engine has the same rules
+in native/engine/options.cpp and members.cpp, and the same table, native/options.toml.
 """
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from runtime.errors import InputError
+from runtime.formats.judged_options import JUDGED_OPTIONS
+
+if TYPE_CHECKING:
+    from runtime.formats.bundle import Bundle
 
 USER_WORDS = "..."
-"""The word that marks where the user's own words go."""
+"""The word that is replaced by the user's words."""
+
+ZIP = "/zip/"
+"""Prefix of a member's name in an argument."""
 
 _BLANKS = " \t\r\n"
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
@@ -20,7 +32,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-][A-Za-z0-9_@%+=:,./#-]*", re.ASCII)
 
 
 class _Unexpanded(dict[str, str]):
-    """An environment in which every variable stands for its own name, whatever is set here."""
+    """An environment that leaves `$NAME` as it is."""
 
     def get(self, key: str, default: object = None) -> str:
         return f"${key}"
@@ -30,11 +42,10 @@ _UNEXPANDED = _Unexpanded()
 
 
 def parse(text: str, environment: Mapping[str, str] = _UNEXPANDED) -> list[str]:
-    """Split `text` into words.
+    """Split the text of a `.args` file into words.
 
     Args:
-        text: the contents of a `.args` file.
-        environment: what `$NAME` stands for; an unset name is empty. By default it stays `$NAME`.
+        environment: values of `$NAME`; an unset name is empty. By default `$NAME` stays.
 
     Raises:
         InputError: a quote is not closed.
@@ -45,11 +56,7 @@ def parse(text: str, environment: Mapping[str, str] = _UNEXPANDED) -> list[str]:
 def words_and_ends(
     text: str, environment: Mapping[str, str] = _UNEXPANDED
 ) -> Iterator[tuple[str, int]]:
-    """The words of `text` as `parse` gives them, each with the position after it.
-
-    Raises:
-        InputError: a quote is not closed.
-    """
+    """The words of `text` as `parse` gives them, each with the position after it."""
     position = 1 if text.startswith("\ufeff") else 0  # the mark that Windows' editors put first
     while position < len(text):
         if text[position] in _BLANKS:
@@ -63,12 +70,15 @@ def words_and_ends(
 
 
 def merge(words: Sequence[str], user: Sequence[str]) -> list[str]:
-    """Join a bundle's words with the user's, which go to the first `...`, or else to the end."""
-    if USER_WORDS not in words:
-        return [*words, *user]
-    place = words.index(USER_WORDS)
-    rest = [word for word in words[place:] if word != USER_WORDS]
-    return [*words[:place], *user, *rest]
+    """Put the user's words in place of the first `...` of a bundle's, or else at the end."""
+    before, after = divide(words)
+    return [*before, *user, *after]
+
+
+def divide(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A bundle's words before and after the user's, without `...`."""
+    place = words.index(USER_WORDS) if USER_WORDS in words else len(words)
+    return list(words[:place]), [word for word in words[place:] if word != USER_WORDS]
 
 
 def quote(word: str) -> str:
@@ -113,3 +123,72 @@ def _open(mark: str) -> InputError:
     return InputError(
         f"a {mark} in the arguments is never closed", f"Write it as `\\{mark}` if it is meant so."
     )
+
+
+def refused(words: Sequence[str], members: Collection[str]) -> list[str]:
+    """The options, and files outside, that an engine refuses in another file's arguments.
+
+    Args:
+        words: of `.args`, variables not expanded.
+        members: names of the members of the file that contains it.
+    """
+    found: list[str] = []
+    rest = iter(word for word in words if word != USER_WORDS)
+    for word in rest:
+        name = word.replace("_", "-") if word.startswith("--") else word
+        judged = JUDGED_OPTIONS.get(name)
+        if judged is None:
+            return [*found, name]  # the next word may be its value
+        values = list(islice(rest, judged.values))
+        if not judged.is_of_model or len(values) < judged.values:
+            found.append(name)
+        elif judged.names_file:
+            # Upstream divides the value at commas.
+            files = (
+                file
+                for value in values
+                for file in (list_items(value) if judged.is_list else [value])
+            )
+            found += [f"{name} {file}" for file in files if not _is_inside(file, members)]
+    return found
+
+
+def refused_of(bundle: Bundle) -> list[str]:
+    """As `refused`, of a bundle's `.args`; nothing where it cannot be parsed."""
+    try:
+        return refused(parse(bundle.args), bundle.members)
+    except InputError:
+        return []
+
+
+def data_words(bundle: Bundle) -> list[str]:
+    """The words of a bundle's `.args` for another file's engine; the user's come after them.
+
+    Raises:
+        InputError: they contain an option that the bundle may not decide.
+    """
+    words = parse(bundle.args)
+    if found := refused(words, bundle.members):
+        raise InputError(
+            f"{bundle.path}: its arguments have {', '.join(found)}, which a file of weights may "
+            "not decide",
+            "If you trust its author as you trust a program's: `--trust-args` obeys all of them.",
+        )
+    return [word for word in words if word != USER_WORDS]
+
+
+def list_items(value: str) -> list[str]:
+    """The files of an option that takes several, as llama.cpp's `parse_csv_row` divides them."""
+    return next(csv.reader([value.replace("\n", " ")], strict=False), [""])
+
+
+def is_refused(name: str) -> bool:
+    """Whether an option, with or without dashes, is not about the model or not in the table."""
+    spellings = (name, f"-{name}", f"--{name}")
+    judged = next((JUDGED_OPTIONS[one] for one in spellings if one in JUDGED_OPTIONS), None)
+    return judged is None or not judged.is_of_model
+
+
+def _is_inside(file: str, members: Collection[str]) -> bool:
+    name = file.removeprefix(ZIP)
+    return name in members or name.rpartition(":")[0] in members

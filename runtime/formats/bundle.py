@@ -1,7 +1,6 @@
 """Opens a bundle for reading: members, manifest, default arguments, engines, weights.
 
-Layout: docs/bundle-format.md. Any ZIP can be opened, so that files of other tools can be looked
-into; `manifest` tells whether llamapack made it.
+Layout: docs/bundle-format.md. Any ZIP can be opened; `manifest` shows whether llamapack made it.
 """
 
 from __future__ import annotations
@@ -13,15 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
-from types import TracebackType
 from typing import Any, BinaryIO
 
 from runtime.errors import InputError
 from runtime.formats.gguf_header import LFS_POINTER, MAGIC, Header, read_header
-from runtime.formats.inflate import inflated
 from runtime.formats.json_input import parse_json
 from runtime.formats.parts import refuse_part, refuse_whole
-from runtime.formats.unfinished import refuse_unfinished
+from runtime.formats.undo_file import refuse_unfinished
 from runtime.formats.zip_directory import (
     DEFLATED,
     DEFLATED64,
@@ -39,11 +36,14 @@ GPU_SOURCES = "gpu-sources/"
 BASE_CARD, LICENSES = "card/BASE.md", "licenses/model/"
 
 _SMALL = 16 << 20  # bytes; limit of members that are read whole
-_BLOCK = 1 << 20  # bytes read at once
+_BLOCK = 1 << 20  # bytes read or decompressed at once
+# Bytes of Deflate64 taken at once. 18 bits of it can mean 64 KiB, and its decompressor gives all
+# that it can: these become 15 MB at most.
+_TAKEN64 = 512
 
 
 def _refuse_other(path: Path, start: bytes) -> None:
-    """Say what a file without an archive is, if its first bytes tell."""
+    """Raise `InputError` for a file without an archive whose first bytes are known."""
     if start.startswith(MAGIC):
         raise InputError(
             f"{path} is a GGUF file, not a bundle",
@@ -65,22 +65,20 @@ class Engine:
     files: int
     """Number of files, without `SHA256SUMS`."""
     size: int
-    """Bytes when unpacked."""
+    """Bytes, unpacked."""
     compressed_size: int
-    """Bytes in the bundle."""
 
 
 @dataclass(frozen=True)
 class GpuModule:
-    """What the engine for one target loads to use one kind of GPU."""
+    """The library with which the engine for one target uses one kind of GPU."""
 
     target: str
     kind: str
     """`cuda`, `hip`, `metal` or `vulkan`."""
     size: int
-    """Bytes when unpacked."""
+    """Bytes, unpacked."""
     compressed_size: int
-    """Bytes in the bundle."""
 
 
 class Bundle:
@@ -96,12 +94,11 @@ class Bundle:
         """Open the file at `path` and read its directory.
 
         Args:
-            old_names: whether members may have names that are not UTF-8, as in archives of old
-                tools; these are not bundles, because engines cannot read them.
+            old_names: whether names may be other than UTF-8, which engines cannot read.
 
         Raises:
-            InputError: it does not exist, is one of several parts, is not a readable ZIP, or a
-                change of it was interrupted.
+            InputError: it does not exist, is a part, is not a readable ZIP, or a change of it was
+                interrupted.
         """
         try:
             file = path.open("rb")
@@ -129,12 +126,7 @@ class Bundle:
     def __enter__(self) -> Bundle:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     @property
@@ -149,11 +141,7 @@ class Bundle:
 
     @cached_property
     def manifest(self) -> dict[str, Any] | None:
-        """The parsed manifest, or None if there is none.
-
-        Raises:
-            InputError: it is not a JSON object.
-        """
+        """The parsed manifest, or None; raises `InputError` if it is not a JSON object."""
         if MANIFEST not in self.members:
             return None
         try:
@@ -177,20 +165,17 @@ class Bundle:
             parts = name.split("/")
             if len(parts) == 3 and name.startswith(ENGINES):
                 targets.setdefault(parts[1], []).append(member)
-        engines = []
-        for target, files in sorted(targets.items()):
-            sums = f"{ENGINES}{target}/{SUMS}"
-            if sums in self.members:
-                engines.append(
-                    Engine(
-                        target=target,
-                        id=hashlib.sha256(self.read(sums)).hexdigest(),
-                        files=len(files) - 1,
-                        size=sum(file.size for file in files if file.name != sums),
-                        compressed_size=sum(file.compressed_size for file in files),
-                    )
-                )
-        return engines
+        return [
+            Engine(
+                target,
+                id=hashlib.sha256(self.read(f"{ENGINES}{target}/{SUMS}")).hexdigest(),
+                files=len(files) - 1,
+                size=sum(file.size for file in files if not file.name.endswith(SUMS)),
+                compressed_size=sum(file.compressed_size for file in files),
+            )
+            for target, files in sorted(targets.items())
+            if f"{ENGINES}{target}/{SUMS}" in self.members
+        ]
 
     @cached_property
     def gpu_modules(self) -> list[GpuModule]:
@@ -216,19 +201,11 @@ class Bundle:
         return [member for name, member in self.members.items() if name.endswith(".gguf")]
 
     def data_offset(self, member: Member) -> int:
-        """Bytes from the start of the file to the data of `member`.
-
-        Raises:
-            InputError: its local header is damaged.
-        """
+        """Offset of the data of `member`; raises `InputError` if its local header is damaged."""
         return data_offset(self._file, member, str(self.path))
 
     def header(self, member: Member) -> Header:
-        """The GGUF header of a stored member.
-
-        Raises:
-            InputError: it is compressed, or no GGUF.
-        """
+        """The GGUF header of a member; raises `InputError` if it is compressed or not a GGUF."""
         name = f"{self.path}: {member.name}"
         if member.method != STORED or member.encrypted:
             raise InputError(
@@ -241,7 +218,7 @@ class Bundle:
         """The contents of a small member, checked against its CRC-32.
 
         Raises:
-            InputError: there is no such member, it is larger than 16 MiB, or damaged.
+            InputError: it does not exist, is larger than 16 MiB, or is damaged.
         """
         member = self.members.get(name)
         if member is None:
@@ -264,7 +241,7 @@ class Bundle:
         """The contents of a member in pieces of at most a few MiB. Checks length, not CRC-32.
 
         Raises:
-            InputError: it is damaged, encrypted, or of a compression method we do not read.
+            InputError: it is damaged, encrypted, or its compression method is not supported.
         """
         if member.encrypted or member.method not in (STORED, DEFLATED, DEFLATED64):
             raise InputError(
@@ -274,7 +251,7 @@ class Bundle:
             )
         pieces = self.raw(member)
         if member.method != STORED:
-            pieces = inflated(pieces, member.method, f"{self.path}: member {member.name}")
+            pieces = _inflated(pieces, member.method, f"{self.path}: member {member.name}")
         done = 0
         for piece in pieces:
             done += len(piece)
@@ -285,11 +262,7 @@ class Bundle:
             raise self._damaged(f"member {member.name} has a wrong length")
 
     def raw(self, member: Member) -> Iterator[bytes]:
-        """The bytes of a member as they are in the archive, compressed or not.
-
-        Raises:
-            InputError: the file ends before them.
-        """
+        """The bytes of a member as they are in the archive, compressed or not."""
         position = self.data_offset(member)
         left = member.compressed_size
         while left:
@@ -303,3 +276,46 @@ class Bundle:
 
     def _damaged(self, what: str) -> InputError:
         return InputError(f"{self.path} is damaged: {what}", "Download or copy the file again.")
+
+
+def _inflated(pieces: Iterator[bytes], method: int, name: str) -> Iterator[bytes]:
+    """Decompress a member piece by piece, in bounded memory whatever it contains."""
+    if method == DEFLATED64:
+        yield from _inflated64(pieces, name)
+        return
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        for piece in pieces:
+            data = piece
+            while data and not inflater.eof:
+                # A limit on the output, so that a small damaged member cannot fill the memory.
+                yield inflater.decompress(data, _BLOCK)
+                data = inflater.unconsumed_tail
+        yield inflater.flush()
+    except zlib.error:
+        raise _no_inflate(name) from None
+
+
+def _inflated64(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
+    try:
+        from zipfile_deflate64 import deflate64
+    except ImportError:
+        raise InputError(
+            f"{name} is compressed by Deflate64, which needs one more package",
+            "`pip install zipfile-deflate64`, or unpack the archive with `7z x`.",
+        ) from None
+    inflater = deflate64.Deflate64()
+    try:
+        for piece in pieces:
+            for start in range(0, len(piece), _TAKEN64):
+                if inflater.eof:
+                    return
+                yield inflater.decompress(piece[start : start + _TAKEN64])
+    except InputError:
+        raise  # of the pieces; it is a ValueError too
+    except ValueError:
+        raise _no_inflate(name) from None
+
+
+def _no_inflate(name: str) -> InputError:
+    return InputError(f"{name} is damaged: it does not decompress", "Download or copy it again.")

@@ -1,9 +1,8 @@
 """Reads the header of a GGUF file: metadata and tensor descriptions, never the tensors.
 
 Format: GGUF specification (docs/gguf.md of the ggml repository), versions 2 and 3, little-endian.
-Limits follow `gguf_init_from_reader` in llama.cpp v0.6.0, so what passes here is what the engine
-will accept. Memory stays small whatever the header holds: long arrays (vocabularies) are walked
-over and only counted.
+Limits follow `gguf_init_from_reader` in llama.cpp v0.6.0, so that the engine accepts whatever
+passes here. Memory stays small: long arrays (vocabularies) are walked over and only counted.
 """
 
 from __future__ import annotations
@@ -13,12 +12,11 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 from runtime.errors import InputError
-from runtime.formats.ggml_types import TENSOR_TYPES
-from runtime.formats.unfinished import refuse_unfinished
-from runtime.formats.window import Truncated, Window
+from runtime.formats.file_stream import Truncated, Window
+from runtime.formats.undo_file import refuse_unfinished
 
 MAGIC = b"GGUF"
 LFS_POINTER = b"version https://git-lfs"
@@ -32,30 +30,69 @@ _KEY_LIMIT = 65535  # bytes, GGUF specification: "up to 2^16-1 bytes"
 _NAME_LIMIT = 63  # bytes, GGML_MAX_NAME - 1
 _DIMENSIONS_LIMIT = 4  # GGML_MAX_DIMS
 _KEPT_LIMIT = 32 << 20  # bytes of all values kept together; a long chat template has 0.1 MB
-_KEPT_VALUE = 64  # bytes that each value of an array counts for besides its own
+_KEPT_VALUE = 64  # bytes that each value of an array counts for, in addition to its own
 _WALKED_LIMIT = 1 << 23  # strings of all arrays together; the largest vocabularies have 1 << 18
 _TENSORS_LIMIT = 1 << 16  # the largest models have some ten thousand
 _PAIRS_LIMIT = 1 << 16  # of metadata; models have some dozens
 
 _STRING, _ARRAY = 8, 9
-_SCALARS = {
-    0: struct.Struct("<B"),
-    1: struct.Struct("<b"),
-    2: struct.Struct("<H"),
-    3: struct.Struct("<h"),
-    4: struct.Struct("<I"),
-    5: struct.Struct("<i"),
-    6: struct.Struct("<f"),
-    7: struct.Struct("<?"),
-    10: struct.Struct("<Q"),
-    11: struct.Struct("<q"),
-    12: struct.Struct("<d"),
+_FORMATS = {
+    0: "B",
+    1: "b",
+    2: "H",
+    3: "h",
+    4: "I",
+    5: "i",
+    6: "f",
+    7: "?",
+    10: "Q",
+    11: "q",
+    12: "d",
 }
-
+_SCALARS = {kind: struct.Struct(f"<{letter}") for kind, letter in _FORMATS.items()}
 _TENSOR_ENDS = [struct.Struct(f"<{count}QIQ") for count in range(_DIMENSIONS_LIMIT + 1)]
 """Shape, type and offset, by the number of dimensions."""
 
 Scalar: TypeAlias = int | float | bool | str
+
+
+class TensorType(NamedTuple):
+    """How elements of one type are laid out: `block` elements take `size` bytes."""
+
+    name: str
+    block: int
+    size: int
+
+
+# `type_traits` in ggml/src/ggml.c with the block structs of ggml/src/ggml-common.h, and
+# `enum llama_ftype` in include/llama.h. The tests compare both tables with the `gguf` package.
+TENSOR_TYPES = {
+    0: TensorType("F32", 1, 4), 1: TensorType("F16", 1, 2), 2: TensorType("Q4_0", 32, 18),
+    3: TensorType("Q4_1", 32, 20), 6: TensorType("Q5_0", 32, 22), 7: TensorType("Q5_1", 32, 24),
+    8: TensorType("Q8_0", 32, 34), 9: TensorType("Q8_1", 32, 36), 10: TensorType("Q2_K", 256, 84),
+    11: TensorType("Q3_K", 256, 110), 12: TensorType("Q4_K", 256, 144),
+    13: TensorType("Q5_K", 256, 176), 14: TensorType("Q6_K", 256, 210),
+    15: TensorType("Q8_K", 256, 292), 16: TensorType("IQ2_XXS", 256, 66),
+    17: TensorType("IQ2_XS", 256, 74), 18: TensorType("IQ3_XXS", 256, 98),
+    19: TensorType("IQ1_S", 256, 50), 20: TensorType("IQ4_NL", 32, 18),
+    21: TensorType("IQ3_S", 256, 110), 22: TensorType("IQ2_S", 256, 82),
+    23: TensorType("IQ4_XS", 256, 136), 24: TensorType("I8", 1, 1), 25: TensorType("I16", 1, 2),
+    26: TensorType("I32", 1, 4), 27: TensorType("I64", 1, 8), 28: TensorType("F64", 1, 8),
+    29: TensorType("IQ1_M", 256, 56), 30: TensorType("BF16", 1, 2),
+    34: TensorType("TQ1_0", 256, 54), 35: TensorType("TQ2_0", 256, 66),
+    39: TensorType("MXFP4", 32, 17), 40: TensorType("NVFP4", 64, 36),
+    41: TensorType("Q1_0", 128, 18), 42: TensorType("Q2_0", 64, 18),
+}  # fmt: skip
+FILE_TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K",
+    11: "Q3_K_S", 12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S",
+    17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS",
+    23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S", 29: "IQ2_M",
+    30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4_MOE", 39: "NVFP4",
+    40: "Q1_0", 41: "Q2_0",
+}  # fmt: skip
+FILE_TYPE_GUESSED = 1024
+"""Bit in `general.file_type` of a type that the converter guessed (LLAMA_FTYPE_GUESSED)."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +100,8 @@ class Array:
     """An array in the metadata."""
 
     length: int
-    """Number of elements."""
     values: tuple[Scalar, ...] | None
-    """The elements, or None if there are more than `ARRAY_KEPT`."""
+    """None if there are more than `ARRAY_KEPT`."""
 
 
 Value: TypeAlias = Scalar | Array
@@ -73,13 +109,13 @@ Value: TypeAlias = Scalar | Array
 
 @dataclass(frozen=True)
 class Tensor:
-    """What the header says about one tensor."""
+    """The description of one tensor."""
 
     name: str
     shape: tuple[int, ...]
-    """Elements per dimension, the fastest-varying first (as GGUF stores them)."""
+    """Elements per dimension, the fastest-varying first."""
     type: int
-    """Number of the tensor type, a key of `TENSOR_TYPES` if this version knows it."""
+    """A key of `TENSOR_TYPES` if this version knows it."""
     offset: int
     """Bytes from the start of the data section."""
 
@@ -111,18 +147,15 @@ class Header:
     data_offset: int
     """Bytes from the start of the GGUF to its data section."""
     pairs: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Place of each metadata pair, by key: bytes from the start of the GGUF to its first byte and
-    to the one after its last."""
+    """Begin and end of each metadata pair, in bytes from the start of the GGUF."""
 
 
 def read_header(file: BinaryIO, name: str, base: int = 0, size: int | None = None) -> Header:
     """Read the header of the GGUF that occupies `size` bytes of `file` from offset `base`.
 
     Args:
-        file: a seekable binary file.
-        name: what to call it in errors.
-        base: bytes before the GGUF, for weights inside a bundle.
-        size: bytes of the GGUF; None: up to the end of the file.
+        name: what errors call it.
+        size: None: up to the end of the file.
 
     Raises:
         InputError: it is not a GGUF that an engine could load, or its data are cut off.
@@ -140,11 +173,10 @@ def read_header_of(path: Path) -> Header:
     """Read the header of the GGUF file at `path`.
 
     Raises:
-        InputError: as `read_header`, and for a path that is not a regular file, or one that
-            `pack --consume` was changing.
+        InputError: as `read_header`; it is not a regular file; `pack --consume` was changing it.
     """
     refuse_unfinished(path)
-    if path.is_fifo():  # opening it would wait for somebody who writes
+    if path.is_fifo():  # opening it would wait for a writer
         raise InputError(f"{path} is not a regular file", "Name the `.gguf` file.")
     try:
         with path.open("rb") as file:
@@ -262,7 +294,7 @@ class _Walk:
             raise self._damaged(f"its arrays up to `{key}` have too many values")
         if kind == _STRING:
             return tuple(self._scalar(kind, key) for _ in range(length))
-        form = struct.Struct(f"<{length}{_SCALARS[kind].format[1:]}")
+        form = struct.Struct(f"<{length}{_FORMATS[kind]}")
         return form.unpack(self._window.take(form.size))
 
     def _scalar(self, kind: int, key: str) -> Scalar:

@@ -1,4 +1,4 @@
-"""Reads JSON that a stranger may have written: bounded in size, depth, values and numbers.
+"""Reads JSON from strangers: bounded in size, depth, values and numbers.
 
 A limit of bytes does not limit the work: 64 MB of `[],` would take 1.6 GB as Python objects.
 """
@@ -10,7 +10,7 @@ import math
 from typing import Any, NoReturn, TypeGuard
 
 MALFORMED = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
-"""What looking into a value of another shape than was expected raises."""
+"""Raised by looking into a value whose shape is not the expected one."""
 
 _BYTES = 64 << 20
 _VALUES = 1 << 21
@@ -19,27 +19,23 @@ _DIGITS = 64  # `model_max_length` of many tokenizers has 31
 
 
 def parse_json(data: str | bytes, *, limit: int = _BYTES) -> Any:
-    """The value of a JSON text.
-
-    Args:
-        limit: bytes, or characters, that the text may have.
+    """The value of a JSON text of at most `limit` bytes or characters.
 
     Raises:
         ValueError: it is not JSON, has infinite numbers or half characters, or exceeds a limit.
     """
     if len(data) > limit:
         raise ValueError("too long")
-    if isinstance(data, bytes):
-        brackets, commas = data.count(b"[") + data.count(b"{"), data.count(b",")
-    else:
-        brackets, commas = data.count("[") + data.count("{"), data.count(",")
-    if brackets + commas > _VALUES:
+    count: Any = data.count
+    marks = (b"[", b"{", b",") if isinstance(data, bytes) else ("[", "{", ",")
+    lists, objects, commas = map(count, marks)
+    if lists + objects + commas > _VALUES:
         raise ValueError("too many values")
     try:
         value = json.loads(data, parse_constant=_constant, parse_float=_float, parse_int=_int)
     except RecursionError:
         raise ValueError("too deep") from None
-    if brackets > _DEPTH:
+    if lists + objects > _DEPTH:
         _check_depth(value)
     if (b"\\ud" if isinstance(data, bytes) else "\\ud") in data.lower():  # type: ignore[operator]
         json.dumps(value, ensure_ascii=False).encode()  # half a character, which nothing can print

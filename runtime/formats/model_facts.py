@@ -1,4 +1,4 @@
-"""What a person wants to know about a model, from the headers of its GGUF files."""
+"""Facts of a model for people, from the headers of its GGUF files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runtime.formats.ggml_types import FILE_TYPE_GUESSED, FILE_TYPES
-from runtime.formats.gguf_header import Header
+from runtime.formats.gguf_header import FILE_TYPE_GUESSED, FILE_TYPES, Header
 
 MODEL, ADAPTER, PROJECTOR = "model", "adapter", "mmproj"
-
-_PROJECTORS = "clip"
-"""The architecture of all projectors in GGUF."""
+_PROJECTORS = "clip"  # the architecture of all projectors in GGUF
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Facts of one model; None where the header does not state it."""
+    """Facts of one model; None where the header does not state them."""
 
     architecture: str | None
     name: str | None
@@ -59,19 +56,14 @@ def shard(header: Header) -> Shard | None:
 
 
 def kind_of(header: Header) -> str:
-    """What a GGUF is there for, as `general.type` says, which old projectors do not state."""
+    """The purpose of a GGUF: `general.type`, which old projectors do not state."""
     if _text(header, "general.architecture") == _PROJECTORS:
         return PROJECTOR
     return _text(header, "general.type") or MODEL
 
 
 def model_facts(headers: Sequence[Header], size: int) -> ModelFacts:
-    """Facts of the model whose shards have these headers.
-
-    Args:
-        headers: of all its files, the first shard's first; that one states the facts.
-        size: bytes of all its files.
-    """
+    """Facts of the model whose files have these headers, first shard first, and `size` bytes."""
     first = headers[0]
     architecture = _text(first, "general.architecture")
     elements: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Finds the parts that a large file was cut into, and reads them as the one file that they are.
+"""Finds the parts that a large file was cut into, and reads them as one file.
 
 Two spellings are in use, `NAME.llamafile.cat0` and `NAME.cat0.llamafile`; numbers count from 0.
 `cat` in the order of the numbers gives the file. See docs/bundle-format.md, section Parts.
@@ -23,29 +23,28 @@ _PART = re.compile(r"(?P<stem>.+)\.cat(?P<number>\d{1,6})(?P<after>\.llamafile)?
 
 @dataclass(frozen=True)
 class PartName:
-    """What the name of a part says."""
+    """The name of a part, taken apart: `STEM.catNUMBERAFTER`."""
 
     whole: str
-    """Name of the file that it is a part of."""
+    """Name of the joined file."""
     number: int
     """From 0."""
     stem: str
-    """Before `.cat`."""
     after: str
-    """After the number: nothing, or `.llamafile`."""
+    """Nothing, or `.llamafile`."""
 
     def other(self, number: int) -> str:
         """The name of another part of the same file."""
         return f"{self.stem}.cat{number}{self.after}"
 
     def is_sibling(self, name: str) -> PartName | None:
-        """What `name` says, if it is that of a part of the same file in the same spelling."""
+        """`name` taken apart, if it is another part of the same file in the same spelling."""
         other = part_name(name)
         return other if other and (other.stem, other.after) == (self.stem, self.after) else None
 
 
 def part_name(name: str) -> PartName | None:
-    """What the file name `name` says, or None if it is not that of a part."""
+    """A file name taken apart, or None if it is not that of a part."""
     found = _PART.fullmatch(name)
     if not found:
         return None
@@ -56,15 +55,15 @@ def part_name(name: str) -> PartName | None:
 
 @dataclass(frozen=True)
 class Parts:
-    """All parts of one file, in their order."""
+    """All parts of one file, in order."""
 
     whole: Path
-    """Where the joined file belongs: in the folder of the parts."""
+    """The joined file, in the folder of the parts."""
     name: PartName
     """Of one of them."""
     paths: Sequence[Path]
     sizes: Sequence[int]
-    """Bytes, of each."""
+    """Bytes."""
 
     @property
     def size(self) -> int:
@@ -72,17 +71,18 @@ class Parts:
         return sum(self.sizes)
 
     def open(self) -> BinaryIO:
-        """The joined file as a stream, read from where its parts are; the caller closes it."""
-        parts = zip(self.paths, self.sizes, strict=True)
-        pieces = [FileRange(path, 0, size) for path, size in parts]
+        """The joined file as a stream that reads the parts; the caller closes it."""
+        pieces = [
+            FileRange(path, 0, size) for path, size in zip(self.paths, self.sizes, strict=True)
+        ]
         return io.BufferedReader(JoinedStream(pieces))
 
 
 def find(path: Path) -> Parts:
-    """All parts of the file that `path` is a part of, or the whole of.
+    """All parts of a file, by the path of one of them or of the file that they become.
 
     Raises:
-        InputError: `path` is not the name of a part, or parts are missing.
+        InputError: it is not the name of a part, or parts are missing.
     """
     name = part_name(path.name) or PartName(path.name, 0, path.name, "")
     numbered = siblings(path.parent, name)
@@ -93,8 +93,7 @@ def find(path: Path) -> Parts:
                 "Name the first part, such as `NAME.llamafile.cat0` or `NAME.cat0.llamafile`.",
             )
         raise InputError(f"{path} does not exist", "Check the path.")
-    missing = [name.other(n) for n in range(max(numbered)) if n not in numbered]
-    if missing:
+    if missing := [name.other(n) for n in range(max(numbered)) if n not in numbered]:
         raise _missing(path.parent, missing, len(numbered))
     paths = [numbered[number] for number in sorted(numbered)]
     for part in paths:
@@ -130,11 +129,7 @@ def of_whole(whole: Path) -> PartName:
 
 
 def refuse_part(path: Path) -> None:
-    """Say that `path` is a part, where that explains why it cannot be read as a bundle.
-
-    Raises:
-        InputError: it is one.
-    """
+    """Raise `InputError` if `path` is a part, which explains why it is not a readable bundle."""
     name = part_name(path.name)
     if not name:
         return
@@ -147,11 +142,7 @@ def refuse_part(path: Path) -> None:
 
 
 def refuse_whole(path: Path) -> None:
-    """Say that the parts of the file `path`, which does not exist, are there.
-
-    Raises:
-        InputError: they are.
-    """
+    """Raise `InputError` if the file `path`, which does not exist, is here in parts."""
     there = siblings(path.parent, of_whole(path))
     if there:
         raise InputError(

@@ -1,8 +1,7 @@
 """SHA-256 of files, and lists of them as `sha256sum` has them: `<64 hex digits>  <name>` per line.
 
 GNU coreutils manual, section "cksum output modes": a name with a line feed, carriage return or
-backslash has these escaped, and its line begins with a backslash. `*` in front of a name says that
-it was read as binary, which makes no difference.
+backslash has these escaped, and its line begins with a backslash. `*` before a name means binary.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _UNESCAPED = {escape: char for char, escape in _ESCAPES.items()}
 
 
 class Readable(Protocol):
-    """A file or stream that is read into memory of the caller."""
+    """A binary file or stream."""
 
     def readinto(self, space: Any, /) -> int | None: ...
 
@@ -34,7 +33,7 @@ class Digesting(Protocol):
 
 
 def file_sha256(path: Path, advance: Callable[[int], object] = lambda _: None) -> str:
-    """SHA-256 of a file, 64 lower-case hex digits; `advance` is told about bytes that are done."""
+    """SHA-256 of a file in lower-case hex; `advance` gets the number of bytes done since."""
     with path.open("rb", buffering=0) as file:
         return hash_rest(file, hashlib.sha256(), advance)
 
@@ -62,15 +61,15 @@ def parse(text: str) -> dict[str, str]:
 
 
 def differing(folder: Path, sums: Mapping[str, str]) -> list[str]:
-    """The files of a folder, of those named, that cannot be read or have another SHA-256."""
-    return [name for name, sha256 in sums.items() if _sha256(folder / name) != sha256]
+    """The files named in `sums` that cannot be read or have another SHA-256."""
 
+    def differs(path: Path, sha256: str) -> bool:
+        try:
+            return file_sha256(path) != sha256
+        except OSError:
+            return True
 
-def _sha256(path: Path) -> str:
-    try:
-        return file_sha256(path)
-    except OSError:
-        return ""
+    return [name for name, sha256 in sums.items() if differs(folder / name, sha256)]
 
 
 def write(sums: Mapping[str, str]) -> str:

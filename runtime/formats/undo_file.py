@@ -1,7 +1,9 @@
-"""Reads an undo file, which is in the folder of a user's file and may be a stranger's.
+"""Reads undo files, and refuses a file whose change in place was interrupted.
 
-packer/edit/undo.py writes and uses it, and describes it. What it says counts only if it fits the
-present file, and is proved only if it also states that file's inode: its contents may be public.
+Such a change, also that of a GGUF by `pack --consume`, leaves `.NAME.llamapack-undo` beside the
+file; packer/edit/undo.py writes, uses and describes it. It may be a stranger's: what it says counts
+only if it fits the present file, and is proved only if it also states that file's inode, since its
+contents may be public.
 """
 
 from __future__ import annotations
@@ -13,26 +15,23 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, BinaryIO
 
+from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED, is_count, parse_json
 
 MAGIC = b"llamapack undo 2\n"
 MOVED = b"M"
 WITNESS = 4096
-"""Bytes of the pieces that a file is known by; of a shorter one it cannot be told."""
+"""Bytes of the pieces by which a file is known."""
 SUM = hashlib.sha256().digest_size
 _JSON_LIMIT = 1 << 20  # bytes
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def open_undo(place: Path, mode: str) -> BinaryIO:
-    """Open an undo file.
-
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is a link, has another name, or is not a file.
-    """
+    """Open an undo file; `ValueError` if it is a link, has two names, or is not a file."""
     facts = place.lstat()
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink > 1:
         raise ValueError(place)
@@ -45,30 +44,25 @@ def open_undo(place: Path, mode: str) -> BinaryIO:
 
 @dataclass(frozen=True)
 class UndoFile:
-    """What an undo file says."""
+    """The contents of an undo file, without the old bytes."""
 
     size: int
     """Bytes of the old file."""
     ranges: Sequence[tuple[int, int]]
-    """Offset and length of what may have been overwritten or cut off, in the old file."""
+    """Offset and length of bytes in the old file that may have been overwritten or cut off."""
     move: tuple[int, int] | None
-    """Offset, and bytes that are inserted there (negative: removed)."""
+    """Offset, and number of bytes inserted there (negative: removed)."""
     witness: Sequence[tuple[int, str]]
     """Offsets and hashes of pieces that the change leaves as they are."""
     inode: int
-    """Of the file."""
     head: bytes
-    """Its lines in front of the old bytes."""
+    """Its lines before the old bytes."""
     moved: bool
-    """Whether the move is known to be done; before that, it may be."""
+    """Whether the move is known to be done; otherwise it may be."""
 
     @classmethod
     def read(cls, undo: BinaryIO) -> UndoFile:
-        """Read all but the old bytes, of which `undo` is in front then.
-
-        Raises:
-            ValueError: it is damaged.
-        """
+        """Read it up to the old bytes, where `undo` is left; `ValueError` if it is damaged."""
         magic, line = undo.readline(len(MAGIC)), undo.readline(_JSON_LIMIT)
         if magic != MAGIC:
             raise ValueError(magic)
@@ -161,3 +155,63 @@ def _check(size: Any, ranges: Any, move: Any) -> None:
         start <= offset and offset + max(-by, 0) <= start + length for start, length in ranges
     ):
         raise ValueError(move)
+
+
+def undo_path(path: Path) -> Path:
+    """Where the undo file of the bundle at `path` is while that is being changed in place."""
+    real = path.resolve()
+    return real.with_name(f".{real.name}.llamapack-undo")
+
+
+def refuse_unfinished(path: Path) -> None:
+    """Raises `InputError` if the bundle at `path` is in the middle of a change, or may be."""
+    place = undo_path(path)
+    if not os.path.lexists(place):
+        return
+    real = path.resolve()
+    try:
+        with open_undo(place, "rb") as undo, real.open("rb") as file:
+            claim = UndoFile.read(undo)
+            if not claim.fits(file):
+                raise other_file(path)
+            proved = claim.is_proved(file)
+    except FileNotFoundError:
+        return  # the change ended just now
+    except InputError:
+        raise
+    except ValueError:
+        raise damaged_undo(path) from None
+    if proved:
+        raise InputError(
+            f"a change of {path} was interrupted, or is still going on",
+            f"Run `llamapack edit {quote(str(real))}`: it restores the old file after an "
+            "interruption.",
+        )
+    raise unproved(path, "otherwise see docs/files.md")
+
+
+def unproved(path: Path, otherwise: str) -> InputError:
+    """The error for an undo file that may come from another file's change, or a stranger."""
+    place = undo_path(path)
+    return InputError(
+        f"{place} says that a change of {path} was interrupted, but it was not made for this file",
+        f"If you did not change it, remove {place}; {otherwise}.",
+    )
+
+
+def other_file(path: Path) -> InputError:
+    """The error for an undo file that does not fit."""
+    place = undo_path(path)
+    return InputError(
+        f"{place} belongs to another file than the present {path}",
+        f"If {path} is complete, remove {place} and check with `llamapack verify`.",
+    )
+
+
+def damaged_undo(path: Path) -> InputError:
+    """The error for an undo file that cannot be read."""
+    place = undo_path(path)
+    return InputError(
+        f"{place} is damaged, so llamapack cannot tell whether a change of {path} was interrupted",
+        f"If you did not change it, remove {place}; otherwise get the bundle again.",
+    )

@@ -1,19 +1,56 @@
-"""Finds the headers of a model on disk, in a bundle, or in shards."""
+"""Finds the files of a model on disk or in a bundle, and their headers.
+
+A model in several files is named `NAME-00001-of-00003.gguf` and so on (`llama_split_path` and
+`llama_split_prefix` in src/llama.cpp of llama.cpp v0.6.0, which refuse a shard under another name).
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import InputError
+from runtime.formats.args_file import ZIP
 from runtime.formats.bundle import Bundle
 from runtime.formats.gguf_header import MAGIC, Header, read_header_of
 from runtime.formats.model_facts import ModelFacts, model_facts, shard
-from runtime.formats.shards import ShardName, shard_names
 
-ZIP = "/zip/"
-"""What a member's name begins with in an argument."""
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class ShardName:
+    """The name of a shard, taken apart."""
+
+    stem: str
+    number: int
+    """From 1."""
+    count: int
+    """Number of shards."""
+
+    @classmethod
+    def of(cls, name: str) -> ShardName | None:
+        """None if it is not the name of a shard."""
+        match = _SHARD.fullmatch(name)
+        return cls(match["stem"], int(match["number"]), int(match["count"])) if match else None
+
+    @property
+    def model(self) -> tuple[str, int]:
+        """Equal for all shards of one model, and only for these."""
+        return self.stem, self.count
+
+
+def shard_names(stem: str, count: int) -> list[str]:
+    """The names of all shards, in order."""
+    return [f"{stem}-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1)]
+
+
+def model_stem(name: str) -> str:
+    """The name of a file without `.gguf` and shard number."""
+    shard = ShardName.of(name)
+    return shard.stem if shard else name.removesuffix(".gguf")
 
 
 @dataclass(frozen=True)
@@ -42,11 +79,7 @@ def is_gguf(path: Path) -> bool:
 
 
 def in_files(path: Path) -> Weights:
-    """The model whose only or first file is at `path`.
-
-    Raises:
-        InputError: it is not a GGUF, or a shard is missing.
-    """
+    """The model whose only or first file is at `path`; `InputError` if a shard is missing."""
     first = read_header_of(path)
     paths = [path.with_name(name) for name in _files(path.name, first)]
     for other in paths:
@@ -60,11 +93,7 @@ def in_files(path: Path) -> Weights:
 
 
 def in_bundle(bundle: Bundle, name: str) -> Weights:
-    """The model whose only or first file is the member `name`.
-
-    Raises:
-        InputError: it is not a GGUF, or a member is missing.
-    """
+    """The model whose only or first file is the member `name`; `InputError` if one is missing."""
     if name not in bundle.members:
         raise InputError(
             f"{bundle.path} has no member {name}", f"`llamapack ls {bundle.path}` lists them."
@@ -83,7 +112,7 @@ def in_bundle(bundle: Bundle, name: str) -> Weights:
 
 
 def _files(name: str, first: Header) -> list[str]:
-    """The names of all files of a model, by the name and the header of its first."""
+    """The names of all files of a model, given its first."""
     place, named = shard(first), ShardName.of(name)
     if place is None or named is None:
         return [name]

@@ -2,11 +2,9 @@
 
 Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3.7 (local header), 4.3.12 (central directory),
 4.3.14 and 4.3.15 (ZIP64 end records), 4.3.16 (end record), 4.5.3 (ZIP64 extra field). As in all
-bundles, offsets count from byte 0 of the file. The time taken depends on the number of members, not
-on the size of the file.
-
-The rules are in docs/bundle-format.md, and native/bundle/zip_directory.c follows the same rules:
-llamapack shows the members that stubs and engines read.
+bundles, offsets count from byte 0 of the file. The time depends on the number of members, not on
+the size of the file. docs/bundle-format.md has the rules; native/bundle/zip_directory.c follows the
+same: llamapack shows the members that stubs and engines read.
 """
 
 from __future__ import annotations
@@ -44,7 +42,6 @@ class Member(NamedTuple):
 
     name: str
     method: int
-    """`STORED`, `DEFLATED`, `DEFLATED64`, or one that we do not read."""
     flags: int
     crc32: int
     size: int
@@ -52,15 +49,13 @@ class Member(NamedTuple):
     compressed_size: int
     """Bytes in the archive."""
     header_offset: int
-    """Bytes from the start of the file to the local header."""
     mode: int
     """UNIX file type and permissions, 0 if not stated."""
     entry: bytes
-    """The record in the central directory that says all this."""
+    """Its record in the central directory."""
     raw_name: bytes
-    """The name as it is written there."""
     limit: int
-    """Offset where its data end at the latest: the next member begins, or the directory."""
+    """Offset where its data end at the latest: where the next member or the directory begins."""
 
     @property
     def encrypted(self) -> bool:
@@ -74,17 +69,15 @@ class Directory:
     members: Mapping[str, Member]
     """By name, in the order of the directory. Of entries with the same name the last one counts."""
     offset: int
-    """Bytes from the start of the file to the central directory."""
     end: int
-    """Bytes from the start of the file to the end of the end record and its comment."""
+    """Offset after the end record and its comment."""
 
 
 def read_directory(file: BinaryIO, name: str, *, old_names: bool = False) -> Directory:
     """Read the directory of the archive in `file`; `name` is what errors call it.
 
     Args:
-        old_names: whether names that are not UTF-8 are read as those of DOS. Stubs and engines
-            refuse them, so this is for archives that only this side looks into.
+        old_names: read names that are not UTF-8 as cp437. Stubs and engines refuse such names.
 
     Raises:
         InputError: there is no archive, it is damaged, or it can be read in two ways.
@@ -119,12 +112,10 @@ def read_directory(file: BinaryIO, name: str, *, old_names: bool = False) -> Dir
 
 
 def data_offset(file: BinaryIO, member: Member, name: str) -> int:
-    """Bytes from the start of `file` to the data of `member`.
-
-    Reads the local header, since it can differ from the central one in length.
+    """Offset of the data of `member`, by its local header, whose length can differ.
 
     Raises:
-        InputError: there is no local header of this member, or it says something else.
+        InputError: the local header is missing or disagrees with the directory.
     """
     header = _read(file, member.header_offset, LOCAL.size)
     if len(header) < LOCAL.size or header[:4] != LOCAL_MAGIC:
@@ -156,13 +147,13 @@ def _damaged(name: str, what: str) -> InputError:
 
 
 class _End(NamedTuple):
-    """An end record, with the values that count."""
+    """An end record, or the values of the ZIP64 record that widens it."""
 
     position: int
     end: int
-    """Behind its comment."""
+    """After its comment."""
     disks: tuple[int, ...]
-    """What must be 0 or equal: this disk, the directory's, members here, members."""
+    """This disk, the directory's, members on this disk, members."""
     length: int
     offset: int
     wide: tuple[bytes, bytes] | None
@@ -170,7 +161,6 @@ class _End(NamedTuple):
 
     @property
     def members(self) -> int:
-        """How many there are."""
         return self.disks[3]
 
 
@@ -192,8 +182,8 @@ def _end_at(file: BinaryIO, tail: bytes, base: int, place: int) -> _End | None:
     # A member may be a ZIP itself: the record counts if a directory begins where it says.
     if not length:
         return record if offset == position else None
-    there = offset < position and _read(file, offset, 4) == CENTRAL_MAGIC
-    return record if there else None
+    begins = offset < position and _read(file, offset, 4) == CENTRAL_MAGIC
+    return record if begins else None
 
 
 def _checked(end: _End, name: str) -> _End:
@@ -301,7 +291,7 @@ def _limits(rows: Sequence[_Row], limit: int, name: str) -> list[int]:
 
 
 def _field64(extra: bytes) -> bytes | None:
-    """The ZIP64 extra field; None if there is none, or a field before it is damaged."""
+    """The ZIP64 extra field; None if it is missing or a field before it is damaged."""
     position = 0
     while position + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, position)

@@ -1,4 +1,4 @@
-"""Fetches weights from the Hub and from any HTTP server: resumable, verified."""
+"""Downloads weights from the Hub and from any HTTP server, resumable and verified."""
 
-__all__ = ["choice", "hub", "hub_api", "progress", "settings", "web", "words"]
+__all__ = ["answers", "choice", "hub", "hub_api", "settings", "web", "words"]
 """Modules that other packages may use."""

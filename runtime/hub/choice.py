@@ -1,4 +1,4 @@
-"""Which files of a repository a quantization means: the ones that llama.cpp's `-hf` takes.
+"""The files of a repository for a quantization: the same as `-hf` of llama.cpp takes.
 
 Rules: `find_best_model`, `find_best_sibling` and `get_gguf_split_info` in common/download.cpp of
 llama.cpp v0.6.0.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from runtime.formats.shards import shard_names
+from runtime.formats.weights import shard_names
 
 _SPLIT = re.compile(r"(.+)-(\d{5})-of-(\d{5})", re.IGNORECASE)
 _TAG = re.compile(r"[-.]([A-Z0-9_]+)$", re.IGNORECASE)
@@ -24,17 +24,13 @@ _NO_MODEL = ("mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-")
 
 
 def is_model(path: str) -> bool:
-    """Whether a file is a model by its name, and no projector, draft head or matrix."""
+    """Whether a file is a model by its name, not a projector, draft head or matrix."""
     name = PurePosixPath(path).name
     return name.endswith(".gguf") and not any(word in name for word in _NO_MODEL)
 
 
 def best_model(files: Sequence[str], quantization: str | None) -> str | None:
-    """The model of this quantization, or without one Q4_K_M, then Q8_0, then the first.
-
-    Returns:
-        its first shard's path; None: there is none.
-    """
+    """The first shard of the model of this quantization, by default Q4_K_M, Q8_0, or the first."""
     models = [file for file in files if is_model(file) and _index(file) == 1]
     for tag in (quantization,) if quantization else _DEFAULT:
         pattern = re.compile(f"{re.escape(tag)}[.-]", re.IGNORECASE)
@@ -53,7 +49,7 @@ def shards(files: Iterable[str], first: str) -> list[str]:
 
 
 def missing_shards(files: Iterable[str], first: str) -> list[str]:
-    """The shards that should be there, by the name of `first`, and are not."""
+    """The shards that are missing, by the name of `first`."""
     own = _split(first)
     if own is None:
         return []
@@ -84,7 +80,7 @@ def checkpoint_files(files: Iterable[str]) -> list[str] | None:
     them (`index_tensors` in conversion/base.py): configuration, tokenizer, weights. No code.
 
     Returns:
-        their paths, sorted; None: there is no checkpoint, or not all of its weights.
+        sorted paths; None if there is no complete checkpoint.
     """
     names = sorted(files)
     if "adapter_config.json" in names:

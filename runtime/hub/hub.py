@@ -1,7 +1,7 @@
-"""Brings weights from the Hub into the cache that `huggingface_hub` and llama.cpp share with us.
+"""Downloads weights from the Hub into the cache that `huggingface_hub` and llama.cpp share with us.
 
-The library lists repositories, and brings files that only Xet serves. Other files come by our own
-download: the library (2.4) begins again after an interruption, and does not compare hashes.
+The library lists repositories, and downloads files that only Xet serves. Other files come by our
+own download: the library (2.4) begins again after an interruption, and does not compare hashes.
 """
 
 from __future__ import annotations
@@ -13,20 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runtime.errors import InputError
+from runtime.hub.answers import Bearer, Patience, Report, Unserved
 from runtime.hub.choice import best_model, best_projector, checkpoint_files, missing_shards, shards
 from runtime.hub.hub_api import COMMIT, HubApi, RepoFile, RepoListing
 from runtime.hub.hub_cache import RepoCache
-from runtime.hub.progress import Report
 from runtime.hub.settings import HubSettings
-from runtime.hub.transfer import Bearer, Job, Patience, damage, fetch, publish
-from runtime.hub.unserved import Unserved
+from runtime.hub.transfer import Job, damage, fetch, publish
 from runtime.hub.words import HubWord
 from runtime.locks import locked
 
 _XET = 50_000_000_000  # bytes; above, plain HTTP is refused
 _ASKING = Patience(tries=3, limit=30.0)
-_BRIEF = Patience(tries=2, limit=1.0)
-"""For what the cache has an older copy of."""
+_BRIEF = Patience(tries=2, limit=1.0)  # if the cache has an older copy
 
 
 class NoGguf(InputError):
@@ -44,14 +42,14 @@ Choose = Callable[[HubWord, RepoListing], Sequence[str] | None]
 
 @dataclass(frozen=True)
 class HubModel:
-    """A model in a repository: which files it is."""
+    """The files of a model in a repository."""
 
     word: HubWord
     listing: RepoListing
     files: tuple[str, ...]
-    """Of the model, its first shard first."""
+    """First shard first."""
     projector: str | None
-    """The projector of a vision model that goes with it."""
+    """Of a vision model."""
     cached: HubModel | None = None
     """The same at the commit that the cache has, if the Hub has a newer one."""
 
@@ -69,31 +67,20 @@ class Hub:
         self._listings: dict[tuple[str, str], RepoListing] = {}
 
     def model(self, word: HubWord) -> HubModel:
-        """Find out which GGUF files `word` means.
-
-        Without network, or if the Hub does not answer, the cache answers.
+        """The GGUF files that `word` means; from the cache if the Hub does not answer.
 
         Raises:
-            NoGguf: there are none in the repository.
-            InputError: it means none, or may not be had.
+            NoGguf: the repository has none.
+            InputError: it has no such file, or access is refused.
         """
         return self._find(word, _wanted)
 
     def checkpoint(self, word: HubWord) -> HubModel:
-        """The files of a repository that a GGUF can be made from, likewise.
-
-        Raises:
-            NoGguf: there are none either.
-            InputError: they may not be had.
-        """
+        """The files of a repository that a GGUF can be made from; errors as for `model`."""
         return self._find(word, lambda _, listing: checkpoint_files(listing.files))
 
     def one(self, word: HubWord, file: str) -> HubModel:
-        """A file at the top of a repository, whatever else is there.
-
-        Raises:
-            InputError: there is none, or it may not be had.
-        """
+        """A file at the top of a repository, of whatever kind."""
         return self._find(word, lambda _, listing: [file] if file in listing.files else None)
 
     def _find(self, word: HubWord, choose: Choose) -> HubModel:
@@ -109,11 +96,7 @@ class Hub:
         return replace(_model(word, listing, chosen), cached=old)
 
     def repository(self, word: HubWord) -> HubModel:
-        """A repository for its other files than models: `files` is empty.
-
-        Raises:
-            InputError: it may not be had.
-        """
+        """A repository without a choice of files: `files` is empty."""
         return HubModel(word, self._listing(word, self._cached(word)), (), None)
 
     def page(self, word: HubWord) -> str:
@@ -121,11 +104,7 @@ class Hub:
         return f"{self._settings.endpoint}/{word.repo}"
 
     def fetched(self, model: HubModel) -> HubModel:
-        """The model with all its files in the cache; at an older commit if only that can be had.
-
-        Raises:
-            InputError: they cannot be had.
-        """
+        """The model with all its files in the cache, at an older commit if need be."""
         try:
             for file in model.files:
                 self.path(model, file)
@@ -137,11 +116,7 @@ class Hub:
         return model
 
     def path(self, model: HubModel, file: str) -> Path:
-        """One file of the model, fetched into the cache if it is not there yet.
-
-        Raises:
-            InputError: it cannot be had.
-        """
+        """One file of the model, downloaded into the cache if it is not there yet."""
         cache, commit = RepoCache(self._settings.cache, model.word.repo), model.listing.commit
         path = cache.snapshot(commit, file)
         if not path.exists():
@@ -164,18 +139,14 @@ class Hub:
         return self._settings.offline or cache.snapshot(model.listing.commit, file).exists()
 
     def bring(self, model: HubModel, file: str, target: Path, *, force: bool = False) -> None:
-        """Download a file to a place outside the cache; `force` replaces an existing file.
-
-        Raises:
-            InputError: it cannot be had.
-        """
+        """Download a file to a place outside the cache; `force` replaces an existing file."""
         etag, remote = self._described(model, file)
-        # Not in the file's folder: nobody would know when to remove it.
+        # Not in the file's folder, where nothing would remove it.
         lock = self._settings.cache / ".locks" / "llamapack" / f"{etag}.lock"
         self._fetch(model, file, remote, target, lock, force=force)
 
     def _described(self, model: HubModel, file: str) -> tuple[str, RepoFile]:
-        """The name of a file's blob, and the known facts of the file."""
+        """The name of a file's blob, and the facts of the file."""
         remote = model.listing.files[file]
         if remote.checksum is None:
             remote = self._api.file(model.word, model.listing.commit, file)
@@ -183,15 +154,9 @@ class Hub:
         return remote.checksum.value, remote
 
     def _fetch(
-        self,
-        model: HubModel,
-        file: str,
-        remote: RepoFile,
-        target: Path,
-        lock: Path,
-        *,
-        force: bool = False,
-    ) -> None:
+        self, model: HubModel, file: str, remote: RepoFile, target: Path, lock: Path,
+        *, force: bool = False,
+    ) -> None:  # fmt: skip
         job = Job(
             url=self._api.url(model.word, model.listing.commit, file),
             label=f"hf:{model.word.repo}/{file}",
@@ -228,7 +193,7 @@ class Hub:
             publish(job, path)
 
     def _listing(self, word: HubWord, here: RepoListing | None) -> RepoListing:
-        """The Hub's list; without a network or an answer, the list of `here`."""
+        """The Hub's list; `here`, the list of the cache, if there is no answer."""
         if self._settings.offline:
             if here is None:
                 raise self._not_here(word)
@@ -287,7 +252,7 @@ def _no_file(word: HubWord, listing: RepoListing) -> InputError:
 
 
 def _wanted(word: HubWord, listing: RepoListing) -> list[str] | None:
-    """The files of the model that is asked for; None if not all are listed."""
+    """The files of the requested model; None if not all are listed."""
     first = word.file or best_model(list(listing.files), word.quantization)
     if first is None or first not in listing.files or missing_shards(listing.files, first):
         return None

@@ -1,4 +1,4 @@
-"""What the Hub says and delivers through `huggingface_hub`."""
+"""Asks the Hub through `huggingface_hub`: lists, facts of files, files by Xet."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from urllib.parse import urlsplit
 
 from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED
-from runtime.hub.address import is_plain
-from runtime.hub.checksum import Checksum
+from runtime.hub.answers import Unserved, refused, unreachable
 from runtime.hub.settings import HubSettings
-from runtime.hub.unserved import Unserved, refused, unreachable
-from runtime.hub.words import HubWord
+from runtime.hub.words import Checksum, HubWord, is_plain
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A full commit of git."""
@@ -34,7 +32,7 @@ class RepoFile:
     size: int | None
     """Bytes."""
     checksum: Checksum | None
-    """SHA-256 of a file in LFS or Xet, else git's object id; the value names the blob, too."""
+    """SHA-256 of a file in LFS or Xet, else git's object id; its value also names the blob."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,11 @@ class RepoListing:
 
     commit: str
     files: Mapping[str, RepoFile]
-    """By path, in the Hub's order. Paths that would leave a folder are left out."""
+    """By path, in the Hub's order, without paths that would leave a folder."""
     gated: bool = False
-    """Whether its files are only for accounts that accepted its terms, as far as is known."""
+    """Whether its files are known to be only for accounts that accepted its terms."""
     asked: bool = True
-    """Whether the list came from the Hub; otherwise it lists files on this machine."""
+    """Whether the list came from the Hub, not from the cache."""
 
 
 class _TooLong(Exception):
@@ -55,18 +53,14 @@ class _TooLong(Exception):
 
 
 _STRANGE = (*MALFORMED, _TooLong)
-"""What the library raises of answers that are not the Hub's."""
+"""Raised by the library for answers that are not the Hub's."""
 
 
 class HubApi:
     """Asks the Hub about models."""
 
     def __init__(self, settings: HubSettings) -> None:
-        """Get ready; nothing is asked or imported yet.
-
-        Raises:
-            InputError: the token cannot be one.
-        """
+        """Raises `InputError` if the token cannot be one."""
         token = settings.token
         if token and not (token.isascii() and token.isprintable()):
             raise InputError(
@@ -79,7 +73,7 @@ class HubApi:
         """The files of a repository, asked for once.
 
         Raises:
-            Unserved: the Hub does not say, or not to this user.
+            Unserved: the Hub does not answer, or refuses this user.
             InputError: there is no such revision.
         """
         prepare_library()
@@ -99,17 +93,13 @@ class HubApi:
             if COMMIT.fullmatch(word.revision) and listing.commit != word.revision:
                 raise ValueError(listing.commit)
             return listing
-        except Exception as problem:  # what it makes of a strange answer may be anything
+        except Exception as problem:  # a strange answer may raise anything
             raise self._explained(word, problem) from None
         finally:
             hooks.remove(_bound)
 
     def file(self, word: HubWord, commit: str, file: str) -> RepoFile:
-        """A file that is not fully described in the listing.
-
-        Raises:
-            Unserved: the Hub does not say, or not to this user.
-        """
+        """A file that is not fully described in the listing."""
         prepare_library()
         from huggingface_hub.file_download import get_hf_file_metadata
 
@@ -128,11 +118,7 @@ class HubApi:
         return RepoFile(found.size, checksum)
 
     def download(self, word: HubWord, commit: str, file: str, folder: Path) -> Path:
-        """Bring a file to below `folder`, by Xet if the Hub offers that.
-
-        Raises:
-            Unserved: the Hub does not give it, or not to this user.
-        """
+        """Download a file into `folder`, by Xet if the Hub offers that."""
         prepare_library()
         from huggingface_hub.file_download import hf_hub_download
 
@@ -146,13 +132,13 @@ class HubApi:
         return Path(found)
 
     def url(self, word: HubWord, commit: str, file: str) -> str:
-        """Where the contents of a file are."""
+        """The address of a file's contents."""
         from huggingface_hub.file_download import hf_hub_url
 
         return hf_hub_url(word.repo, file, revision=commit, endpoint=self._settings.endpoint)
 
     def _explained(self, word: HubWord, problem: Exception) -> InputError:
-        """Why there is no answer of use."""
+        """The error for an exception of the library."""
         from huggingface_hub import errors
 
         if isinstance(problem, OSError) and problem.errno and not problem.__cause__:
@@ -208,11 +194,7 @@ class HubApi:
 
 
 def prepare_library() -> None:
-    """Make `huggingface_hub` silent: the commands report instead.
-
-    Raises:
-        InputError: it is not installed.
-    """
+    """Make `huggingface_hub` silent; `InputError` if it is not installed."""
     try:
         from huggingface_hub import constants
         from huggingface_hub.utils.logging import set_verbosity_error
@@ -224,7 +206,7 @@ def prepare_library() -> None:
         ) from None
     quiet: Callable[[], None] = set_verbosity_error
     quiet()
-    # It would ask the Hub for a list of programs whose names to report, and wait for it.
+    # It would request a list of programs whose names to report, and wait for it.
     constants.HF_HUB_DISABLE_TELEMETRY = True
     os.environ.setdefault("HF_XET_TELEMETRY_ENABLED", "0")
     if not sys.stderr.isatty():
@@ -232,7 +214,7 @@ def prepare_library() -> None:
 
 
 def _bound(response: Any, **_: object) -> None:
-    """Let no answer have more bytes or values than the limits, compressed or not."""
+    """Limit the bytes and values of an answer, compressed or not."""
     name = "iter_bytes" if hasattr(response, "iter_bytes") else "iter_content"
     pieces = getattr(response, name)
 
@@ -249,7 +231,7 @@ def _bound(response: Any, **_: object) -> None:
 
 
 def _listing(found: Any) -> RepoListing:
-    """What the library made of the Hub's answer, with each value of the type that is stated."""
+    """The library's view of the answer, with values of other types left out."""
     if not COMMIT.fullmatch(found.sha):
         raise ValueError(found.sha)
     files = {}

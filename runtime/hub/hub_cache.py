@@ -5,7 +5,7 @@
     models--ORG--REPO/snapshots/COMMIT/PATH    relative symlinks to the blobs
     .locks/models--ORG--REPO/ETAG.lock         held (flock) while a blob is fetched
 
-The library itself would name a blob by whatever the answer's header says.
+The library itself names a blob by the header of an answer, whatever that contains.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ class RepoCache:
             _replace(self.folder / "refs" / revision, lambda new: new.write_text(commit))
 
     def files(self, commit: str) -> list[str]:
-        """Paths of the files of a commit that are here whole, sorted."""
+        """Sorted paths of a commit's files that are complete here."""
         top = self.folder / "snapshots" / commit
         # A symlink to a blob that is gone does not exist.
         return sorted(p.relative_to(top).as_posix() for p in top.rglob("*") if p.is_file())
 
     def snapshot(self, commit: str, file: str) -> Path:
-        """Where a file of a commit is, or would be."""
+        """The place of a file of a commit."""
         return self.folder.joinpath("snapshots", commit, *file.split("/"))
 
     def blob(self, etag: str) -> Path:
@@ -75,7 +75,7 @@ class RepoCache:
             file.write(_TAG)
 
     def link(self, etag: str, commit: str, file: str) -> None:
-        """Make a blob the contents of a file of a commit."""
+        """Give a commit's file a blob as its contents."""
         path, blob = self.snapshot(commit, file), self.blob(etag)
 
         def make(new: Path) -> None:

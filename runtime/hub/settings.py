@@ -1,4 +1,4 @@
-"""What the environment says about the Hub, by the variables that `huggingface_hub` documents."""
+"""Settings of the Hub, from the environment variables that `huggingface_hub` documents."""
 
 from __future__ import annotations
 
@@ -20,22 +20,17 @@ class HubSettings:
     token: str | None
     """The user's secret; goes to `endpoint` only, and into no message."""
     cache: Path
-    """The folder that `huggingface_hub` keeps models in."""
+    """The folder of `huggingface_hub` for models."""
     offline: bool
-    """Whether only files on disk may be used."""
     xet: bool = False
-    """Whether files are fetched by Xet wherever the Hub has them there."""
+    """Whether Xet is preferred to plain HTTP."""
 
     def __repr__(self) -> str:
         return f"HubSettings({self.endpoint!r}, {self.cache!r}, offline={self.offline})"
 
 
 def settings(environment: Mapping[str, str] = os.environ, *, offline: bool = False) -> HubSettings:
-    """Read the variables.
-
-    Args:
-        offline: whether the command line forbids the network, whatever the variables say.
-    """
+    """Read the variables; `offline` forbids the network whatever they say."""
     home = _path(
         environment.get("HF_HOME")
         or os.path.join(environment.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")  # noqa: PTH118

@@ -1,5 +1,4 @@
-"""Brings one file by HTTP, in one stream. What came of it stays after a failure, even a crash, and
-the next try goes on there if the server gives ranges.
+"""Downloads one file by HTTP, in one stream, and resumes where a failure or a crash ended it.
 
 A file gets its name only when its size, and its hash if one is known, are right.
 """
@@ -8,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shutil
 import stat
@@ -18,7 +16,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -26,14 +23,19 @@ from urllib3.exceptions import HTTPError
 
 from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED, is_count, parse_json
-from runtime.hub.address import shown
-from runtime.hub.checksum import Checksum
-from runtime.hub.progress import Report
-from runtime.hub.unserved import LATER, Unserved, refused, unreachable
+from runtime.hub.answers import (
+    LATER,
+    Patience,
+    Report,
+    Session,
+    Unserved,
+    ask,
+    check,
+    validator_of,
+)
+from runtime.hub.words import Checksum
 from runtime.locks import locked
 
-_TIMEOUT = (15, 60)  # seconds for the connection, and without any byte
-_LONGEST = 60.0  # seconds between two tries, unless the server asks for more
 _READ = 1 << 20  # bytes
 _STATE = 1 << 16  # bytes
 _SAVED = 1.0  # seconds of work that a crash may cost
@@ -42,94 +44,22 @@ _LENGTH = re.compile(r"\d{1,19}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long a client goes on trying."""
-
-    tries: int = 6
-    """Tries in a row without any progress."""
-    first: float = 0.5
-    """Seconds after the first failed one; each further wait is twice as long."""
-    limit: float = 600.0
-    """Seconds that a server may ask to wait."""
-    sleep: Callable[[float], object] = time.sleep
-
-    def wait(self, failed: int, problem: Unserved, note: Callable[[str], object]) -> None:
-        """Wait after `failed` failed tries, of which `problem` ended the last one.
-
-        Raises:
-            Unserved: it does not help, that was the last try, or the wait would be too long.
-        """
-        asked = problem.asked
-        if not problem.again or failed >= self.tries:
-            raise problem
-        if asked is None:
-            # Many clients that failed together must not come back together.
-            asked = min(self.first * 2 ** (failed - 1), _LONGEST) * random.uniform(0.75, 1.25)
-        elif asked > self.limit:
-            message = f"{problem.message}, and asks to wait {asked:,.0f} seconds"
-            raise Unserved(message, LATER)
-        else:
-            note(f"the server asks to wait {asked:,.0f} s")
-        self.sleep(asked)
-
-
-class Bearer(AuthBase):
-    """Sends a token or nothing: without an `auth`, requests would look into ~/.netrc."""
-
-    def __init__(self, token: str | None = None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-class _Session(requests.Session):
-    """Shows a login to the first host alone, and follows no redirect out of encryption."""
-
-    def __init__(self, auth: AuthBase) -> None:
-        super().__init__()
-        self.auth = auth
-        # A compressed answer would have another length than the file, and no ranges of it.
-        self.headers.update({"User-Agent": "llamapack", "Accept-Encoding": "identity"})
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        # Not the inherited one, which looks into ~/.netrc for the new host.
-        strip: Callable[[str | None, str | None], bool] = self.should_strip_auth
-        if strip(response.request.url, prepared_request.url):
-            prepared_request.headers.pop("Authorization", None)
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target = super().get_redirect_target(resp)
-        if target and resp.url.startswith("https:") and target.lower().startswith("http:"):
-            raise Unserved(
-                f"{shown(resp.url)} redirects to {shown(target)}, which is not encrypted",
-                "Download it by hand if you trust that address.",
-            )
-        return target
-
-
-@dataclass(frozen=True)
 class Job:
-    """One file to bring."""
+    """One file to download."""
 
     url: str
     label: str
-    """What messages call it."""
+    """Its name in messages."""
     name: str
-    """What its progress is called."""
+    """Its name in progress."""
     target: Path
-    """Where it goes."""
     partial: Path
-    """Where its bytes are collected, on the same file system."""
+    """The unfinished file, on the same file system."""
     lock: Path
-    """Lock file that whoever brings this file holds."""
+    """Lock file, held during the download."""
     auth: AuthBase
     size: int | None = None
-    """Bytes, if somebody states them."""
+    """Bytes, if known."""
     checksum: Checksum | None = None
     replace: bool = False
     """Whether a file at `target` is replaced. If false, a file that another process finished while
@@ -138,20 +68,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that is here now."""
+    """A downloaded file."""
 
     size: int
     """Bytes."""
     validator: str | None
-    """ETag, or else date, that the server gave."""
+    """The server's ETag, or else date."""
 
 
 def fetch(job: Job, report: Report, patience: Patience) -> Fetched | None:
-    """Bring a file; None if it came to be at `job.target` while we waited for another process.
+    """Download a file; None if another process did so while we waited for it.
 
     Raises:
-        Unserved: the server does not give it, or gives another file than was stated.
-        InputError: there is no space for it, or another file in its place.
+        Unserved: the server does not send it, or sends another file than stated.
+        InputError: there is no space for it, or another file has its name.
     """
     job.target.parent.mkdir(parents=True, exist_ok=True)
     job.partial.parent.mkdir(parents=True, exist_ok=True)
@@ -165,28 +95,10 @@ def fetch(job: Job, report: Report, patience: Patience) -> Fetched | None:
         return _Download(job, report, patience).run()
 
 
-def head(url: str, auth: AuthBase) -> requests.Response:
-    """The headers of a file, asked for once.
-
-    Raises:
-        Unserved: the server does not give them.
-    """
-    response = _ask(_Session(auth), "HEAD", url)
-    response.close()
-    _check(response, url)
-    return response
-
-
-def validator_of(response: requests.Response) -> str | None:
-    """What `If-Range` may hold: a strong ETag, else the date (RFC 9110, 13.1.5)."""
-    etag = response.headers.get("ETag")
-    return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
-
-
 class _Download:
     def __init__(self, job: Job, report: Report, patience: Patience) -> None:
         self._job, self._report, self._patience = job, report, patience
-        self._session = _Session(job.auth)
+        self._session = Session(job.auth)
         self._state = job.partial.with_name(f"{job.partial.name}.json")
         self._advance: Callable[[int], object] | None = None
         self._shown = 0
@@ -211,10 +123,10 @@ class _Download:
             old = False
 
     def _load(self) -> int:
-        """The bytes that an earlier run left.
+        """The number of bytes that an earlier run left.
 
         With `fetch -o` they are in a folder of the user's, where a stranger may have put them:
-        without a checksum to tell, the inode must be the one that was noted.
+        without a checksum, the inode must be the one that was noted.
         """
         job = self._job
         try:
@@ -239,7 +151,7 @@ class _Download:
         return done
 
     def _save(self, file: BinaryIO) -> None:
-        # First the bytes, then the word that they are there.
+        # First the bytes, then the statement about them.
         file.flush()
         os.fsync(file.fileno())
         state = {
@@ -260,7 +172,6 @@ class _Download:
         self._done, self._size, self._validator = 0, None, None
 
     def _bring(self) -> None:
-        """Collect all bytes."""
         failed, most = 0, self._done
         while self._done != self._size or not self._job.checksum:
             try:
@@ -275,20 +186,20 @@ class _Download:
             failed = 1 if self._done > most else failed + 1
             most = max(most, self._done)
             if not (self._validator or self._job.checksum):
-                self._discard()  # nothing would tell whether the rest is of the same file
+                self._discard()  # the rest could be of another file
             self._patience.wait(failed, problem, self._report.note)
 
     def _request(self) -> requests.Response:
         headers = {}
         if self._done:
-            # The last byte again: a server has an answer to that even if all is here.
+            # The last byte again: a server can answer that even if nothing is missing.
             headers["Range"] = f"bytes={self._done - 1}-"
             if self._validator and not self._job.checksum:
                 headers["If-Range"] = self._validator
-        return _ask(self._session, "GET", self._job.url, headers)
+        return ask(self._session, "GET", self._job.url, headers)
 
     def _take(self, response: requests.Response) -> bool:
-        """Write what comes; whether the file is whole now."""
+        """Write the body; return whether the file is complete."""
         if self._done and response.status_code in (206, 416):
             if not self._continues(response):
                 self._report.note(f"{self._job.label} cannot be continued; downloading it again")
@@ -319,7 +230,7 @@ class _Download:
         return ended if self._size is None else self._done == self._size
 
     def _continues(self, response: requests.Response) -> bool:
-        """Whether the answer is the rest of the file whose beginning is here."""
+        """Whether the answer continues our file."""
         found = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
         validator = None if self._job.checksum else validator_of(response)
         return (
@@ -331,9 +242,9 @@ class _Download:
         )
 
     def _begin(self, response: requests.Response) -> None:
-        """Begin anew with an answer that is the whole file."""
+        """Begin again with an answer that is the whole file."""
         job = self._job
-        _check(response, job.url)
+        check(response, job.url)
         text = response.headers.get("Content-Length", "")
         size = int(text) if _LENGTH.fullmatch(text) else None
         if job.size is not None and size not in (None, job.size):
@@ -372,7 +283,7 @@ class _Download:
 
 
 def damage(job: Job, path: Path, report: Report) -> Unserved | None:
-    """The fault of the file at `path`, which was downloaded for `job`; None if it has none."""
+    """The fault of the file at `path`, which was downloaded for `job`, or None."""
     size, wanted = path.stat().st_size, job.checksum
     if job.size not in (None, size):
         message = f"{job.label} has {size:,} bytes instead of {job.size:,}"
@@ -388,11 +299,7 @@ def damage(job: Job, path: Path, report: Report) -> Unserved | None:
 
 
 def publish(job: Job, path: Path) -> None:
-    """Give the file at `path`, which is whole, the name that `job` says.
-
-    Raises:
-        InputError: another file has it.
-    """
+    """Give the complete file at `path` its name; `InputError` if another file has it."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
     if not job.replace:
@@ -411,55 +318,15 @@ def publish(job: Job, path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _ask(
-    session: requests.Session, method: str, url: str, headers: dict[str, str] | None = None
-) -> requests.Response:
-    """The answer, its body not read yet."""
-    try:
-        return session.request(
-            method, url, headers=headers, stream=True, timeout=_TIMEOUT, allow_redirects=True
-        )
-    except Unserved:
-        raise
-    except requests.TooManyRedirects:
-        raise Unserved(f"{shown(url)} redirects in a circle", "Check the address.") from None
-    except ValueError:  # also InvalidURL and other exceptions of requests
-        raise Unserved(
-            f"{shown(url)} redirects to an invalid address", "Download it by hand."
-        ) from None
-    except (requests.RequestException, HTTPError) as problem:
-        raise unreachable(urlsplit(url).hostname or "", problem) from None
-
-
 def _is_plain(facts: os.stat_result) -> bool:
     """Whether it is a file under one name."""
     return stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1
 
 
 def _read(response: requests.Response) -> bytes | None:
-    """Some of the body; empty at its end, None where the connection breaks."""
+    """A piece of the body; empty at its end, None if the connection breaks."""
     try:
         data: bytes = response.raw.read(_READ, decode_content=False)
     except (requests.RequestException, HTTPError, OSError):
         return None
     return data
-
-
-def _check(response: requests.Response, url: str) -> None:
-    """See that the answer is a file."""
-    if response.status_code != 200:
-        wait = response.headers.get("Retry-After", "")
-        raise refused(shown(url), response.status_code, wait)
-    encoding = response.headers.get("Content-Encoding", "identity")
-    if encoding != "identity":
-        raise Unserved(
-            f"{shown(url)}: the server compresses it ({encoding}) although it was asked not to",
-            "Download it by hand.",
-        )
-    # What a network with a login page answers, whatever it is asked for.
-    kind = response.headers.get("Content-Type", "").lower()
-    if kind.startswith("text/html") and not url.endswith((".html", ".htm")):
-        raise Unserved(
-            f"{shown(url)}: the server sent an HTML page instead of the file",
-            "Check the address, and whether this network needs a login in the browser.",
-        )

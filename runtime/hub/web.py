@@ -1,4 +1,4 @@
-"""Brings a file from any HTTP server."""
+"""Downloads files from any HTTP server."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from requests.auth import HTTPBasicAuth
 
 from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED, parse_json
-from runtime.hub.address import shown
-from runtime.hub.progress import Report
-from runtime.hub.transfer import Bearer, Job, Patience, fetch, head, validator_of
-from runtime.hub.unserved import Unserved
-from runtime.hub.words import WebWord
+from runtime.hub.answers import Bearer, Patience, Report, Unserved, head, validator_of
+from runtime.hub.transfer import Job, fetch
+from runtime.hub.words import WebWord, shown
 
 
 class Web:
-    """Files at addresses, kept in a folder of ours."""
+    """Files at addresses, kept in a folder from one run to the next."""
 
     def __init__(
         self,
@@ -30,22 +28,13 @@ class Web:
         offline: bool = False,
         patience: Patience | None = None,
     ) -> None:
-        """Begin.
-
-        Args:
-            folder: where files are kept from one run to the next.
-        """
         self._folder = folder
         self._offline = offline
         self._report = report or Report()
         self._patience = patience or Patience()
 
     def path(self, word: WebWord) -> Path:
-        """The file, fetched unless it is here and unchanged on the server.
-
-        Raises:
-            InputError: it cannot be had.
-        """
+        """The file, downloaded unless it is here and unchanged on the server."""
         place = self._folder / hashlib.sha256(word.url.encode()).hexdigest()[:32]
         path, facts = place / word.name, place / "facts.json"
         job = self._job(word, path, place / "fetching.incomplete")
@@ -64,11 +53,7 @@ class Web:
         return path
 
     def bring(self, word: WebWord, target: Path, *, force: bool = False) -> None:
-        """Download the file to `target`; `force` replaces an existing file.
-
-        Raises:
-            InputError: it cannot be had.
-        """
+        """Download the file to `target`; `force` replaces an existing file."""
         self._check_online(word)
         partial = target.with_name(f".{target.name}.llamapack.incomplete")
         job = replace(self._job(word, target, partial), replace=force)
@@ -95,7 +80,7 @@ class Web:
             )
 
     def _fresh(self, word: WebWord, path: Path, facts: Path) -> bool:
-        """Whether the file is what the server has now; it is if the server does not say."""
+        """Whether the file is unchanged on the server, or the server cannot be asked."""
         if word.checksum:
             return word.checksum.of(path) == word.checksum.value
         if self._offline:

@@ -2,14 +2,11 @@
 
 __all__ = [
     "archives",
-    "cache_folders",
     "cli",
     "cpu_finding",
     "engine_cache",
     "flags",
-    "keeper",
     "memory",
-    "models",
     "parts",
     "plan",
     "start",

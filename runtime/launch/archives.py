@@ -1,21 +1,20 @@
-"""Engines that are not in the file to run: archives of them that were put on this machine.
+"""Archives of engines on this machine, for files that bring none: `CACHE/archives/*.zip`.
 
-They are in `CACHE/archives/`, CACHE as in docs/bundle-format.md. Each is a ZIP in the layout of a
-bundle, without weights: `engines/TARGET/…`, `gpu/TARGET/…`, `web-ui/…`. The newest that has an
-engine for this machine is used.
+CACHE is as in docs/bundle-format.md. An archive has the layout of a bundle, without weights. The
+newest with an engine for this machine is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle
-from runtime.launch.cache_folders import usable_places
 from runtime.launch.engine_cache import host_engines
 from runtime.launch.parts import Join
+from runtime.machine.cache_places import usable_places
 from runtime.machine.machine import Machine
 
 FOLDER = "archives"
@@ -24,7 +23,7 @@ FOLDER = "archives"
 
 @dataclass(frozen=True)
 class Tools:
-    """What the launcher needs of the packer, which it knows nothing of: it is handed in."""
+    """Functions of the packer for the launcher, which does not import it."""
 
     provide: Callable[[Machine], Path | None] = lambda _: None
     """Makes or fetches an archive of engines."""
@@ -34,7 +33,10 @@ class Tools:
 
 def newest(machine: Machine) -> Path | None:
     """The newest archive with an engine for a machine; None if there is none."""
-    for path in sorted(_archives(machine), key=_changed, reverse=True):
+    found = [
+        path for place in usable_places(machine) for path in (place.path / FOLDER).glob("[!.]*.zip")
+    ]
+    for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
             with Bundle.open(path) as archive:
                 if host_engines(archive, machine):
@@ -42,12 +44,3 @@ def newest(machine: Machine) -> Path | None:
         except InputError:
             continue  # being written, or damaged: another one may do
     return None
-
-
-def _archives(machine: Machine) -> Iterator[Path]:
-    for place in usable_places(machine):
-        yield from (place.path / FOLDER).glob("[!.]*.zip")
-
-
-def _changed(path: Path) -> float:
-    return path.stat().st_mtime

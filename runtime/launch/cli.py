@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime import streams
-from runtime.console import Exit, confirmed, error, note, reported
+from runtime.console import Exit, confirmed, error, note, prepare_streams, reported
 from runtime.launch.archives import Tools
 from runtime.launch.flags import DEFAULT_CONTEXT, positional
-from runtime.launch.memory import Memory, memory
+from runtime.launch.memory import memory
 from runtime.launch.parts import Parted, parted
-from runtime.launch.plan import Plan, planned
+from runtime.launch.plan import planned
 from runtime.launch.start import hand_over, unpacked
+from runtime.machine.cache_places import cache_folder
 from runtime.machine.machine import Machine
 
 _USAGE = """\
@@ -49,7 +50,7 @@ _SWITCHES = ("--dry-run", "--json", "--force", "--yes")
 
 @dataclass
 class Request:
-    """What a command line asks for."""
+    """A parsed command line."""
 
     target: str
     words: list[str]
@@ -63,13 +64,8 @@ def main(
     program: str = "llamapack-run",
     tools: Tools = _NO_TOOLS,
 ) -> int:
-    """Start what the words name; comes back only if nothing was started.
-
-    Args:
-        program: what the command is called in the manual.
-        tools: other abilities of this program.
-    """
-    streams.prepare()
+    """Start a model; returns only if nothing was started. `program` is the name in `--help`."""
+    prepare_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     request = _parsed(words)
     try:
@@ -92,25 +88,24 @@ def _usage(program: str) -> str:
 
 
 def run(request: Request, tools: Tools) -> None:
-    """Start the target, or say what would be started.
-
-    Raises:
-        InputError: it cannot be started.
-    """
+    """Start the target, or print what would be started."""
     machine, switches = Machine.this(), request.switches
     only_said = bool(switches & {"--dry-run", "--json"})
     path, words = _located(request, machine)
     file = parted(path)
+    path = file.whole if isinstance(file, Parted) else file
     if isinstance(file, Parted) and file.half_joined and not only_said:
         _join(file, request, tools)
-    plan = planned(_path(file), words, machine, tools)
+    plan = planned(path, words, machine, tools)
     if not only_said:
         if isinstance(file, Parted) and not file.whole.exists():
             _join(file, request, tools)
         plan = unpacked(plan, machine)
     use = memory(plan, machine)
     if only_said:
-        _say(plan, use, as_json="--json" in switches)
+        facts = {**plan.facts(), "memory": use and use.facts()} if "--json" in switches else None
+        text = facts and json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
+        print(text or plan.command_line, flush=True)
     if use and not plan.loaded.flags.quiet:
         note(use.line())
     if use and "--force" not in switches:
@@ -121,33 +116,55 @@ def run(request: Request, tools: Tools) -> None:
 
 def _located(request: Request, machine: Machine) -> tuple[Path, list[str]]:
     """The target, downloaded if needed, and the engine's words."""
-    words = list(request.words)
+    words = request.words
     if not request.target.lower().startswith(("hf:", "https://", "http://")):
         return Path(request.target), words
-    # Loading the downloader takes as long as all the rest.
-    from runtime.launch.fetched import fetched
-
-    path, more = fetched(request.target, machine, offline="--offline" in words)
+    path, more = _downloaded(request.target, machine, offline="--offline" in words)
     words = [word for word in words if word != "--offline"]
     given = {"--mmproj", "-mm", "--no-mmproj"} & set(words)
     return path, words if given else [*more, *words]
 
 
+def _downloaded(text: str, machine: Machine, *, offline: bool) -> tuple[Path, list[str]]:
+    """The first file of a model, and the flags that load its projector."""
+    # Importing the downloader takes as long as everything else.
+    from tqdm import tqdm
+
+    from runtime.hub.answers import Report
+    from runtime.hub.hub import Hub
+    from runtime.hub.settings import settings
+    from runtime.hub.web import Web
+    from runtime.hub.words import WebWord, parsed
+
+    def begin(label: str) -> Callable[[int | None], Callable[[int], None]]:
+        def sized(size: int | None) -> Callable[[int], None]:
+            bar = tqdm(desc=label, total=size, unit="B", unit_scale=True, leave=False, disable=None)
+
+            def advance(count: int) -> None:
+                bar.update(count)
+                if bar.n == size:
+                    bar.close()
+
+            return advance
+
+        return sized
+
+    place = settings(os.environ, offline=offline)
+    word = parsed(text, place.endpoint)
+    report = Report(begin, note)
+    if isinstance(word, WebWord):
+        folder = cache_folder(machine, "downloads")
+        return Web(folder, report, offline=place.offline).path(word), []
+    assert word
+    hub = Hub(place, report)
+    model = hub.fetched(hub.model(word))
+    first = hub.path(model, model.files[0])
+    projector = hub.path(model, model.projector) if model.projector else None
+    return first, ["--mmproj", str(projector)] if projector else []
+
+
 def _join(file: Parted, request: Request, tools: Tools) -> None:
     file.join(tools.join, (lambda _: True) if "--yes" in request.switches else confirmed)
-
-
-def _path(file: Parted | Path) -> Path:
-    return file.whole if isinstance(file, Parted) else file
-
-
-def _say(plan: Plan, use: Memory | None, *, as_json: bool) -> None:
-    if as_json:
-        facts = {**plan.facts(), "memory": use and use.facts()}
-        print(json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False))
-    else:
-        print(plan.command_line)
-    sys.stdout.flush()
 
 
 def _parsed(words: Sequence[str]) -> Request | None:

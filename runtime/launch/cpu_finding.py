@@ -1,4 +1,4 @@
-"""Which CPU variant a start computes with, and why: the engine itself is asked."""
+"""The CPU variant of a start, and the reason for it: the engine itself is asked."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from runtime.doctor.cache import cached
-from runtime.doctor.finding import Finding, note, ok, problem
-from runtime.doctor.subject import Subject
+from runtime.doctor.check import Finding, Subject, note, ok, problem
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle
 from runtime.formats.json_input import parse_json
 from runtime.launch.engine_cache import find
-from runtime.launch.hosts import candidates
 from runtime.machine.cache_places import owner_trouble, places
-from runtime.machine.machine import Machine
+from runtime.machine.machine import Machine, candidates
 from runtime.machine.targets import executable
 
 _PROBE = "LLAMAPACK_CPU_PROBE"  # native/engine/cpu_choice.cpp
 
 
 def variant(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
-    """The module that a start takes, and why it passes over those that are made for more.
+    """The CPU variant that a start takes, and why not a better one.
 
-    Only an engine that a start has unpacked is asked: looking at a file runs nothing out of it.
+    Only an engine that a start has unpacked is asked: examining a file must not run it.
     """
     if subject and not subject.engines:
         return
@@ -40,7 +38,7 @@ def variant(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
         return
     answer = _asked(machine, program)
     if answer is None:
-        return  # an older engine, or one that does not start: other checks tell
+        return  # an older engine, or one that does not start: other checks report that
     if error := answer.get("error"):
         yield problem("cpu", str(error), "`unset LLAMAPACK_CPU` lets the engine choose")
         return
@@ -70,7 +68,7 @@ def _newest(machine: Machine) -> Path | None:
         programs = [
             folder / executable(machine.system)
             for place in places(machine)
-            if machine.system == "windows" or not owner_trouble(place, machine.user)
+            if not owner_trouble(place, machine)
             for folder in cached(place)
             if folder.name.startswith(f"{candidate.target}-")
             and folder.name.count("-") == (candidate.target.count("-") + 1)

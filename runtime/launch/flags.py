@@ -1,11 +1,11 @@
-"""Reads the few flags of an engine that the launcher heeds; all others pass untouched."""
+"""Reads the few flags of an engine that concern the launcher; all others pass unchanged."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from runtime.formats.data_args import list_items
+from runtime.formats.args_file import list_items
 from runtime.formats.judged_options import JUDGED_OPTIONS
 
 DEFAULT_CONTEXT = 8192
@@ -17,14 +17,13 @@ _COMMANDS = ("bench", "completion", "quantize", "serve")
 
 @dataclass
 class Flags:
-    """What words mean, as far as it is of interest here."""
+    """Options among the words of a start; of one that is given twice, the last counts."""
 
     model: str = ""
-    """The last `-m`; empty if there is none."""
+    """`-m`; empty if it is not given."""
     mmproj: str = ""
-    """The last `--mmproj`, likewise."""
     context: str = ""
-    """The last `-c`, likewise."""
+    """`-c`."""
     adapters: list[str] = field(default_factory=list)
     """Files of all `--lora` and `--lora-scaled`."""
     quiet: bool = False
@@ -32,11 +31,23 @@ class Flags:
     trusts_args: bool = False
     """`--trust-args`."""
     only_asks: bool = False
-    """Whether nothing is loaded: `--help` and its like, or a command of the engine's."""
+    """Whether nothing is loaded: `--help` and the like, or a command of the engine's."""
+
+    def then(self, later: Flags) -> Flags:
+        """These flags and those of words that follow."""
+        return Flags(
+            model=later.model or self.model,
+            mmproj=later.mmproj or self.mmproj,
+            context=later.context or self.context,
+            adapters=[*self.adapters, *later.adapters],
+            quiet=self.quiet or later.quiet,
+            trusts_args=self.trusts_args or later.trusts_args,
+            only_asks=self.only_asks or later.only_asks,
+        )
 
 
 def read_flags(words: Sequence[str]) -> Flags:
-    """Look through the words of a start, the bundle's own and the user's as they are merged."""
+    """Look through words for an engine."""
     flags = Flags(only_asks=bool(words) and words[0] in _COMMANDS)
     rest = iter(words)
     for word in map(_spelled, rest):

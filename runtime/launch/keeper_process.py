@@ -1,7 +1,7 @@
-"""The keeper that `runtime.launch.keeper` starts: `keeper_process.py PROGRAM ARGV0 WORD…`.
+"""The keeper that `runtime.launch.start` starts: `keeper_process.py PROGRAM ARGV0 WORD…`.
 
-Runs the program until that ends, or until its own standard input or its parent does. A script of
-its own that imports nothing of this package: it is to start at once and to stay small.
+Runs the program until it ends, or until the keeper's standard input or parent ends. It imports
+nothing of this package, so that it starts at once and stays small.
 """
 
 import os

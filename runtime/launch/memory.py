@@ -1,4 +1,4 @@
-"""Says what a start takes, as the engine that will run reckons it, and refuses what cannot fit."""
+"""The memory that a start takes, as its engine computes it, and whether that fits."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from runtime.console import in_words
 from runtime.errors import InputError
 from runtime.formats.json_input import MALFORMED, parse_json
-from runtime.formats.sizes import in_words
 from runtime.launch.plan import Plan
 from runtime.machine.free_memory import free_memory
 from runtime.machine.machine import Machine
 
 _QUESTION = "--probe-memory"  # native/engine/mode_probe.cpp
-_QUIET = {"GGML_NO_BACKTRACE": "1"}  # no debugger where upstream gives a start up
-_SECONDS = 20  # of one answer, which takes a tenth; drivers of graphics cards can be slow
+_QUIET = {"GGML_NO_BACKTRACE": "1"}  # no debugger if upstream aborts
+_SECONDS = 20  # for an answer, which takes 2; drivers of graphics cards can be slow
 _SEARCH_SECONDS = 15
 _SEARCH_STEPS = 12
 _STEP = 256  # tokens; upstream rounds contexts up to a multiple
@@ -27,7 +27,7 @@ _STEP = 256  # tokens; upstream rounds contexts up to a multiple
 
 @dataclass(frozen=True)
 class Use:
-    """What is taken in one place, in bytes."""
+    """Bytes in RAM, or on one card."""
 
     weights: int
     cache: int
@@ -50,12 +50,12 @@ class Card:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What an engine says of a start."""
+    """An engine's answer about a start."""
 
     context: int
     """Tokens."""
     layers: int
-    """Layers that can go to graphics cards: with one for what follows the last."""
+    """Layers that can go to graphics cards, including the output."""
     gpu_layers: int
     cache_types: tuple[str, ...]
     host: Use
@@ -69,12 +69,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Memory:
-    """What one start takes, beside what is free."""
+    """The memory that a start takes, and the memory that is free."""
 
     plan: Plan
     estimate: Estimate
     ram: int | None
-    """Bytes that are free; None if this system does not tell."""
+    """Free bytes; None if unknown."""
 
     @property
     def in_ram(self) -> int:
@@ -86,7 +86,7 @@ class Memory:
         return self._excess(self.estimate) <= 0
 
     def line(self) -> str:
-        """All of it in one line."""
+        """A summary in one line."""
         said, use = self.estimate, self._use()
         free = "unknown" if self.ram is None else in_words(self.ram)
         line = (
@@ -103,11 +103,7 @@ class Memory:
         return line
 
     def check(self) -> None:
-        """Refuse what cannot fit.
-
-        Raises:
-            InputError: it cannot; the tip names the largest context or number of layers that can.
-        """
+        """Raise `InputError` if it does not fit, with a context or number of layers that does."""
         if self.fits:
             return
         needs = f"needs {in_words(self.in_ram)} of RAM, and {in_words(self.ram or 0)} are free"
@@ -122,7 +118,7 @@ class Memory:
         )
 
     def facts(self) -> dict[str, Any]:
-        """All of it for `--json`; bytes and tokens."""
+        """Bytes and tokens, for `--json`."""
         said, use = self.estimate, self._use()
         return {
             "weights": use.weights,
@@ -141,7 +137,7 @@ class Memory:
         }
 
     def _use(self) -> Use:
-        """In all places."""
+        """RAM and all cards together."""
         uses = [self.estimate.host, *(card.use for card in self.estimate.cards)]
         return Use(
             sum(use.weights for use in uses) + self.plan.loaded.others,
@@ -153,7 +149,7 @@ class Memory:
         return (card for card in self.estimate.cards if card.use.total > card.free)
 
     def _excess(self, estimate: Estimate) -> int:
-        """Bytes that are missing, or, as a negative number, left, where it is tightest."""
+        """Bytes that are missing where it is tightest; negative: that are left."""
         excesses = [card.use.total - card.free for card in estimate.cards]
         if self.ram is not None:
             excesses.append(estimate.host.total + self.plan.loaded.others - self.ram)
@@ -176,8 +172,7 @@ class Memory:
 
     @cached_property
     def _largest_context(self) -> int | None:
-        """The largest multiple of 256 tokens that fits, found between one that does and the present
-        one. None: not even 256 fit, or the engine does not say."""
+        """The largest multiple of 256 tokens that fits; None if not even 256 do, or if unknown."""
         end = time.monotonic() + _SEARCH_SECONDS
         low, high = 1, -(-self.estimate.context // _STEP)  # in steps
         smallest = asked(self.plan, ["-c", str(_STEP)])
@@ -187,7 +182,7 @@ class Memory:
         for _ in range(_SEARCH_STEPS):
             if high - low <= 1 or time.monotonic() > end:
                 break
-            # What a context takes grows in proportion, all but its beginning.
+            # Memory grows linearly with the context, except at its beginning.
             guess = low + (high - low) * -least // (most - least)
             steps = min(max(guess, low + 1), high - 1)
             said = asked(self.plan, ["-c", str(steps * _STEP)])
@@ -202,11 +197,7 @@ class Memory:
 
 
 def memory(plan: Plan, machine: Machine) -> Memory | None:
-    """What a start takes here; None where nothing is loaded, or the engine does not say.
-
-    Args:
-        plan: its engine is unpacked.
-    """
+    """The memory of a start whose engine is unpacked; None if nothing is loaded, or if unknown."""
     if plan.loaded.weights is None or plan.loaded.flags.only_asks or not plan.engine.unpacked:
         return None
     estimate = asked(plan)
@@ -214,10 +205,7 @@ def memory(plan: Plan, machine: Machine) -> Memory | None:
 
 
 def asked(plan: Plan, more: Sequence[str] = ()) -> Estimate | None:
-    """What the engine of a plan says of it, with more words; None if it does not answer.
-
-    The engine reads the model's header and no weights.
-    """
+    """Ask the engine, which reads only the model's header; None if it does not answer."""
     program, *words = plan.argv
     try:
         done = subprocess.run(

@@ -9,11 +9,10 @@ from pathlib import Path
 from shlex import quote
 from typing import TypeAlias
 
-from runtime.console import note
+from runtime.console import in_words, note
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle
 from runtime.formats.parts import Parts, find, of_whole, part_name, siblings
-from runtime.formats.sizes import in_words
 from runtime.formats.weights import is_gguf
 from runtime.formats.zip_directory import read_directory
 
@@ -23,28 +22,27 @@ Join: TypeAlias = Callable[[Path], Path]
 
 @dataclass(frozen=True)
 class Parted:
-    """A file that is in parts."""
+    """A file in parts."""
 
     part: Path
     """One of them."""
     whole: Path
-    """The file that they become."""
+    """The joined file, which may not exist yet."""
 
     @property
     def half_joined(self) -> bool:
-        """Whether joining was interrupted, so that the parts are not complete now."""
+        """Whether joining was interrupted, so that the parts are incomplete."""
         return self.whole.with_name(f"{self.whole.name}.joining.json").exists()
 
     def join(self, join: Join | None, ask: Callable[[str], bool | None]) -> None:
-        """Make one file of them, which takes no second copy; goes on where it was interrupted.
+        """Make one file of them without a second copy; resumes an interrupted join.
 
         Args:
-            join: what joins; None: nothing here can.
-            ask: asks the user; None is the answer of nobody, who is told of it and finds the same
-                bytes in the file.
+            join: None if this program cannot.
+            ask: returns None when there is no terminal; the parts are then joined without asking.
 
         Raises:
-            InputError: a part is missing or damaged, or the user does not want this.
+            InputError: a part is missing or damaged, or the user declines.
         """
         part = quote(str(self.part))
         joins = (
@@ -64,12 +62,12 @@ class Parted:
 
 
 def parted(path: Path) -> Parted | Path:
-    """What the name of a part stands for: a file in parts, or the path of one that is whole.
+    """The file that a path names: in parts, or whole.
 
     A part that is the complete file is whole. So is a joined file in the folder of its parts.
 
     Raises:
-        InputError: parts are missing, or their file is there and another one.
+        InputError: parts are missing, or the file exists and is not theirs.
     """
     name = part_name(path.name)
     if name is None or is_gguf(path):
@@ -94,33 +92,26 @@ def parted(path: Path) -> Parted | Path:
 
 
 class Bundles(ExitStack):
-    """Bundles of one start: each is opened once, and all are closed together."""
+    """Bundles of one start: each is opened once, and all are closed at its end."""
 
     def __init__(self) -> None:
         super().__init__()
         self._open: dict[Path, Bundle] = {}
 
     def opened(self, path: Path) -> Bundle:
-        """A bundle, whether it is a file or still in parts.
-
-        Raises:
-            InputError: it is neither, or damaged.
-        """
+        """A bundle, in one file or in parts; `InputError` if it is neither, or damaged."""
         if path not in self._open:
-            self._open[path] = self.enter_context(_opened(path))
+            parts = [] if path.exists() else list(_parts(path).values())
+            bundle = open_parts(find(parts[0])) if parts else Bundle.open(path)
+            self._open[path] = self.enter_context(bundle)
         return self._open[path]
 
 
-def _opened(path: Path) -> Bundle:
-    there = [] if path.exists() else list(_parts(path).values())
-    return open_parts(find(there[0])) if there else Bundle.open(path)
-
-
 def open_parts(parts: Parts) -> Bundle:
-    """The bundle that the parts are, read where they are; the caller closes it.
+    """The bundle that the parts make up; the caller closes it.
 
     Raises:
-        InputError: it is not one, or its directory is damaged.
+        InputError: it is not a bundle, or its directory is damaged.
     """
     stream = parts.open()
     try:

@@ -1,4 +1,4 @@
-"""Everything about a start before it happens: engine, words, environment."""
+"""The plan of a start: engine, words, environment."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from runtime.formats.weights import is_gguf
 from runtime.launch import archives, engine_cache
 from runtime.launch.archives import Tools
 from runtime.launch.engine_cache import CachedEngine
-from runtime.launch.models import Loaded, loaded
 from runtime.launch.parts import Bundles
-from runtime.launch.target import BUNDLE, FOLDER, GGUF, StartTarget, target_of
+from runtime.launch.target import BUNDLE, FOLDER, GGUF, Loaded, StartTarget, loaded, target_of
 from runtime.machine.machine import Machine
 
 _ROUTER_PORT = "8080"  # as the engine's other modes have it
@@ -36,23 +35,23 @@ class Plan:
 
     @property
     def argv(self) -> list[str]:
-        """The engine's words, the first being what it calls itself."""
+        """The engine's words, with its own name first."""
         own = self.container == self.target.path
         return [str(self.target.path) if own else str(self.engine.program), *self.words]
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the engine finds in its environment besides."""
+        """Variables for the engine, in addition to our own."""
         return {"LLAMAPACK_BUNDLE": str(self.container.resolve())}
 
     @property
     def command_line(self) -> str:
-        """What a shell would have to run to start the same."""
+        """A shell command that starts the same."""
         settings = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
         return " ".join([*settings, shlex.join([str(self.engine.program), *self.words])])
 
     def facts(self) -> dict[str, Any]:
-        """The plan for `--json`."""
+        """The plan, for `--json`."""
         weights, engine = self.loaded.weights, self.engine
         return {
             "target": str(self.target.path),
@@ -71,14 +70,12 @@ class Plan:
 
 
 def planned(path: Path, words: Sequence[str], machine: Machine, tools: Tools) -> Plan:
-    """Plan the start of a bundle, a model or a folder of models; nothing is unpacked yet.
+    """Plan the start of a bundle, a model or a folder of models with the user's words.
 
-    Args:
-        words: the user's flags for the engine.
-        tools: what makes or fetches engines where none are installed.
+    Nothing is unpacked yet; `tools` make or fetch engines if none are installed.
 
     Raises:
-        InputError: there is no engine for this machine, or what it is to load cannot be read.
+        InputError: there is no engine for this machine, or the model cannot be read.
     """
     with Bundles() as bundles:
         target = target_of(path, bundles)

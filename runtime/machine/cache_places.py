@@ -1,6 +1,6 @@
-"""Which directories may hold engines, and why one may not: as docs/bundle-format.md has it.
+"""The folders that may hold engines, why one may not, and how one is made.
 
-The same rules stand in `packer/head/start.sh` and `native/stub/*/cache_dir.c`.
+Rules: docs/bundle-format.md; `packer/head/start.sh` and `native/stub/*/cache_dir.c` have the same.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.machine.machine import Machine
-from runtime.machine.mounts import mount_of
+from runtime.errors import InputError
+from runtime.machine.machine import Machine, mount_of
 
 FOLDERS = ("engines", "stubs")
-"""What starts make in a cache and run programs from."""
+"""Folders in a cache from which programs are run."""
 
-OTHERS_WRITE = "other users may write into it"
+FAILS_SECONDS = 24 * 3600
+"""How long an engine that did not start is not tried again."""
+
+_OTHERS_WRITE = "other users may write into it"
 
 
 @dataclass(frozen=True)
@@ -29,14 +34,22 @@ class Place:
 
     path: Path
     shared: bool = False
-    """Others may write beside it, as in /tmp."""
+    """Others may write into the folder that contains it, such as /tmp."""
     home: bool = False
     """It is below HOME or XDG_CACHE_HOME, which must be this user's: root may have another's."""
+
+    def folder(self, name: str) -> Place:
+        """A folder in it."""
+        return Place(self.path / name, self.shared)
+
+
+class Unusable(Exception):
+    """A place cannot be used."""
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a place is passed over."""
+    """Why a place is skipped, and how to fix that."""
 
     why: str
     mend: str = ""
@@ -64,16 +77,12 @@ def places(machine: Machine) -> list[Place]:
 
 
 def trouble(place: Place, machine: Machine, needed: int) -> Trouble | None:
-    """Why programs cannot be kept there; None if they can.
+    """Why programs cannot be kept there, with `needed` bytes free; None if they can.
 
-    Tries it with an empty script that it removes again: nothing else tells for sure.
-
-    Args:
-        needed: bytes that have to be free.
+    Runs an empty script there and removes it, since nothing else is certain.
     """
     try:
-        # Windows' directories have lists of rights instead, which are inherited.
-        found = None if machine.system == "windows" else owner_trouble(place, machine.user)
+        found = owner_trouble(place, machine)
     except OSError as error:
         return Trouble(error.strerror or str(error))
     if found:
@@ -94,7 +103,7 @@ def trouble(place: Place, machine: Machine, needed: int) -> Trouble | None:
 
 
 def _existing(place: Place, machine: Machine) -> Path | Trouble:
-    """The place itself, or the directory below which it would be made."""
+    """The place itself, or the directory in which it would be made."""
     folder, home = place.path, machine.env.get("HOME")
     if home and folder.is_relative_to(home) and not Path(home).is_dir():
         return Trouble(f"there is no home directory {home}")
@@ -105,25 +114,27 @@ def _existing(place: Place, machine: Machine) -> Path | Trouble:
     return folder
 
 
-def owner_trouble(place: Place, user: int) -> Trouble | None:
-    """Why what lies in a place could be somebody else's work; None if it is this user's alone."""
-    return own_trouble(place, user) or (_home_trouble(place, user) if place.home else None)
+def owner_trouble(place: Place, machine: Machine) -> Trouble | None:
+    """Why the contents of a place could be another user's; None if only this user can write it."""
+    return own_trouble(place, machine) or (_home_trouble(place, machine) if place.home else None)
 
 
-def _home_trouble(place: Place, user: int) -> Trouble | None:
+def _home_trouble(place: Place, machine: Machine) -> Trouble | None:
     above = next(parent for parent in place.path.parents if parent.exists())
     owner = above.stat().st_uid
-    if owner == user:
+    if machine.system == "windows" or owner == machine.user:
         return None
     return Trouble(
-        f"{above} belongs to user {owner}, not to you ({user})",
+        f"{above} belongs to user {owner}, not to you ({machine.user})",
         "set HOME to a home of yours, or LLAMAPACK_CACHE to a directory of yours",
     )
 
 
-def own_trouble(place: Place, user: int) -> Trouble | None:
-    """As `owner_trouble`, but of the place alone and not of what it lies in."""
-    path, name = place.path, shlex.quote(str(place.path))
+def own_trouble(place: Place, machine: Machine) -> Trouble | None:  # noqa: PLR0911
+    """As `owner_trouble`, but without the folders above it."""
+    path, user, name = place.path, machine.user, shlex.quote(str(place.path))
+    if machine.system == "windows":
+        return None  # directories have lists of rights instead, which are inherited
     try:
         info = path.lstat()
     except FileNotFoundError:
@@ -140,8 +151,85 @@ def own_trouble(place: Place, user: int) -> Trouble | None:
             f"`sudo chown -R {user} {name}`",
         )
     if info.st_mode & 0o022:
-        return Trouble(OTHERS_WRITE, f"`chmod go-w {name}`")
+        return Trouble(_OTHERS_WRITE, f"`chmod go-w {name}`")
     return None
+
+
+def is_safe(info: os.stat_result, kind: int, machine: Machine, *, runs: bool = False) -> bool:
+    """Whether it is of that kind (`stat.S_IFREG`, …) with the rights that installing gave it."""
+    if stat.S_IFMT(info.st_mode) != kind:
+        return False
+    needed = stat.S_IRUSR | (stat.S_IXUSR if runs else 0)
+    return machine.system == "windows" or (
+        info.st_uid == machine.user and info.st_mode & (needed | 0o022) == needed
+    )
+
+
+def usable_places(machine: Machine) -> Iterator[Place]:
+    """Places that no other user writes to, whether they exist or not."""
+    for place in places(machine):
+        try:
+            if not owner_trouble(place, machine) and not own_trouble(
+                place.folder("engines"), machine
+            ):
+                yield place
+        except OSError:
+            continue
+
+
+def close_to_others(place: Place, machine: Machine) -> None:
+    """Remove the right of others to write into this user's folder, as stubs do."""
+    for one in (place, *map(place.folder, FOLDERS)):
+        with suppress(OSError):
+            trouble, mode = owner_trouble(one, machine), one.path.stat().st_mode
+            if trouble and trouble.why == _OTHERS_WRITE and not mode & stat.S_ISVTX:
+                one.path.chmod(stat.S_IMODE(mode) & ~0o022)
+
+
+def make_folder(place: Place, name: str, machine: Machine) -> Path:
+    """A folder in a place, made with rights for this user only.
+
+    Raises:
+        Unusable: it cannot be made, or other users may write into the place.
+    """
+    home = machine.env.get("HOME")
+    # A home that does not exist (such as /nonexistent) is not created, not even by root.
+    if home and place.path.is_relative_to(home) and not Path(home).is_dir():
+        raise Unusable(f"there is no home directory {home}")
+    missing = [place.path]
+    while not missing[-1].parent.exists() and not place.shared:
+        missing.append(missing[-1].parent)
+    close_to_others(place, machine)
+    try:
+        if trouble := owner_trouble(place, machine):
+            raise Unusable(trouble.why)
+        for one in reversed(missing):
+            one.mkdir(mode=0o700, exist_ok=True)
+        if trouble := owner_trouble(place, machine):
+            raise Unusable(trouble.why)
+        folder = place.path / name
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError:  # LLAMAPACK_CACHE may name a folder with other things in it
+            folder.rename(f"{folder}.{os.getpid()}")
+            folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise Unusable(error.strerror or str(error)) from None
+    return folder
+
+
+def cache_folder(machine: Machine, name: str) -> Path:
+    """A folder in the first usable place; `InputError` if there is none."""
+    reasons = []
+    for place in places(machine):
+        try:
+            return make_folder(place, name, machine)
+        except Unusable as reason:
+            reasons.append(f"{place.path}: {reason}")
+    raise InputError(
+        f"no directory is usable for {name}: {'; '.join(reasons)}",
+        "Name one with `LLAMAPACK_CACHE`; `llamapack doctor` helps.",
+    )
 
 
 def _try(folder: Path, machine: Machine) -> Trouble | None:
@@ -161,7 +249,7 @@ def _run(program: Path, folder: Path, machine: Machine) -> Trouble | None:
     try:
         subprocess.run([program], check=True, stdin=subprocess.DEVNULL, capture_output=True)
     except (OSError, subprocess.SubprocessError) as error:
-        # Only Linux' Python tells the flags of a mount by name.
+        # Python has a name for this flag only on Linux.
         noexec = getattr(os, "ST_NOEXEC", 0)
         if os.statvfs(folder).f_flag & noexec:
             return Trouble("programs may not run in it (mounted noexec)", _remount(folder, machine))

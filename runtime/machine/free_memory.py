@@ -1,4 +1,4 @@
-"""How much memory a program may still take on this machine."""
+"""The memory that programs may still take on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CGROUPS = "/sys/fs/cgroup"
 
 
 def free_memory(machine: Machine) -> int | None:
-    """Bytes that programs may take without anything being swapped out; None if nothing tells.
+    """Bytes that programs may take without swapping; None if unknown.
 
     Memory that only caches files counts as free. On Linux the limits of control groups (containers,
     systemd) count too.
@@ -39,7 +39,7 @@ class _Names:
     limit: str
     usage: str
     cached: tuple[str, str]
-    """Bytes of files, which make room when programs want it."""
+    """Bytes of cached files, which are released when programs need memory."""
 
 
 # Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst of Linux.
@@ -52,7 +52,7 @@ _V1 = _Names(
 
 
 def _cgroup_limits(machine: Machine) -> Iterator[int]:
-    """What each control group above this process still allows."""
+    """The bytes that each control group above this process still allows."""
     for line in machine.text("/proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if not controllers:
@@ -99,16 +99,11 @@ class _MemoryStatus(ctypes.Structure):
     """`MEMORYSTATUSEX` of Windows' sysinfoapi.h."""
 
     _fields_ = (
-        ("length", ctypes.c_uint32),
-        ("load", ctypes.c_uint32),
-        ("total", ctypes.c_uint64),
-        ("available", ctypes.c_uint64),
-        ("total_page_file", ctypes.c_uint64),
-        ("available_page_file", ctypes.c_uint64),
-        ("total_virtual", ctypes.c_uint64),
-        ("available_virtual", ctypes.c_uint64),
-        ("available_extended_virtual", ctypes.c_uint64),
-    )
+        ("length", ctypes.c_uint32), ("load", ctypes.c_uint32), ("total", ctypes.c_uint64),
+        ("available", ctypes.c_uint64), ("total_page_file", ctypes.c_uint64),
+        ("available_page_file", ctypes.c_uint64), ("total_virtual", ctypes.c_uint64),
+        ("available_virtual", ctypes.c_uint64), ("available_extended_virtual", ctypes.c_uint64),
+    )  # fmt: skip
 
 
 def _windows() -> int | None:

@@ -1,4 +1,4 @@
-"""What kind of file begins with these bytes, and for which system."""
+"""Kinds of files by their first bytes, and the system of a native program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 from runtime.machine.targets import SYSTEMS
 
 SIZE = 65536
-"""Bytes of a file that are enough to tell."""
+"""Bytes of a file that are enough."""
 
 APE_WINDOWS, APE_UNIX = b"MZqFpD='", b"jartsr='"
 APE_DEBUG = b"APEDBG='"

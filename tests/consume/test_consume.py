@@ -13,7 +13,7 @@ from helpers.mounts import mounted, used
 from helpers.part_sets import large_gguf, names
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
-from runtime.formats.unfinished import undo_path
+from runtime.formats.undo_file import undo_path
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from helpers.stand_ins import CommandLine, Refused, write_gguf
 from packer.edit.moves import Move
 from packer.edit.undo import Change, Undo
 from packer.io.file_system import insert_range
-from runtime.formats.unfinished import undo_path
+from runtime.formats.undo_file import undo_path
 
 POINTS = 220 if SLOW else 12
 """For each test: at calls, and at random times as many as are missing."""

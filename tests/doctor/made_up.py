@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from runtime.doctor import Check, examine
-from runtime.doctor.finding import Finding
+from runtime.doctor.check import Finding
 from runtime.machine.machine import Machine
 
 MZ_HEAD = b"MZqFpD='\n'\necho started by a shell\nexit\n"

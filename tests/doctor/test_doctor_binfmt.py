@@ -25,8 +25,8 @@ from made_up import (
     write,
 )
 
-from runtime.doctor import binfmt, shells
-from runtime.doctor.binfmt_misc import Handler
+from runtime.doctor import binfmt, host
+from runtime.doctor.binfmt import Handler
 
 TAKERS = {
     "wine": "/usr/bin/wine",
@@ -229,57 +229,57 @@ def test_a_real_registration_by_the_lines_that_it_prints(tmp_path: Path) -> None
 def test_old_zsh(version: str, tmp_path: Path) -> None:
     on, file = machine(tmp_path), bundle(tmp_path / "m.llamafile")
     program(tmp_path / "bin/zsh", f"echo 'zsh {version} (x86_64-pc-linux-gnu)'")
-    finding = only(shells.old_zsh, on, file)
+    finding = only(host.old_zsh, on, file)
     assert finding.state == "problem"
     assert f"version {version}" in finding.what
     assert f"sh {file}" in commands(finding.mend)
     for magic in "4d5a71467044", "6a6172747372":
         register(on, magic, "/usr/bin/ape", "offset 0", f"magic {magic}")
-    assert only(shells.old_zsh, on, file).state == "ok"
+    assert only(host.old_zsh, on, file).state == "ok"
 
 
 def test_the_shell_of_the_user_is_asked_too(tmp_path: Path) -> None:
     own = program(tmp_path / "own/zsh", "echo zsh 5.8")
     on = machine(tmp_path, SHELL=str(own))
     program(tmp_path / "bin/zsh", "echo zsh 5.9.0.1-dev")
-    assert [f.state for f in found(shells.old_zsh, on)] == ["problem", "ok"]
+    assert [f.state for f in found(host.old_zsh, on)] == ["problem", "ok"]
 
 
 @pytest.mark.parametrize("script", ["echo zsh 5.9", "echo zsh 5.10", "echo zsh 6.0"])
 def test_newer_zsh(script: str, tmp_path: Path) -> None:
     program(tmp_path / "bin/zsh", script)
-    assert only(shells.old_zsh, machine(tmp_path)).state == "ok"
+    assert only(host.old_zsh, machine(tmp_path)).state == "ok"
 
 
 @pytest.mark.parametrize("script", [None, "exit 1", "echo nothing"])
 def test_no_zsh(script: str | None, tmp_path: Path) -> None:
     if script:
         program(tmp_path / "bin/zsh", script)
-    assert found(shells.old_zsh, machine(tmp_path)) == []
+    assert found(host.old_zsh, machine(tmp_path)) == []
 
 
 @pytest.mark.parametrize("shell", ["ksh", "ksh93", "mksh", "yash"])
 def test_shells_that_read_no_file_for_windows(shell: str, tmp_path: Path) -> None:
     on = machine(tmp_path, SHELL=f"/usr/bin/{shell}")
     file = bundle(tmp_path / "m.llamafile", MZ_HEAD)
-    finding = only(shells.windows_head, on, file)
+    finding = only(host.windows_head, on, file)
     assert (finding.check, finding.state) == (shell, "problem")
     assert commands(finding.mend) == [f"sh {file}"]
-    assert found(shells.windows_head, on) == []
-    assert found(shells.windows_head, on, bundle(tmp_path / "unix", UNIX_HEAD)) == []
+    assert found(host.windows_head, on) == []
+    assert found(host.windows_head, on, bundle(tmp_path / "unix", UNIX_HEAD)) == []
     bash = dataclasses.replace(on, env={**on.env, "SHELL": "/bin/bash"})
-    assert found(shells.windows_head, bash, file) == []
+    assert found(host.windows_head, bash, file) == []
     register(on, "APE", "/usr/bin/ape", "offset 0", "magic 4d5a71467044")
-    assert only(shells.windows_head, on, file).state == "ok"
+    assert only(host.windows_head, on, file).state == "ok"
 
 
 def test_openbsds_shell_reads_no_file_for_windows(tmp_path: Path) -> None:
     on, file = machine(tmp_path, "openbsd-x86_64"), bundle(tmp_path / "m.llamafile", MZ_HEAD)
-    finding = only(shells.windows_head, on, file)
+    finding = only(host.windows_head, on, file)
     assert finding.state == "problem"
     assert commands(finding.mend)[0] == f"bash {file}"
-    assert only(shells.windows_head, on).state == "note"
-    assert found(shells.windows_head, on, bundle(tmp_path / "unix", UNIX_HEAD)) == []
+    assert only(host.windows_head, on).state == "note"
+    assert found(host.windows_head, on, bundle(tmp_path / "unix", UNIX_HEAD)) == []
 
 
 @pytest.mark.parametrize("shell", ["ksh93", "mksh", "yash"])
@@ -290,6 +290,6 @@ def test_those_shells_do_fail(shell: str, tmp_path: Path) -> None:
         pytest.skip(f"this machine has no {shell}")
     file = bundle(tmp_path / "m.llamafile", MZ_HEAD[:8] + b"\n" + bytes(2) + b"\n" + MZ_HEAD[8:])
     assert subprocess.run([path, "-c", file], capture_output=True, check=False).returncode != 0
-    [mend] = commands(only(shells.windows_head, machine(tmp_path, SHELL=path), file).mend)
+    [mend] = commands(only(host.windows_head, machine(tmp_path, SHELL=path), file).mend)
     done = subprocess.run(["sh", "-c", mend], capture_output=True, text=True, check=False)
     assert done.stdout == "started by a shell\n"

@@ -14,7 +14,7 @@ import pytest
 from helpers.damage import damaged
 from made_up import bundle, commands, found, in_private_mounts, machine, only, write
 
-from runtime.doctor import Check, cache, cache_contents, host
+from runtime.doctor import Check, cache, host
 from runtime.machine.machine import Machine
 
 
@@ -196,7 +196,7 @@ def mended(check: Check, on: Machine, file: Path | None, what: str) -> None:
 def test_damaged_engines(damage: str, tmp_path: Path) -> None:
     on, file = machine(tmp_path), bundle(tmp_path / "m.llamafile")
     engine = engine_in(tmp_path / "home") / "llamapack-engine"
-    assert only(cache_contents.contents, on, file).state == "ok"
+    assert only(cache.contents, on, file).state == "ok"
     if damage == "flipped":
         engine.write_bytes(engine.read_bytes().replace(b"engine", b"eNgine"))
     elif damage == "empty":
@@ -211,10 +211,10 @@ def test_damaged_engines(damage: str, tmp_path: Path) -> None:
             os.mkfifo(engine, 0o700)
         if damage == "directory":
             engine.mkdir()
-    finding = only(cache_contents.contents, on, file)
+    finding = only(cache.contents, on, file)
     assert finding.state == "problem"
     assert "llamapack-engine" in finding.what
-    mended(cache_contents.contents, on, file, str(engine.parent))
+    mended(cache.contents, on, file, str(engine.parent))
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o600])
@@ -222,7 +222,7 @@ def test_engine_folders_with_other_rights(mode: int, tmp_path: Path) -> None:
     on, file = machine(tmp_path), bundle(tmp_path / "m.llamafile")
     folder = engine_in(tmp_path / "home")
     folder.chmod(mode)
-    mended(cache_contents.contents, on, file, str(folder))
+    mended(cache.contents, on, file, str(folder))
 
 
 @pytest.mark.parametrize("way", ["file", "fifo", "dangling link", "others may write"])
@@ -239,7 +239,7 @@ def test_folders_that_starts_do_not_take(name: str, way: str, tmp_path: Path) ->
         folder.touch()
         if way != "file":
             damaged(way, folder, tmp_path)
-    mended(cache_contents.contents, on, file, str(folder))
+    mended(cache.contents, on, file, str(folder))
 
 
 @pytest.mark.parametrize("damage", [b"", b"stuB", 0o600, 0o777])
@@ -249,12 +249,12 @@ def test_damaged_stubs(damage: bytes | int, tmp_path: Path) -> None:
     folder = tmp_path / "home/.cache/llamapack/stubs"
     stub = folder / hashlib.sha256(b"stub").hexdigest()[:16]
     write(stub, "stub", 0o700)
-    assert only(cache_contents.contents, on).state == "ok"
+    assert only(cache.contents, on).state == "ok"
     if isinstance(damage, int):
         stub.chmod(damage)
     else:
         stub.write_bytes(damage)
-    mended(cache_contents.contents, on, None, str(stub))
+    mended(cache.contents, on, None, str(stub))
 
 
 def test_engines_that_failed(tmp_path: Path) -> None:
@@ -264,11 +264,11 @@ def test_engines_that_failed(tmp_path: Path) -> None:
     marker = engine.with_name(f"{engine.name}.fails-1-2")
     marker.touch()
     for file, state in ((None, "note"), (both, "note"), (one, "problem")):
-        assert state in [finding.state for finding in found(cache_contents.contents, on, file)]
+        assert state in [finding.state for finding in found(cache.contents, on, file)]
     os.utime(marker, (1, 1))
-    assert only(cache_contents.contents, on, one).state == "ok", "it is tried again"
+    assert only(cache.contents, on, one).state == "ok", "it is tried again"
     marker.touch()
-    mended(cache_contents.contents, on, one, "failed on a trial")
+    mended(cache.contents, on, one, "failed on a trial")
 
 
 def test_root_with_the_home_of_another(tmp_path: Path) -> None:

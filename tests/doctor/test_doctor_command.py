@@ -10,7 +10,7 @@ from helpers.stand_ins import CommandLine, Refused
 from made_up import machine, program
 
 from runtime.doctor import CHECKS, examine
-from runtime.doctor.subject import Subject
+from runtime.doctor.check import Subject
 from runtime.machine.machine import Machine
 
 

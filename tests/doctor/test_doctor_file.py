@@ -23,7 +23,7 @@ from made_up import (
     write,
 )
 
-from runtime.doctor import bundle_file, file_place, quarantine
+from runtime.doctor import bundle_file, file_place
 from runtime.machine.head import Kind, kind_of, native_target
 
 GIB = 1 << 30
@@ -246,11 +246,11 @@ def test_fat32(tmp_path: Path) -> None:
 def test_quarantine_of_macos(tmp_path: Path) -> None:
     on, file = machine(tmp_path, "macos-aarch64"), bundle(tmp_path / "m.llamafile")
     program(tmp_path / "bin/xattr", "exit 1")
-    assert only(quarantine.quarantine, on, file).state == "ok"
+    assert only(file_place.quarantine, on, file).state == "ok"
     program(
         tmp_path / "bin/xattr", f'[ "$*" = "-p com.apple.quarantine {file}" ] && echo "0081;Safari"'
     )
-    finding = only(quarantine.quarantine, on, file)
+    finding = only(file_place.quarantine, on, file)
     assert finding.state == "problem"
     assert "0081;Safari" in finding.what
     assert commands(finding.mend) == [f"xattr -d com.apple.quarantine {file}"]
@@ -258,20 +258,20 @@ def test_quarantine_of_macos(tmp_path: Path) -> None:
 
 def test_the_mark_on_linux(tmp_path: Path) -> None:
     on, file = machine(tmp_path), bundle(tmp_path / "m.llamafile")
-    assert found(quarantine.quarantine, on, file) == []
+    assert found(file_place.quarantine, on, file) == []
     try:
         os.setxattr(file, "user.com.apple.quarantine", b"0081;")
     except OSError as error:
         pytest.skip(f"no attributes here: {error}")
-    assert only(quarantine.quarantine, on, file).state == "note"
+    assert only(file_place.quarantine, on, file).state == "note"
 
 
 @pytest.mark.parametrize(("zone", "state"), [("3", "problem"), ("4", "problem"), ("1", "ok")])
 def test_the_mark_of_windows(zone: str, state: str, tmp_path: Path) -> None:
     on, file = machine(tmp_path, "windows-x86_64"), bundle(tmp_path / "it's.exe", MZ_HEAD)
-    assert only(quarantine.quarantine, on, file).state == "ok"
+    assert only(file_place.quarantine, on, file).state == "ok"
     write(Path(f"{file}:Zone.Identifier"), f"[ZoneTransfer]\nZoneId={zone}\n")
-    finding = only(quarantine.quarantine, on, file)
+    finding = only(file_place.quarantine, on, file)
     assert finding.state == state
     if state == "problem":
         quoted = str(file).replace("'", "''")

@@ -6,8 +6,7 @@ import hashlib
 import random
 from pathlib import Path
 
-from runtime.hub.progress import Report
-from runtime.hub.transfer import Patience
+from runtime.hub.answers import Patience, Report
 from runtime.hub.web import Web
 from runtime.hub.words import WebWord, parsed
 

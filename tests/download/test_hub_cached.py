@@ -14,8 +14,8 @@ from hub_commands import Run, gguf, snapshot
 
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle
+from runtime.hub.answers import Report
 from runtime.hub.hub import Hub
-from runtime.hub.progress import Report
 from runtime.hub.settings import settings
 from runtime.hub.words import HubWord
 

@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import InputError
-from runtime.hub.progress import Report
-from runtime.hub.transfer import Bearer, Job, Patience, fetch
-from runtime.hub.unserved import Unserved
+from runtime.hub.answers import Bearer, Patience, Report, Unserved
+from runtime.hub.transfer import Job, fetch
 from runtime.hub.web import Web
 from runtime.hub.words import WebWord, parsed
 

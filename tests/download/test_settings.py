@@ -9,10 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import InputError
-from runtime.hub.address import shown
-from runtime.hub.checksum import Checksum
 from runtime.hub.settings import settings
-from runtime.hub.words import HubWord, WebWord, parsed
+from runtime.hub.words import Checksum, HubWord, WebWord, parsed, shown
 
 ENDPOINT = "https://huggingface.co"
 

@@ -12,9 +12,9 @@ import pytest
 from data_files import write_data
 from helpers.running import CLI, QUESTION, answer, run, serving
 
+from runtime.api import serve
 from runtime.errors import InputError
 from runtime.formats.judged_options import JUDGED_OPTIONS
-from runtime.serving import serve
 
 MODEL = "-m demo.gguf "
 MCP = {"mcpServers": {"x": {"command": "/bin/sh", "args": ["-c", "id > PROOF; exec cat"]}}}

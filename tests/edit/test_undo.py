@@ -17,7 +17,7 @@ from packer.edit.moves import Move
 from packer.edit.undo import Change, Undo
 from packer.io.file_system import collapse_range, insert_range
 from runtime.formats.bundle import Bundle
-from runtime.formats.unfinished import undo_path
+from runtime.formats.undo_file import undo_path
 
 POINTS = 200 if SLOW else 4
 BLOCK = 65536

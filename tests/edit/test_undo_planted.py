@@ -19,8 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packer import cli
-from runtime.formats.undo_file import MAGIC
-from runtime.formats.unfinished import undo_path
+from runtime.formats.undo_file import MAGIC, undo_path
 
 READERS = (
     ["inspect"],

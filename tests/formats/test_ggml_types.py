@@ -5,7 +5,7 @@ from __future__ import annotations
 from gguf import LlamaFileType
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from runtime.formats.ggml_types import FILE_TYPE_GUESSED, FILE_TYPES, TENSOR_TYPES
+from runtime.formats.gguf_header import FILE_TYPE_GUESSED, FILE_TYPES, TENSOR_TYPES
 
 # gguf 0.19 says 40 bytes, as if its scales were F32; llama.cpp's block_q8_1 has two halves. No
 # file holds this type: it is an intermediate of matrix products.

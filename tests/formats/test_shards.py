@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.formats.shards import ShardName, model_stem, shard_names
+from runtime.formats.weights import ShardName, model_stem, shard_names
 
 
 @given(st.text(min_size=1), st.integers(1, 99))

@@ -3,7 +3,7 @@ the engine loads them as it would the real ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -60,42 +60,34 @@ COMMON: dict[str, Value] = {
     "context_length": 32768,
     "attention.layer_norm_rms_epsilon": 1e-5,
 }
+BOTH_ENDS: Shapes = {"token_embd.weight": (256, VOCABULARY), "output_norm.weight": (256,)}
 
 
-def dense(head: int, heads: int, heads_kv: Sequence[int]) -> Shapes:
-    """Tensors of a usual model; `heads_kv` is per layer."""
-    embedding, feed_forward = 256, 512
-    shapes: Shapes = {
-        "token_embd.weight": (embedding, VOCABULARY),
-        "output_norm.weight": (embedding,),
-    }
-    for n in range(len(heads_kv)):
-        block = f"blk.{n}."
-        shapes |= {
-            f"{block}attn_norm.weight": (embedding,),
-            f"{block}attn_q.weight": (embedding, head * heads),
-            f"{block}attn_k.weight": (embedding, head * heads_kv[n]),
-            f"{block}attn_v.weight": (embedding, head * heads_kv[n]),
-            f"{block}attn_output.weight": (head * heads, embedding),
-            f"{block}ffn_norm.weight": (embedding,),
-            f"{block}ffn_gate.weight": (embedding, feed_forward),
-            f"{block}ffn_up.weight": (embedding, feed_forward),
-            f"{block}ffn_down.weight": (feed_forward, embedding),
-        }
+def layers(count: int, tensors: str) -> Shapes:
+    """Tensors such as `attn_norm:256 attn_q:256x64` in each layer; a name without a dot gets
+    `.weight`, and one that ends in a dot nothing."""
+    shapes: Shapes = {}
+    for n in range(count):
+        for name, _, shape in (tensor.partition(":") for tensor in tensors.split()):
+            ending = "" if "." in name else ".weight"
+            shapes[f"blk.{n}.{name.rstrip('.')}{ending}"] = tuple(map(int, shape.split("x")))
     return shapes
 
 
-def _each(layers: int, **shapes: tuple[int, ...]) -> Shapes:
-    return {
-        f"blk.{n}.{name.replace('__', '.')}": shape
-        for n in range(layers)
-        for name, shape in shapes.items()
-    }
+def dense(count: int, head: int, heads: int, heads_kv: int, norm: str = "ffn_norm") -> Shapes:
+    """Tensors of a usual model."""
+    keys = f"256x{head * heads_kv}"
+    return BOTH_ENDS | layers(
+        count,
+        f"attn_norm:256 attn_q:256x{head * heads} attn_k:{keys} attn_v:{keys} "
+        f"attn_output:{head * heads}x256 {norm}:256 ffn_gate:256x512 ffn_up:256x512 "
+        "ffn_down:512x256",
+    )
 
 
-def _attention(layers: int, heads: int, heads_kv: int, head: int) -> dict[str, Value]:
-    return {
-        "block_count": layers,
+def _attention(count: int, heads: int, heads_kv: int, head: int) -> dict[str, Value]:
+    return COMMON | {
+        "block_count": count,
         "embedding_length": 256,
         "feed_forward_length": 512,
         "attention.head_count": heads,
@@ -107,81 +99,55 @@ def _attention(layers: int, heads: int, heads_kv: int, head: int) -> dict[str, V
 
 def llama(path: Path) -> Path:
     """Grouped queries."""
-    metadata = COMMON | _attention(3, 8, 2, 32) | {"rope.dimension_count": 32}
-    return write_sparse(path, "llama", metadata, dense(32, 8, [2] * 3))
+    metadata = _attention(3, 8, 2, 32) | {"rope.dimension_count": 32}
+    return write_sparse(path, "llama", metadata, dense(3, 32, 8, 2))
 
 
 def gemma3(path: Path) -> Path:
     """Five of six layers look back over a window."""
-    norms = _each(
-        7,
-        post_attention_norm__weight=(256,),
-        post_ffw_norm__weight=(256,),
-        attn_q_norm__weight=(64,),
-        attn_k_norm__weight=(64,),
-    )
-    metadata = COMMON | _attention(7, 4, 1, 64) | {"attention.sliding_window": 1024}
-    return write_sparse(path, "gemma3", metadata, dense(64, 4, [1] * 7) | norms)
+    norms = "post_attention_norm:256 post_ffw_norm:256 attn_q_norm:64 attn_k_norm:64"
+    metadata = _attention(7, 4, 1, 64) | {"attention.sliding_window": 1024}
+    return write_sparse(path, "gemma3", metadata, dense(7, 64, 4, 1) | layers(7, norms))
 
 
 def falcon_h1(path: Path) -> Path:
-    """A state beside the cache in every layer."""
-    metadata = COMMON | _attention(2, 4, 2, 64)
-    metadata |= {
+    """A state in addition to the cache in every layer."""
+    metadata = _attention(2, 4, 2, 64) | {
         "ssm.conv_kernel": 4,
         "ssm.inner_size": 256,
         "ssm.state_size": 32,
         "ssm.time_step_rank": 8,
         "ssm.group_count": 1,
     }
-    tensors = dense(64, 4, [2] * 2)
-    tensors = {
-        name.replace("ffn_norm.weight", "ffn_norm"): shape for name, shape in tensors.items()
-    }
-    tensors |= _each(
-        2,
-        ssm_in__weight=(256, 256 + 320 + 8),
-        ssm_conv1d__weight=(4, 320),
-        ssm_conv1d__bias=(320,),
-        ssm_dt__bias=(8,),
-        ssm_a=(1, 8),
-        ssm_d=(1, 8),
-        ssm_out__weight=(256, 256),
+    state = (
+        f"ssm_in:256x{256 + 320 + 8} ssm_conv1d:4x320 ssm_conv1d.bias:320 ssm_dt.bias:8 "
+        "ssm_a.:1x8 ssm_d.:1x8 ssm_out:256x256"
     )
+    tensors = dense(2, 64, 4, 2, norm="ffn_norm.") | layers(2, state)
     return write_sparse(path, "falcon-h1", metadata, tensors)
 
 
 def deepseek2(path: Path) -> Path:
     """Multi-head latent attention: keys alone, compressed."""
-    layers, heads, nope, rope, rank = 3, 4, 32, 16, 64
-    metadata = COMMON | _attention(layers, heads, 1, rank + rope)
-    metadata |= {
+    count, heads, nope, rope, rank = 3, 4, 32, 16, 64
+    metadata = _attention(count, heads, 1, rank + rope) | {
         "attention.value_length": rank,
         "attention.key_length_mla": nope + rope,
         "attention.value_length_mla": nope,
         "attention.kv_lora_rank": rank,
         "attention.q_lora_rank": 48,
         "rope.dimension_count": rope,
-        "leading_dense_block_count": layers,
+        "leading_dense_block_count": count,
         "expert_feed_forward_length": 64,
         "expert_shared_count": 1,
     }
-    tensors: Shapes = {"token_embd.weight": (256, VOCABULARY), "output_norm.weight": (256,)}
-    tensors |= _each(
-        layers,
-        attn_norm__weight=(256,),
-        attn_q_a_norm__weight=(48,),
-        attn_kv_a_norm__weight=(rank,),
-        attn_q_a__weight=(256, 48),
-        attn_q_b__weight=(48, heads * (nope + rope)),
-        attn_kv_a_mqa__weight=(256, rank + rope),
-        attn_k_b__weight=(nope, rank, heads),
-        attn_v_b__weight=(rank, nope, heads),
-        attn_output__weight=(heads * nope, 256),
-        ffn_norm__weight=(256,),
-        ffn_gate__weight=(256, 512),
-        ffn_down__weight=(512, 256),
-        ffn_up__weight=(256, 512),
+    tensors = BOTH_ENDS | layers(
+        count,
+        f"attn_norm:256 attn_q_a_norm:48 attn_kv_a_norm:{rank} attn_q_a:256x48 "
+        f"attn_q_b:48x{heads * (nope + rope)} attn_kv_a_mqa:256x{rank + rope} "
+        f"attn_k_b:{nope}x{rank}x{heads} attn_v_b:{rank}x{nope}x{heads} "
+        f"attn_output:{heads * nope}x256 ffn_norm:256 ffn_gate:256x512 ffn_down:512x256 "
+        "ffn_up:256x512",
     )
     return write_sparse(path, "deepseek2", metadata, tensors)
 

@@ -66,10 +66,11 @@ def test_it_is_there_whole_and_private(tmp_path: Path, machine: Machine) -> None
     assert unpacked(path, machine).program.stat().st_ctime_ns == changed
 
 
-def test_what_was_cut_off_is_made_again(tmp_path: Path, machine: Machine) -> None:
+@pytest.mark.parametrize("damage", [b"#", STARTS.replace(b"exit 0", b"exit 1")])
+def test_what_was_damaged_is_made_again(damage: bytes, tmp_path: Path, machine: Machine) -> None:
     path = archive(tmp_path / "e.zip", {machine.target: STARTS})
     done = unpacked(path, machine)
-    done.program.write_bytes(b"#")
+    done.program.write_bytes(damage)
     assert unpacked(path, machine).program.read_bytes() == STARTS
     assert left(machine) == [done.folder.name]
 
@@ -97,6 +98,14 @@ def test_an_engine_that_does_not_start_gives_way(tmp_path: Path, machine: Machin
     path = archive(tmp_path / "e.zip", both)
     for _ in range(2):  # the second time by the verdict
         assert unpacked(path, machine).engine.target == f"{machine.target}-static"
+    (fails,) = Path(machine.env["LLAMAPACK_CACHE"], "engines").glob("*.fails-*")
+    works = fails.with_name(fails.name.replace(".fails-", ".works-"))
+    works.touch()  # as another start would, to which it counts more
+    with Bundle.open(path) as bundle:
+        found = find(bundle, machine)
+    assert found
+    assert found.engine.target == machine.target
+    works.unlink()
     only = archive(tmp_path / "o.zip", {machine.target: FAILS})
     with pytest.raises(InputError, match=r"no engine of .* starts here"):
         unpacked(only, machine)

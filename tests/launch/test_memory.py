@@ -13,12 +13,10 @@ from packer.engines import cache
 from runtime.errors import InputError
 from runtime.formats.bundle import Engine
 from runtime.launch.engine_cache import CachedEngine
-from runtime.launch.hosts import Candidate
 from runtime.launch.memory import Memory, memory
-from runtime.launch.models import loaded
 from runtime.launch.parts import Bundles
 from runtime.launch.plan import Plan
-from runtime.launch.target import target_of
+from runtime.launch.target import loaded, target_of
 from runtime.machine.machine import Machine
 
 MB = 10**6
@@ -30,9 +28,7 @@ def planned(root: Path, program: Path, *words: str, unpacked: bool = True) -> Pl
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("a", "b")
     engine = Engine("linux-x86_64", "0" * 64, 1, 1, 1)
-    cached = CachedEngine(
-        engine, Candidate("linux-x86_64"), program.parent, program, unpacked=unpacked
-    )
+    cached = CachedEngine(engine, program.parent, program, unpacked=unpacked)
     start = ("-m", str(DEMO), *words)
     with Bundles() as bundles:
         target = target_of(DEMO, bundles)

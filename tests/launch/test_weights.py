@@ -12,9 +12,8 @@ from helpers.stand_ins import write_gguf
 import runtime
 from runtime.errors import InputError
 from runtime.formats.weights import in_files
-from runtime.launch.models import Loaded, loaded
 from runtime.launch.parts import Bundles, Parted, parted
-from runtime.launch.target import StartTarget, target_of
+from runtime.launch.target import Loaded, StartTarget, loaded, target_of
 
 
 def found(path: Path) -> StartTarget:
@@ -55,6 +54,7 @@ def test_weights_beside_a_bundle_for_another_system(tmp_path: Path) -> None:
     assert target.weights == weights
     assert read(target, ["-mm", "b"], other).flags.mmproj == "b"
     assert read(target, [], target.path).flags.mmproj == "a"
+    assert read(target, ["-mm", "b"], target.path).flags.mmproj == "b"
     data = weights.read_bytes()
     weights.unlink()
     with zipfile.ZipFile(tmp_path / "m.llamafile", "w") as archive:

@@ -15,7 +15,7 @@ from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from packer.commands import parser
 from packer.recipes.read import completed
-from runtime.formats.unfinished import undo_path
+from runtime.formats.undo_file import undo_path
 
 
 def cat(parts: list[Path]) -> bytes:

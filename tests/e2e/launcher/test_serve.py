@@ -215,7 +215,7 @@ def test_only_python_itself_is_needed(demo_bundle: Path) -> None:
     """No package besides, and nothing of the packer; downloads alone take `requests`."""
     script = (
         f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
-        "import runtime, runtime.launch.cli, runtime.serving\n"
+        "import runtime, runtime.launch.cli, runtime.api\n"
         f"assert runtime.open({str(demo_bundle)!r}).architecture == 'llama'\n"
         "assert 'packer' not in sys.modules"
     )

@@ -1,4 +1,4 @@
-"""`runtime.serve`: an engine that serves a model for as long as a block of code runs."""
+"""The Python API: `runtime.open` for the facts of a model, `runtime.serve` for a server of it."""
 
 from __future__ import annotations
 
@@ -15,34 +15,58 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from runtime.errors import InputError
+from runtime.formats.model_facts import ModelFacts
 from runtime.launch.archives import Tools
-from runtime.launch.keeper import Kept
 from runtime.launch.memory import memory
-from runtime.launch.parts import Parted, parted
+from runtime.launch.parts import Bundles, Parted, parted
 from runtime.launch.plan import Plan, planned
-from runtime.launch.start import unpacked
+from runtime.launch.start import Kept, unpacked
+from runtime.launch.target import FOLDER, loaded, target_of
 from runtime.machine.machine import Machine
 
 _HOST = "127.0.0.1"
 _LOG_SHOWN = 2000  # bytes
 
-# What an engine says once its socket is its own. Older ones say it before, and port 0 where they
-# are to choose one.
+# An engine prints this when it listens. Older ones print it before, and port 0 if they choose one.
 _SERVED = re.compile(rb"^server and web UI: (http://\S+:(\d+)[^\s]*)[^\n]*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Server:
-    """An engine that answers."""
+    """A running server."""
 
     url: str
     """Such as `http://127.0.0.1:40123`: the web UI, `/health`, `/metrics`."""
     base_url: str
-    """The same with `/v1`: what OpenAI's clients want."""
+    """The same with `/v1`, for OpenAI's clients."""
     api_key: str
-    """What such clients have to send; any word where no key was asked for."""
+    """For such clients; any word if no key was set."""
     pid: int
     """Of the engine's keeper, which ends with it."""
+
+
+def open(path: str | os.PathLike[str]) -> ModelFacts:
+    """The facts of the model that a start of `path` would load, from headers: in milliseconds.
+
+    Args:
+        path: a bundle, its first part, a GGUF, its first shard, or a `NAME.exe` with the weights
+            beside it.
+
+    Raises:
+        InputError: it is none of these, or damaged.
+    """
+    file = parted(Path(path))
+    with Bundles() as bundles:
+        target = target_of(file.whole if isinstance(file, Parted) else file, bundles)
+        weights = loaded(target, [], bundles).weights
+    if target.kind == FOLDER:
+        raise InputError(f"{path} is a folder of models", "Name one of the files in it.")
+    if weights is None:
+        raise InputError(
+            f"{path} names weights that are neither inside it nor in its folder",
+            "Put them into the same folder.",
+        )
+    return weights.facts
 
 
 @contextmanager
@@ -59,22 +83,21 @@ def serve(
     force: bool = False,
     log: str | os.PathLike[str] | None = None,
 ) -> Iterator[Server]:
-    """Start the engine, wait until it answers, and stop it when the body ends in whatever way.
+    """Start the engine, wait until it answers, and stop it when the body ends.
 
-    No process stays behind when the body raises, nor when this program is killed.
+    No process is left when the body raises, or when this program is killed.
 
     Args:
-        path: as `llamapack run` takes it: a bundle, a GGUF, a folder of models. Parts of a bundle
-            have to be joined before.
+        path: a bundle, a GGUF, or a folder of models. Parts of a bundle have to be joined before.
         context: tokens, `-c`; 0: as trained.
         gpu_layers: `-ngl`: a number, `auto` or `all`.
         gpu: `--gpu`, such as `disable` or `cuda`.
-        api_key: what clients have to send.
+        api_key: required from clients.
         arguments: other flags of the engine.
-        port: at `127.0.0.1`; by default one that is free.
-        timeout: seconds until the model has to be loaded.
-        force: start also what does not fit into memory.
-        log: a file that gets what the engine says; by default nothing is kept.
+        port: at `127.0.0.1`; by default a free one.
+        timeout: seconds for loading the model.
+        force: also start a model that does not fit into memory.
+        log: a file for the engine's output; by default it is not kept.
 
     Raises:
         InputError: it cannot be started, does not fit into memory, or does not answer in time.
@@ -120,7 +143,7 @@ def _planned(path: Path, words: list[str], machine: Machine) -> Plan:
 def _address(
     path: str | os.PathLike[str], place: Path, engine: Kept, deadline: float
 ) -> str | None:
-    """Wait until the engine says where it serves; None if it ended or took too long."""
+    """Wait for the address that the engine prints; None if it ended or took too long."""
     while not engine.ended and time.monotonic() < deadline:
         served = _SERVED.search(place.read_bytes())
         if served and served[2] == b"0":

@@ -1,4 +1,4 @@
-"""The file that is looked at, read once for all checks."""
+"""Input and output of checks: a file, read once for all of them, and findings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from runtime.errors import InputError
 from runtime.formats.bundle import GPU_SOURCES, Bundle, Engine, GpuModule
@@ -18,7 +19,7 @@ _RECIPE = re.compile(rf"{GPU_SOURCES}([a-z]+/[a-z]+)\.json")
 
 @dataclass(frozen=True)
 class Subject:
-    """A bundle, another tool's llamafile, or what somebody takes for one."""
+    """The file that is examined: a bundle, another tool's llamafile, or neither."""
 
     path: Path
     size: int
@@ -31,18 +32,13 @@ class Subject:
     weights: tuple[Member, ...] = ()
     gpu_modules: tuple[GpuModule, ...] = ()
     gpu_recipes: Mapping[str, bytes] = field(default_factory=dict)
-    """How `--recompile` makes modules: `SYSTEM/KIND` to the text of the recipe."""
+    """Recipes of `--recompile`, by `SYSTEM/KIND`."""
     trouble: InputError | None = None
     """Why its archive cannot be read."""
 
     @classmethod
     def read(cls, path: Path) -> Subject:
-        """Read head and directory of the file at `path`.
-
-        Raises:
-            InputError: it does not exist or is not a file.
-            OSError: it cannot be read.
-        """
+        """Read head and directory of a file; `InputError` if it does not exist or is a folder."""
         if path.is_dir():
             raise InputError(f"{path} is a directory, not a bundle", "Name the file inside it.")
         try:
@@ -68,12 +64,12 @@ class Subject:
 
     @property
     def is_engine(self) -> bool:
-        """Whether the program is the static engine itself, which unpacks nothing."""
+        """Whether the file itself is the static engine, which unpacks nothing."""
         return self.kind is Kind.ELF and bool(self.made_by) and not self.engines
 
     @property
     def shell(self) -> str:
-        """Its path as a word of a shell command, never taken for an option or a name in PATH."""
+        """Its path as a word of a shell command, never an option or a name in PATH."""
         return word(self.path)
 
 
@@ -86,3 +82,34 @@ def word(path: Path) -> str:
     """A path as one word of a shell command."""
     text = str(path)
     return shlex.quote(text if "/" in text or "\\" in text else f"./{text}")
+
+
+State: TypeAlias = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    check: str
+    """Short name of the check, such as `cache`; several findings may share one."""
+    state: State
+    what: str
+    """One sentence without a full stop."""
+    mend: str = ""
+    """Ways out, one per line, best first, with commands in backticks; empty if there is none."""
+
+
+def ok(check: str, what: str, *mend: str) -> Finding:
+    """Something in order."""
+    return Finding(check, "ok", what, "\n".join(mend))
+
+
+def note(check: str, what: str, *mend: str) -> Finding:
+    """Something to know that does not prevent a start."""
+    return Finding(check, "note", what, "\n".join(mend))
+
+
+def problem(check: str, what: str, *mend: str) -> Finding:
+    """Something that makes a start fail."""
+    return Finding(check, "problem", what, "\n".join(mend))
