@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers.old_cards import GEMMA_CARD
+from helpers.cards import GEMMA_CARD
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 
