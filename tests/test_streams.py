@@ -13,7 +13,7 @@ import pexpect
 import pytest
 from helpers.stand_ins import CommandLine, write_gguf
 
-_COMMANDS = (["inspect"], ["ls", "--json"], ["verify"], ["cat"], ["card"], ["run", "--help"])
+_COMMANDS = (["ls", "--json"], ["cat"], ["card"], ["run", "--help"])
 
 
 def shell(
