@@ -1,12 +1,9 @@
-"""The committed demo model and its adapter: what their headers promise, and that they can shard."""
+"""The committed demo model and its adapter: what their headers promise."""
 
-from pathlib import Path
 from typing import Any
 
 import gguf
-import numpy as np
 import pytest
-from helpers.gguf_shards import split_gguf
 from helpers.repository import DEMO, LORA
 
 
@@ -53,20 +50,3 @@ def test_adapter_fits_the_model(demo: gguf.GGUFReader) -> None:
         a, b = parts[f"{name}.lora_a"], parts[f"{name}.lora_b"]
         assert (a[0], b[1]) == tuple(bases[name])
         assert a[1] == b[0]
-
-
-def test_shards_hold_all_tensors_once(demo: gguf.GGUFReader, tmp_path: Path) -> None:
-    paths = split_gguf(DEMO, tmp_path)
-    assert [path.name for path in paths] == [f"demo-{n:05d}-of-00003.gguf" for n in (1, 2, 3)]
-    readers = [gguf.GGUFReader(path) for path in paths]
-    for number, reader in enumerate(readers):
-        known = facts(reader)
-        assert (known["split.no"], known["split.count"]) == (number, 3)
-        assert known["split.tensors.count"] == len(demo.tensors)
-    tensors = [tensor for reader in readers for tensor in reader.tensors]
-    assert [tensor.name for tensor in tensors] == [tensor.name for tensor in demo.tensors]
-    for mine, whole in zip(tensors, demo.tensors, strict=True):
-        assert np.array_equal(mine.data, whole.data)
-    first = facts(readers[0])
-    whole = facts(demo)
-    assert all(first[key] == whole[key] for key in whole if not key.startswith("GGUF."))

@@ -1,32 +1,39 @@
-"""README and docs name flags, files and sections that exist, in plain English."""
+"""README, docs, help and messages: flags, files, targets that exist, in plain English."""
 
 from __future__ import annotations
 
+import ast
 import functools
+import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers import in_process
 from helpers.repository import REPOSITORY
+from helpers.running import ENGINES
 
-from packer.commands import parser
+from ci.picture import PICTURE, draw
+from packer import cli
+from packer.commands import VERBS, parser
+from packer.engines.targets import TARGETS
 
+DOCS = REPOSITORY / "docs"
 PAGES = [
     REPOSITORY / "README.md",
-    *sorted((REPOSITORY / ".github").glob("*.md")),
-    *sorted((REPOSITORY / "docs").rglob("*.md")),
+    *sorted((REPOSITORY / ".github").rglob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
 ]
 ENGINE = tomllib.loads((REPOSITORY / "native" / "options.toml").read_text(encoding="utf-8"))
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
 
 
 def rows_of_commands() -> list[str]:
     """The rows of the tables in docs/commands.md."""
-    text = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `.*$", text, re.M)
+    rows = re.findall(r"^\| `.*$", (DOCS / "commands.md").read_text(encoding="utf-8"), re.M)
     assert len(rows) > 15
     return rows
 
@@ -34,8 +41,8 @@ def rows_of_commands() -> list[str]:
 @functools.cache
 def helps(*words: str) -> str:
     """What a verb says of itself and of its actions."""
-    command = [sys.executable, "-m", "packer", *words, "--help"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    command = [*words, "--help"]
+    done = in_process.run(lambda: cli.main(command), command, cwd=None, environment=os.environ)
     actions = (
         re.findall(r"^    ([a-z-]+) {2,}", done.stdout, re.M) if " ACTION " in done.stdout else []
     )
@@ -54,7 +61,7 @@ def test_flags_of_commands(row: str) -> None:
 
 def test_flags_of_pack() -> None:
     """Their page names all of them, and no others."""
-    text = (REPOSITORY / "docs" / "packing.md").read_text(encoding="utf-8")
+    text = (DOCS / "packing.md").read_text(encoding="utf-8")
     section = text.partition("## Flags of pack\n")[2].partition("\n## ")[0]
     documented = re.findall(r"--[a-z][a-z-]*", section.replace("`--recompile`", ""))
     usage = helps("pack").partition("\n\n")[0]
@@ -70,24 +77,18 @@ def test_flags_of_pack() -> None:
             assert named <= set(re.findall(r"--?[a-z][a-z-]*", " ".join(ways)))
 
 
-def test_every_command_has_its_row() -> None:
+def test_every_command_has_its_row_and_one_group() -> None:
     first_cells = "".join(row.partition(" | ")[0] for row in rows_of_commands())
-    documented = {code.split()[0] for code in re.findall(r"`([a-z][^`]*)`", first_cells)}
-    assert documented == verbs()
-
-
-def verbs() -> set[str]:
-    return {path.stem for path in (REPOSITORY / "packer" / "commands").glob("[a-z]*.py")}
-
-
-def test_every_command_is_in_one_group() -> None:
+    assert {code.split()[0] for code in re.findall(r"`([a-z][^`]*)`", first_cells)} == set(VERBS)
     groups = re.findall(r"^([A-Z][a-z]+):\n((?:  .*\n)+)", helps(), re.M)
     assert [name for name, _ in groups] == ["Make", "Look", "Run", "Share", "Engines"]
     listed = [verb for _, lines in groups for verb in re.findall(r"^  ([a-z]+)", lines, re.M)]
-    assert sorted(listed) == sorted(verbs())
+    assert sorted(listed) == sorted(VERBS)
+    files = (REPOSITORY / "packer" / "commands").glob("[a-z]*.py")
+    assert sorted(path.stem for path in files) == sorted(VERBS)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@every_page
 def test_links(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)]+)\)", text):
@@ -97,6 +98,12 @@ def test_links(page: Path) -> None:
         target = page.parent / name if name else page
         assert target.exists(), link
         assert not section or section in sections(target), link
+
+
+def sections(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
 
 
 def command_lines(page: Path) -> list[list[str]]:
@@ -110,7 +117,7 @@ def command_lines(page: Path) -> list[list[str]]:
     return [words for words in split if words and program.match(words[0])]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+@every_page
 def test_commands_are_understood(page: Path) -> None:
     """By llamapack's own parser; options of bundles are among those that the engine has."""
     known = {name for names in ENGINE["options"] for name in names.split()}
@@ -126,7 +133,79 @@ def test_commands_are_understood(page: Path) -> None:
             assert options <= known, words
 
 
-def sections(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
-    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
+def test_the_picture_in_readme_is_current() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == draw(), "run `python -m ci.picture`"
+    assert "](docs/bundle.svg)" in PAGES[0].read_text(encoding="utf-8")
+
+
+def test_the_table_of_platforms() -> None:
+    """It has every target and its oldest system, and claims no more than what the tests start."""
+    table = (DOCS / "platforms.md").read_text(encoding="utf-8").partition("## Targets")[2]
+    rows: dict[str, tuple[str, str]] = {}
+    for line in table.splitlines():
+        if line.startswith("| `"):
+            names, floor, _, status = (cell.strip() for cell in line.strip("|").split("|"))
+            rows |= dict.fromkeys(re.findall(r"`([a-z0-9_-]+)`", names), (floor, status))
+    assert set(rows) == set(TARGETS)
+    assert [name for name in rows if not rows[name][0].startswith(TARGETS[name].floor)] == []
+    started = {name for name, (_, status) in rows.items() if status.startswith("run in CI")}
+    assert started == set(ENGINES)
+    assert {rows[name][1] for name in rows.keys() - started} == {"structure checked"}
+
+
+# The forms that docs/style.md bans.
+BANNED = re.compile(
+    r"(?<!there )\b(?:is|are|was|were) no (?!longer)|\bmend(?:s|ed)?\b|\bbesides\b"
+    r"|\bone's own\b|\b(?:lie|lies|lay|lying)\b|\bstands?\b(?! for|-in)"
+    r"|\bthat (?:is|are) there\b|\bwhat is there\b|\bwho asks\b|\bthose (?:that|who|which)\b"
+    r"|\b(?:simply|just|please|successfully)\b",
+    re.IGNORECASE,
+)
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of each literal that is not a docstring: messages, tips, help."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and id(node) not in docstrings:
+            yield node.lineno, text
+
+
+@every_page
+def test_pages_are_in_plain_english(page: Path) -> None:
+    lines = [] if page.name == "style.md" else page.read_text(encoding="utf-8").splitlines()
+    assert [f"{at}: {line}" for at, line in enumerate(lines, 1) if BANNED.search(line)] == []
+
+
+def test_messages_and_help_are_in_plain_english() -> None:
+    modules = [
+        path
+        for folder in ("packer", "runtime", "ci")
+        for path in sorted((REPOSITORY / folder).rglob("*.py"))
+        if "demo_model" not in path.parts  # its texts are what people say to the demo model
+    ]
+    assert len(modules) > 100
+    assert [
+        f"{path.relative_to(REPOSITORY)}:{line}: {text!r}"
+        for path in modules
+        for line, text in texts(path)
+        if BANNED.search(text)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_banned"),
+    [
+        ("m.txt is no bundle", True),
+        ("Mend its value.", True),
+        ("which lies beside it", True),
+        ("those that are missing", True),
+        ("there is no engine", False),
+        ("it is no longer used", False),
+        ("stands for a variable", False),
+    ],
+)
+def test_the_banned_forms(text: str, is_banned: bool) -> None:
+    assert bool(BANNED.search(text)) == is_banned

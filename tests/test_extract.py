@@ -139,32 +139,3 @@ def test_files_of_others(tmp_path: Path, llamapack: CommandLine) -> None:
         assert (
             hashlib.sha256((folder / name).read_bytes()).digest() == hashlib.sha256(data).digest()
         )
-
-
-_MEMORY = """
-import atexit, sys
-from pathlib import Path
-atexit.register(lambda: sys.stderr.write(Path("/proc/self/status").read_text()))
-"""
-
-
-def test_memory_and_holes(gguf: Path, tmp_path: Path, llamapack: CommandLine) -> None:
-    """Weights of 300 MB of holes take no memory, and no disk."""
-    os.truncate(gguf, 300 << 20)
-    path = tmp_path / "x.llamafile"
-    llamapack.ran("pack", gguf, "-o", path)
-    folder = tmp_path / "out"
-    for words in (["extract", path, gguf.name, "-C", folder], ["cat", path, gguf.name]):
-        done = subprocess.run(
-            llamapack.command(*words, first=_MEMORY),
-            env=llamapack.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        (line,) = (line for line in done.stderr.splitlines() if line.startswith("VmHWM"))
-        assert int(line.split()[1]) < 100 << 10, "kilobytes"
-    facts = (folder / gguf.name).stat()
-    assert facts.st_size == 300 << 20
-    assert facts.st_blocks * 512 < 20 << 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import zipfile
 from collections.abc import Iterator
@@ -98,38 +97,40 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path, llamapack: CommandLine)
     assert "\x1b" not in text
 
 
-@pytest.mark.parametrize("data", [b"", b"text", b"GGUF", bytes(70000)])
-def test_refuses_other_files(
-    data: bytes, tmp_path: Path, llamapack: CommandLine, refused: Refused
-) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(data)
-    refused(llamapack("inspect", path))
-    refused(llamapack("inspect", path, "--json"))
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
 
 
-def test_a_pointer_of_git_lfs_is_named(
-    tmp_path: Path, llamapack: CommandLine, refused: Refused
-) -> None:
-    pointer = tmp_path / "m.llamafile"
-    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
-    done = llamapack("inspect", pointer)
-    assert "is a Git LFS pointer" in refused(done)
-    assert "git lfs pull" in done.stderr
-
-
-def test_refuses_directories_and_nothing(
-    tmp_path: Path, llamapack: CommandLine, refused: Refused
-) -> None:
-    assert "is a directory" in refused(llamapack("inspect", tmp_path))
-    assert "does not exist" in refused(llamapack("inspect", tmp_path / "absent"))
-
-
-def test_a_cut_off_bundle_is_refused(
-    bundle: Path, llamapack: CommandLine, refused: Refused
-) -> None:
-    os.truncate(bundle, bundle.stat().st_size - 30)
-    assert "not a bundle" in refused(llamapack("inspect", bundle))
+@pytest.mark.parametrize("verb", ["inspect", "ls", "verify", "extract"])
+@pytest.mark.parametrize(
+    ("content", "cause", "way_out"),
+    [
+        (b"", "", ""),
+        (b"text", "", ""),
+        (b"GGUF", "", ""),
+        (bytes(70000), "", ""),
+        (LFS, "is a Git LFS pointer", "git lfs pull"),
+        (-30, "not a bundle", ""),
+        ("folder", "is a directory", ""),
+        (None, "does not exist", ""),
+    ],
+)
+def test_what_is_not_a_bundle(
+    *, verb: str, content: bytes | int | str | None, cause: str, way_out: str, bundle: Path,
+    tmp_path: Path, llamapack: CommandLine, refused: Refused,
+) -> None:  # fmt: skip
+    path = tmp_path / "m.llamafile"
+    match content:
+        case int():  # of the end of a bundle
+            path.write_bytes(bundle.read_bytes()[:content])
+        case bytes():
+            path.write_bytes(content)
+        case str():
+            path.mkdir()
+    done = llamapack(verb, path)
+    assert cause in refused(done)
+    assert way_out in done.stderr
+    if verb == "inspect":
+        refused(llamapack(verb, path, "--json"))
 
 
 def test_ten_gigabytes_are_inspected_at_once(tmp_path: Path, gguf: Path) -> None:

@@ -127,9 +127,5 @@ def test_a_later_format_is_refused(
     assert "format 2" in refused(llamapack("verify", bundle))
 
 
-def test_refuses_what_is_no_bundle(
-    gguf: Path, tmp_path: Path, llamapack: CommandLine, refused: Refused
-) -> None:
+def test_a_gguf_alone_is_not_a_bundle(gguf: Path, llamapack: CommandLine, refused: Refused) -> None:
     assert "not a bundle" in refused(llamapack("verify", gguf))
-    assert "is a directory" in refused(llamapack("verify", tmp_path))
-    assert "does not exist" in refused(llamapack("verify", tmp_path / "absent"))

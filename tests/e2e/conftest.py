@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from helpers.repository import DEMO
-from helpers.running import ENGINES, pack
+from helpers.running import ENGINES, Server, answer, pack, serving
 from wine import Wine
 
 from packer.engines import cache
@@ -25,9 +25,24 @@ def engines() -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def demo_bundle(engines: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One file for all of them."""
+    """One file for all of them; not to be changed."""
     output = tmp_path_factory.mktemp("demo") / "demo.llamafile"
     return pack(DEMO, "--targets", ",".join(engines), output=output)
+
+
+@pytest.fixture(scope="session")
+def linux_bundle(engines: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that is not a Windows program: shells that refuse those take this one."""
+    output = tmp_path_factory.mktemp("linux") / "demo.llamafile"
+    pack(DEMO, "--targets", "linux-x86_64,linux-x86_64-static", output=output)
+    assert output.read_bytes()[:8] == b"jartsr='"
+    return output
+
+
+@pytest.fixture(scope="session")
+def expected(demo_bundle: Path, engine_cache: Path) -> bytes:
+    """What the demo answers to the question."""
+    return answer(demo_bundle, LLAMAPACK_CACHE=str(engine_cache))
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +60,13 @@ def engine_cache_in_use(engine_cache: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LLAMAPACK_CACHE", str(engine_cache))
         yield
+
+
+@pytest.fixture(scope="module")
+def server(demo_bundle: Path) -> Iterator[Server]:
+    """One for the tests of a file."""
+    with serving(demo_bundle, "-t", "1") as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

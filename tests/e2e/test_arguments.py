@@ -1,55 +1,48 @@
-"""Flags: ours, upstream's, and those that old scripts still pass."""
+"""Flags and settings: ours, upstream's, those that old scripts still pass; and nobody else's."""
 
 from __future__ import annotations
 
-import sys
+import os
+import re
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 from helpers.odd_archives import two_directories
 from helpers.repository import DEMO
-from helpers.running import CLI, QUESTION, answer, pack, run
+from helpers.running import (
+    CLI,
+    QUESTION,
+    answer,
+    free_port,
+    llamapack,
+    pack,
+    refusal,
+    run,
+    succeed,
+    until_healthy,
+)
 
 from packer.engines import native, pins
 
 
-@pytest.fixture(scope="module")
-def expected(demo_bundle: Path) -> bytes:
-    return answer(demo_bundle)
-
-
-def test_a_prompt_alone_means_cli(demo_bundle: Path, expected: bytes) -> None:
-    """As the second generation of cards starts files: `--special -p …`."""
-    done = run(["sh", demo_bundle, "--special", *CLI[1:]])
-    assert (done.stdout, done.returncode) == (expected, 0)
-
-
-def test_a_prompt_from_a_file(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
-    prompt = tmp_path / "prompt.txt"
-    prompt.write_text(QUESTION)
-    done = run(["sh", demo_bundle, "-f", prompt, *CLI[3:]])
-    assert (done.stdout, done.returncode) == (expected, 0)
-
-
 @pytest.mark.parametrize(
-    "flag",
+    "words",
     [
-        ["--nobrowser"],
-        ["--fast"],
-        ["--unsecure"],
-        ["--v2"],
-        ["--nocompile"],
-        ["--gpu", "disable"],
-        ["--gpu", "auto"],
-        ["-ngl", "999"],
-        ["--host", "0.0.0.0"],
-        ["--port", "1"],
+        ["--special", *CLI[1:]],  # as the second generation of cards starts files
+        ["-f", "prompt.txt", *CLI[3:]],
+        [*CLI, "--nobrowser", "--fast", "--unsecure", "--v2", "--nocompile", "--gpu", "auto"],
+        [*CLI, "--gpu", "disable"],
+        [*CLI, "-ngl", "999", "--host", "0.0.0.0", "--port", "1"],
     ],
 )
 def test_flags_that_change_nothing_here(
-    demo_bundle: Path, expected: bytes, flag: list[str]
+    demo_bundle: Path, expected: bytes, words: list[str], tmp_path: Path
 ) -> None:
-    assert answer(demo_bundle, *flag) == expected
+    (tmp_path / "prompt.txt").write_text(QUESTION)
+    done = run(["sh", demo_bundle, *words], cwd=tmp_path)
+    assert (done.stdout, done.returncode) == (expected, 0)
 
 
 def test_log_disable_leaves_the_answer(demo_bundle: Path, expected: bytes) -> None:
@@ -67,11 +60,8 @@ def test_args_of_the_bundle_and_the_users(engines: object, tmp_path: Path) -> No
     assert len(more) > len(four)
     done = run(["sh", bundle, "-p", QUESTION, "-n", "4"])
     assert b"DEPRECATED" not in done.stderr
-
-
-def test_args_place_the_users_words(engines: object, tmp_path: Path) -> None:
     args = "--cli -n 4 ... --temp 0 # the user cannot change the temperature"
-    bundle = pack(DEMO, "--args", args, output=tmp_path / "fixed.llamafile")
+    succeed("edit", bundle, "--args", args)
     hot = [run(["sh", bundle, "-p", QUESTION, "--temp", "9"]).stdout for _ in range(2)]
     assert hot[0] == hot[1]
 
@@ -81,23 +71,21 @@ def test_defaults_that_the_engine_does_not_know_are_refused(
 ) -> None:
     """Before anything is written, and by the engine's own table."""
     bundle = tmp_path / "m.llamafile"
-    llamapack = [sys.executable, "-m", "packer"]
     wrong = ["-c 512 --no-such-flag", "--temp 0 hello", "--no-such-flag ..."]
     for words in wrong:
-        done = run([*llamapack, "pack", DEMO, "-o", bundle, "--args", words])
+        done = llamapack("pack", DEMO, "-o", bundle, "--args", words)
         assert (done.returncode, bundle.exists()) == (1, False)
-        assert b"which the engine does not know" in done.stderr
+        assert "which the engine does not know" in done.stderr
     model = ["--model", f"one={DEMO}", "--model-args", "one=--no-such-flag 1"]
-    assert b"'--no-such-flag'" in run([*llamapack, "pack", *model, "-o", bundle]).stderr
+    assert "'--no-such-flag'" in llamapack("pack", *model, "-o", bundle).stderr
     for words in ("--ctx_size 512 --fast ${MORE}", "--cli -n 4 -p ...", "--cli -p"):
         pack(DEMO, "--force", "--args", words, output=bundle)
     before = bundle.read_bytes()
     for words in wrong:
-        done = run([*llamapack, "edit", bundle, "--args", words])
-        assert b"which the engine does not know" in done.stderr
+        done = llamapack("edit", bundle, "--args", words)
+        assert "which the engine does not know" in done.stderr
     assert bundle.read_bytes() == before
-    done = run([*llamapack, "edit", bundle, "--args", "-c 512"])
-    assert done.returncode == 0, done.stderr
+    succeed("edit", bundle, "--args", "-c 512")
 
 
 def test_help_reads_like_a_manual(demo_bundle: Path) -> None:
@@ -116,10 +104,6 @@ def test_version_names_both(demo_bundle: Path) -> None:
     assert lines[1] == f"llama.cpp {release.removeprefix('v')}"
 
 
-def test_licenses_are_inside(demo_bundle: Path) -> None:
-    assert b"MIT License" in run(["sh", demo_bundle, "--licenses"]).stdout
-
-
 @pytest.mark.parametrize(
     ("words", "cause", "way_out"),
     [
@@ -134,20 +118,111 @@ def test_licenses_are_inside(demo_bundle: Path) -> None:
     ],
 )
 def test_mistakes(demo_bundle: Path, words: list[str], cause: str, way_out: str) -> None:
-    done = run(["sh", demo_bundle, *CLI, *words])
-    lines = done.stderr.decode().splitlines()
-    assert done.returncode == 1
-    assert len(lines) == 2, lines
-    assert lines[0].startswith("ERROR ")
-    assert cause in lines[0]
-    assert lines[1].startswith("TIP ")
-    assert way_out in lines[1]
+    error, tip = refusal(run(["sh", demo_bundle, *CLI, *words]))
+    assert cause in error
+    assert way_out in tip
 
 
-def test_a_file_that_can_be_read_in_two_ways_is_refused(demo_bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("disk", [0, 1])
+def test_a_file_that_can_be_read_in_two_ways(demo_bundle: Path, tmp_path: Path, disk: int) -> None:
     path = tmp_path / "x.llamafile"
-    for disk in (0, 1):
-        path.write_bytes(two_directories(disk=disk, inside=True))
-        lines = run(["sh", demo_bundle, *CLI, "-m", path]).stderr.decode().splitlines()
-        assert lines[0].startswith(f"ERROR {path}: is not a GGUF, nor a bundle: its ZIP ")
-        assert lines[1].startswith("TIP ")
+    path.write_bytes(two_directories(disk=disk, inside=True))
+    error, _ = refusal(run(["sh", demo_bundle, *CLI, "-m", path]))
+    assert error.startswith(f"{path}: is not a GGUF, nor a bundle: its ZIP ")
+
+
+# A start reads the bundle, its cache, what it is told to read, and nobody's configuration.
+
+HOSTILE = "[*]\nn-predict = 1\ntools = all\nhost = 0.0.0.0\n"
+SYSTEM = re.compile(
+    r"/(proc|sys|dev)/|/etc/ld\.so\.(cache|preload)$|/etc/(localtime|nsswitch\.conf|hosts)$"
+    r"|/etc/(resolv|host|gai)\.conf$|/(usr/)?lib[^/]*/|/usr/share/(locale|zoneinfo)/"
+)
+"""What the loader and the C library open by themselves."""
+OPENED = re.compile(r'^(?:\d+ +)?open\w*\((?:\w+, )?"([^"]*)"', re.MULTILINE)
+
+
+@pytest.fixture(params=["XDG_CONFIG_HOME", "HOME"])
+def configured(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """An environment in which upstream's programs would find settings."""
+    variable = str(request.param)
+    place = tmp_path / ("" if variable == "XDG_CONFIG_HOME" else ".config") / "llama.cpp"
+    place.mkdir(parents=True)
+    (place / "config.ini").write_text(HOSTILE)
+    unset = {"XDG_CONFIG_HOME": ""} if variable == "HOME" else {}
+    return {**unset, variable: str(tmp_path)}
+
+
+@pytest.mark.parametrize("command", [[], ["completion", "-m", "/zip/demo.gguf", "-no-cnv"]])
+def test_no_config_file_has_a_say(
+    demo_bundle: Path, configured: dict[str, str], command: list[str]
+) -> None:
+    words = [*command, *(CLI[1:] if command else CLI)]
+    plain = run(["sh", demo_bundle, *words])
+    assert plain.returncode == 0
+    assert run(["sh", demo_bundle, *words], **configured).stdout == plain.stdout
+
+
+def traced(tmp_path: Path, *command: str | Path, environment: dict[str, str]) -> str:
+    """What a command does with files; a server is stopped once it answers."""
+    log = tmp_path / "trace"
+    port = free_port()
+    words = [str(word) for word in command]
+    serves = "--server" in words
+    strace = ["strace", "-f", "-e", "trace=%file", "-o", str(log)]
+    more = ["--port", str(port), "--nobrowser"] if serves else []
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(
+        [*strace, *words, *more],
+        env=os.environ | environment, stdin=quiet, stdout=quiet, stderr=quiet,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        if serves:
+            until_healthy(f"http://127.0.0.1:{port}", process)
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+    return log.read_text()
+
+
+@pytest.mark.parametrize("mode", [CLI, ["--server"], ["--chat", "-p", "x"]])
+def test_a_start_opens_nothing_of_anybody_elses(
+    demo_bundle: Path,
+    engine_cache: Path,
+    tmp_path: Path,
+    configured: dict[str, str],
+    mode: list[str],
+) -> None:
+    trace = traced(tmp_path, "sh", demo_bundle, *mode, environment=configured)
+    opened = set(OPENED.findall(trace))
+    assert str(demo_bundle) in opened
+    allowed = (str(demo_bundle), str(engine_cache))
+    assert not [path for path in opened if not path.startswith(allowed) and not SYSTEM.match(path)]
+    assert "config.ini" not in trace
+
+
+def test_a_named_config_file(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
+    """In place of defaults: after the bundle's own, before the user's words."""
+    config = tmp_path / "mine.ini"
+    config.write_text(
+        "c = 512 ; a comment\n[*]\nn-predict = 4\nescape = false\n[other]\nseed = 1\n"
+    )
+    words = [*CLI[:3], "--temp", "0"]
+    short = run(["sh", demo_bundle, *words, "-n", "4"]).stdout
+    assert run(["sh", demo_bundle, *words, "--config", config]).stdout == short
+    assert answer(demo_bundle, "--config", config) == expected  # which has -n 16
+    assert QUESTION.encode() in short
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [(None, "no such file"), ("[*]\nno-such = 1\n", "no-such"), ("{}", "mine.ini")],
+)
+def test_a_config_file_that_cannot_be_used(
+    demo_bundle: Path, tmp_path: Path, text: str | None, cause: str
+) -> None:
+    config = tmp_path / "mine.ini"
+    if text is not None:
+        config.write_text(text)
+    error, _ = refusal(run(["sh", demo_bundle, *CLI, "--config", config]))
+    assert error.startswith(str(config))
+    assert cause in error

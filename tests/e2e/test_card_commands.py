@@ -14,15 +14,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
 import pexpect
 import pytest
-from helpers.card_blocks import Block, blocks
+from helpers.cards import Block, blocks
 from helpers.hub_writer import TOKEN, HubWriter, Storage
-from helpers.running import run
-from own_network import OwnNetwork, own_network
+from helpers.running import llamapack, run, succeed
 from wine import Wine
 
 PROMPT, CTRL_C, CTRL_D = ">>> ", "\x03", "\x04"
@@ -43,11 +43,41 @@ def hub(demo_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             "HF_TOKEN": TOKEN,
             "NO_PROXY": "*",
         }
-        command = [sys.executable, "-m", "packer", "publish", demo_bundle, "--repo"]
         for words in ([WHOLE], [PARTS, "--part-size", "14MB"]):
-            done = run([*command, *words], **environment)
-            assert done.returncode == 0, done.stderr.decode()
+            succeed("publish", demo_bundle, "--repo", *words, **environment)
         yield server
+
+
+class OwnNetwork:
+    """A network of its own, in which the ports that cards name are free."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._enter = ["nsenter", "-t", str(process.pid), "-U", "-n", "--preserve-credentials"]
+
+    def command(self, words: Sequence[str | Path]) -> list[str]:
+        """What runs a command there."""
+        return [*self._enter, *map(str, words)]
+
+
+@contextmanager
+def own_network() -> Iterator[OwnNetwork]:
+    script = "ip link set lo up && echo ready && exec cat"
+    try:
+        process = subprocess.Popen(
+            ["unshare", "-rn", "sh", "-c", script],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    except FileNotFoundError:
+        pytest.skip("no unshare here (apt-get install util-linux): port 8080 may be somebody's")
+    assert process.stdin
+    assert process.stdout
+    try:
+        if process.stdout.readline() != "ready\n":
+            pytest.skip("no network of its own here (unshare -rn): port 8080 may be somebody's")
+        yield OwnNetwork(process)
+    finally:
+        process.stdin.close()
+        process.wait(30)
 
 
 def card(hub: HubWriter, repo: str) -> list[Block]:
@@ -118,28 +148,23 @@ def test_the_whole_card(hub: HubWriter, downloaded: Path, demo_bundle: Path) -> 
     assert left == []
 
 
-class served:
-    """The server of a card's own command, while the body runs."""
-
-    def __init__(self, block: Block, folder: Path, network: OwnNetwork) -> None:
-        self._network = network
-        quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(
-            network.command(["bash", "-c", f"exec sh {block.text}"]),
-            cwd=folder, stdin=quiet, stdout=quiet, stderr=quiet,
-        )  # fmt: skip
-
-    def __enter__(self) -> None:
-        probe = self._network.command(["curl", "-sf", "http://localhost:8080/health"])
+@contextmanager
+def served(block: Block, folder: Path, network: OwnNetwork) -> Iterator[None]:
+    """The server of a card's own command."""
+    quiet = subprocess.DEVNULL
+    command = network.command(["bash", "-c", f"exec sh {block.text}"])
+    process = subprocess.Popen(command, cwd=folder, stdin=quiet, stdout=quiet, stderr=quiet)
+    try:
+        probe = network.command(["curl", "-sf", "http://localhost:8080/health"])
         deadline = time.monotonic() + 240
         while run(probe).returncode:
-            assert self._process.poll() is None
+            assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.5)
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(60)
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def asked(block: Block, folder: Path, network: OwnNetwork) -> str:
@@ -173,11 +198,9 @@ def test_commands_within_the_text(hub: HubWriter, downloaded: Path) -> None:
     for command in commands:
         assert run(["bash", "-n", "-c", command]).returncode == 0, command
     doctor = next(c for c in commands if c.startswith("llamapack doctor"))
-    done = run([sys.executable, "-m", "packer", *shlex.split(doctor)[1:]], cwd=downloaded)
-    assert done.returncode in (0, 1), done.stderr
+    assert llamapack(*shlex.split(doctor)[1:], cwd=downloaded).returncode in (0, 1)
     licenses = next(c for c in commands if c.endswith("--licenses"))
-    done = run(["bash", "-c", licenses], cwd=downloaded)
-    assert b"MIT" in done.stdout, done.stderr
+    assert b"MIT" in run(["bash", "-c", licenses], cwd=downloaded).stdout
 
 
 @pytest.mark.parametrize("repo", [WHOLE, PARTS])

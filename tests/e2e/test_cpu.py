@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
-from urllib.request import Request, urlopen
 
-import psutil
 import pytest
 from helpers.repository import DEMO
-from helpers.running import CLI, QUESTION, Server, answer, pack, run, serving
+from helpers.running import (
+    CLI,
+    answer,
+    family,
+    greedy,
+    llamapack,
+    pack,
+    refusal,
+    run,
+    serving,
+)
 
 FEATURES = {
     "sandybridge": {"avx", "sse4_2"},
@@ -29,60 +35,51 @@ RUNNING = ["baseline", *(name for name, needed in FEATURES.items() if needed <= 
 NOT_RUNNING = [name for name in FEATURES if name not in RUNNING]
 
 
-@pytest.fixture(scope="module")
-def bundle(engines: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("cpu") / "demo.llamafile"
-    return pack(DEMO, "--targets", "linux-x86_64", output=output)
-
-
 def chosen(bundle: Path, *words: str, **env: str) -> str:
-    done = run(["sh", bundle, *CLI, "-v", *words], cwd=None, **env)
+    done = run(["sh", bundle, *CLI, "-v", *words], **env)
     assert done.returncode == 0, done.stderr
     (found,) = re.findall(r"CPU variant: (\S+)", done.stderr.decode())
     return str(found)
 
 
 def refused(bundle: Path, *words: str, **env: str) -> str:
-    done = run(["sh", bundle, *CLI, *words], cwd=None, **env)
-    lines = done.stderr.decode().splitlines()
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert [line.split()[0] for line in lines] == ["ERROR", "TIP"], lines
-    assert lines[1].startswith(f"TIP this machine runs {', '.join(reversed(RUNNING))};")
-    return lines[0]
+    error, tip = refusal(run(["sh", bundle, *CLI, *words], **env))
+    assert tip.startswith(f"this machine runs {', '.join(reversed(RUNNING))};")
+    return error
 
 
-def test_the_fastest_that_runs_here(bundle: Path) -> None:
-    assert chosen(bundle) == RUNNING[-1]
+def test_the_fastest_that_runs_here(linux_bundle: Path) -> None:
+    assert chosen(linux_bundle) == RUNNING[-1]
 
 
-def test_a_quiet_start_says_nothing_of_it(bundle: Path) -> None:
-    done = run(["sh", bundle, *CLI, "--log-disable", "-v"])
+def test_a_quiet_start_says_nothing_of_it(linux_bundle: Path) -> None:
+    done = run(["sh", linux_bundle, *CLI, "--log-disable", "-v"])
     assert b"variant" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", RUNNING)
-def test_by_hand(bundle: Path, name: str) -> None:
-    assert chosen(bundle, "--cpu", name) == name
-    assert chosen(bundle, LLAMAPACK_CPU=name) == name
-    assert chosen(bundle, "--cpu", "baseline", LLAMAPACK_CPU=name) == "baseline"
-    assert len(answer(bundle, "--cpu", name)) > 20
+def test_by_hand(linux_bundle: Path, name: str) -> None:
+    assert chosen(linux_bundle, "--cpu", name) == name
+    assert chosen(linux_bundle, LLAMAPACK_CPU=name) == name
+    assert chosen(linux_bundle, "--cpu", "baseline", LLAMAPACK_CPU=name) == "baseline"
+    assert len(answer(linux_bundle, "--cpu", name)) > 20
 
 
 @pytest.mark.parametrize("name", NOT_RUNNING)
-def test_what_does_not_run_here_is_refused(bundle: Path, name: str) -> None:
-    assert refused(bundle, "--cpu", name).startswith(f"ERROR --cpu {name}: this machine does not")
-    assert f"LLAMAPACK_CPU={name}: this machine" in refused(bundle, LLAMAPACK_CPU=name)
-    done = run(["sh", bundle, "bench", "--cpu", name, "-m", DEMO])
+def test_what_does_not_run_here_is_refused(linux_bundle: Path, name: str) -> None:
+    assert refused(linux_bundle, "--cpu", name).startswith(f"--cpu {name}: this machine does not")
+    assert f"LLAMAPACK_CPU={name}: this machine" in refused(linux_bundle, LLAMAPACK_CPU=name)
+    done = run(["sh", linux_bundle, "bench", "--cpu", name, "-m", DEMO])
     assert (done.returncode, done.stderr.split()[0]) == (1, b"ERROR")
 
 
-def test_unknown_names_are_refused_with_the_list(bundle: Path) -> None:
+def test_unknown_names_are_refused_with_the_list(linux_bundle: Path) -> None:
     for name in ("nope", " ", "../zen4", "haswell.so"):
-        said = refused(bundle, "--cpu", name)
+        said = refused(linux_bundle, "--cpu", name)
         assert all(known in said for known in (*FEATURES, "baseline"))
 
 
-def test_static_engines_have_one(bundle: Path, engines: dict[str, Path]) -> None:
+def test_static_engines_have_one(linux_bundle: Path, engines: dict[str, Path]) -> None:
     program = engines["linux-x86_64-static"] / "llamapack-engine"
     done = run([program, "-m", DEMO, *CLI, "--cpu", "haswell"])
     assert done.returncode == 1
@@ -96,39 +93,26 @@ def test_children_of_the_router_take_it_over(engines: object, tmp_path: Path) ->
         "--targets", "linux-x86_64", output=tmp_path / "two.llamafile",
     )  # fmt: skip
     with serving(two, "--cpu", "baseline") as server:
-        assert _modules_of(server) == {"libggml-cpu.so"}
+        assert greedy(server.url, "a", max_tokens=2)
+        processes = family(server.process.pid)
+        assert len(processes) > 1
+        maps = (Path(f"/proc/{one.pid}/maps").read_text() for one in processes)
+        modules = {name for text in maps for name in re.findall(r"libggml-cpu\S*", text)}
+    assert modules == {"libggml-cpu.so"}
 
 
-def _modules_of(server: Server) -> set[str]:
-    """The CPU modules in the memory of all processes of a server that has answered."""
-    messages = [{"role": "user", "content": QUESTION}]
-    body = json.dumps({"model": "a", "messages": messages, "max_tokens": 2}).encode()
-    json_type = {"Content-Type": "application/json"}
-    with urlopen(Request(f"{server.url}/v1/chat/completions", body, json_type), timeout=120):
-        pass
-    first = psutil.Process(server.process.pid)
-    processes = [first, *first.children(recursive=True)]
-    assert len(processes) > 1
-    maps = (Path(f"/proc/{one.pid}/maps").read_text() for one in processes)
-    return {name for text in maps for name in re.findall(r"libggml-cpu\S*", text)}
-
-
-def test_doctor_asks_the_engine(bundle: Path, tmp_path: Path) -> None:
+def test_doctor_asks_the_engine(linux_bundle: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.mkdir(mode=0o700)
 
     def finding(**env: str) -> dict[str, str]:
-        command = [sys.executable, "-m", "packer", "doctor", str(bundle), "--json"]
-        done = run(command, cwd=None, **{"LLAMAPACK_CACHE": str(cache), **env})
+        done = llamapack("doctor", linux_bundle, "--json", **{"LLAMAPACK_CACHE": str(cache), **env})
         (found,) = [one for one in json.loads(done.stdout) if one["check"] == "cpu"]
         return dict(found)
 
     assert finding()["state"] == "note"  # nothing of a file runs because somebody looks at it
     assert not any(cache.rglob("llamapack-engine"))
-    subprocess.run(
-        ["sh", bundle, "--version"], env={"LLAMAPACK_CACHE": str(cache), "PATH": "/usr/bin:/bin"},
-        check=True, capture_output=True,
-    )  # fmt: skip
+    assert run(["sh", linux_bundle, "--version"], LLAMAPACK_CACHE=str(cache)).returncode == 0
     found = finding()
     assert found["state"] == "ok"
     assert f"takes the CPU variant {RUNNING[-1]} (the fastest that runs here" in found["what"]

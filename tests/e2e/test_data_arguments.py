@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import subprocess
-import sys
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
-from data_files import write_data
-from helpers.running import CLI, QUESTION, answer, run, serving
+from helpers.repository import DEMO
+from helpers.running import CLI, PACKER, QUESTION, answer, fetched, refusal, run, serving, succeed
 
 from runtime.api import serve
 from runtime.errors import InputError
@@ -19,17 +21,35 @@ from runtime.formats.judged_options import JUDGED_OPTIONS
 MODEL = "-m demo.gguf "
 MCP = {"mcpServers": {"x": {"command": "/bin/sh", "args": ["-c", "id > PROOF; exec cat"]}}}
 MCP_WORD = f"--mcp-servers-json '{json.dumps(MCP)}'"
-RUN = [sys.executable, "-m", "packer", "run"]
+ALIGNMENT = 64
 
 
-def refusal(done: subprocess.CompletedProcess[bytes]) -> str:
-    """The ERROR line of a start that failed as it should."""
-    said = done.stderr.decode().splitlines()
-    error, tip = [line for line in said if not line.startswith("packing the engine")]
-    assert done.returncode == 1
-    assert done.stdout == b""
-    assert error.startswith("ERROR ")
-    assert tip.startswith("TIP ")
+def write_data(path: Path, args: str | None = None, *, weights: bool = True, **texts: str) -> Path:
+    """A ZIP of stored members.
+
+    Args:
+        args: the text of `.args`; None: there is none.
+        weights: whether it holds the demo model.
+        texts: other members, with `__` for a dot.
+    """
+    members = {name.replace("__", "."): text.encode() for name, text in texts.items()}
+    if args is not None:
+        members[".args"] = args.encode()
+    if weights:
+        members["demo.gguf"] = DEMO.read_bytes()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            info = zipfile.ZipInfo(name)
+            assert archive.fp
+            padding = -(archive.fp.tell() + 30 + len(name) + 4) % ALIGNMENT
+            info.extra = struct.pack("<2H", 0x1234, padding) + bytes(padding)
+            archive.writestr(info, data)
+    return path
+
+
+def refused(done: subprocess.CompletedProcess[Any]) -> str:
+    """The ERROR of a start that failed as it should."""
+    error, tip = refusal(done)
     assert "--trust-args" in tip
     return error
 
@@ -77,7 +97,7 @@ def test_what_is_not_about_the_model_is_refused_by_name(
     data = write_data(tmp_path / "that.llamafile", MODEL + words)
     done = run(["sh", demo_bundle, "-m", data, "--chat"], cwd=tmp_path)
     name = words.split(maxsplit=1)[0] if not words.startswith("...") else "--log-file"
-    assert f"{data}: its arguments have {name.replace('_', '-')}" in refusal(done)
+    assert f"{data}: its arguments have {name.replace('_', '-')}" in refused(done)
     assert not (tmp_path / "PROOF").exists()
 
 
@@ -85,7 +105,7 @@ def test_every_option_that_is_not_about_the_model(demo_bundle: Path, tmp_path: P
     options = {n: o for n, o in JUDGED_OPTIONS.items() if not o.is_of_model and n[0] == "-"}
     text = "".join(f"{name} {'x ' * one.values}\n" for name, one in options.items())
     data = write_data(tmp_path / "all.zip", text, weights=False)
-    error = refusal(run(["sh", demo_bundle, "-m", data]))
+    error = refused(run(["sh", demo_bundle, "-m", data]))
     named = error.partition(" have ")[2].partition(", which ")[0].split(", ")
     assert set(named) == set(options)
 
@@ -108,7 +128,7 @@ def test_files_outside_are_refused(
 ) -> None:
     """Members only, and the environment stays where it is."""
     data = write_data(tmp_path / "that.llamafile", f"{MODEL}{name} {value}")
-    error = refusal(run(["sh", demo_bundle, "-m", data, *CLI]))
+    error = refused(run(["sh", demo_bundle, "-m", data, *CLI]))
     assert f"{name} {value.rpartition(',')[2]}, which is not in it" in error
 
 
@@ -119,15 +139,15 @@ def test_members_and_settings_count(demo_bundle: Path, tmp_path: Path) -> None:
     assert b"four words" in answer(demo_bundle, "-m", data)
 
 
-def test_the_users_words_win(demo_bundle: Path, tmp_path: Path) -> None:
+def test_the_users_words_win(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
     """Wherever the stranger's `...` is."""
     data = write_data(tmp_path / "that.llamafile", f"{MODEL} ... -n 1")
-    assert answer(demo_bundle, "-m", data) == answer(demo_bundle)
+    assert answer(demo_bundle, "-m", data) == expected
 
 
 def test_a_million_words_are_not_read(demo_bundle: Path, tmp_path: Path) -> None:
     data = write_data(tmp_path / "that.llamafile", MODEL + "-l 1+1 -c 1 " * 250_000)
-    assert "1000002 words" in refusal(run(["sh", demo_bundle, "-m", data, *CLI]))
+    assert "1000002 words" in refused(run(["sh", demo_bundle, "-m", data, *CLI]))
 
 
 @pytest.mark.parametrize("args", ["--alias", "--alias ..."])
@@ -152,7 +172,7 @@ def test_presets_of_a_data_file(
     args = f"{MODEL}--models-preset /zip/models.ini"
     data = write_data(tmp_path / "that.llamafile", args, models__ini=preset)
     done = run(["sh", demo_bundle, "-m", data, mode, "-p", "x", "-n", "1"], cwd=tmp_path)
-    assert str(data) in refusal(done)
+    assert str(data) in refused(done)
     assert not (tmp_path / "PROOF").exists()
 
 
@@ -163,16 +183,9 @@ def test_models_of_a_data_file_are_served(demo_bundle: Path, tmp_path: Path) -> 
     data = write_data(tmp_path / "that.llamafile", args, models__ini=preset)
     with serving(demo_bundle, "-m", str(data)) as server:
         for name in ("one", "two"):
-            body = json.dumps({"model": name, "prompt": QUESTION, "max_tokens": 2})
-            done = run(["curl", "-s", f"{server.url}/v1/completions", "-d", body])
-            assert json.loads(done.stdout)["usage"]["completion_tokens"] == 2
-
-
-def test_a_preset_outside_is_refused(demo_bundle: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.ini").write_text("[x]\nlog-file = PROOF\n")
-    data = write_data(tmp_path / "that.llamafile", f"{MODEL}--models-preset mine.ini")
-    done = run(["sh", demo_bundle, "-m", data, *CLI], cwd=tmp_path)
-    assert "--models-preset mine.ini, which is not in it" in refusal(done)
+            body = {"model": name, "prompt": QUESTION, "max_tokens": 2}
+            usage = fetched(f"{server.url}/v1/completions", body)["usage"]
+            assert usage["completion_tokens"] == 2
 
 
 def test_trusting_the_author(demo_bundle: Path, tmp_path: Path) -> None:
@@ -197,7 +210,7 @@ def test_a_file_planted_beside_an_exe(engines: dict[str, Path], tmp_path: Path) 
     program = write_data(tmp_path / "x.exe", weights=False)
     data = write_data(tmp_path / "x.llamafile", MODEL + MCP_WORD)
     for words in (["--chat"], CLI):
-        assert "x.llamafile: its arguments have --mcp-servers-json" in refusal(
+        assert "x.llamafile: its arguments have --mcp-servers-json" in refused(
             start(engines, program, *words)
         )
     assert not (tmp_path / "PROOF").exists()
@@ -215,9 +228,9 @@ def test_the_exe_and_the_llamafile_of_one_packing(engines: dict[str, Path], tmp_
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "log").exists()
     write_data(tmp_path / "x.llamafile", args, models__ini=f"{preset}host = 0.0.0.0\n")
-    assert "models.ini has --" in refusal(start(engines, program, *CLI))
+    assert "models.ini has --" in refused(start(engines, program, *CLI))
     write_data(tmp_path / "x.llamafile", f"{args} --host x", models__ini=preset)
-    assert "its arguments have --log-file, --host" in refusal(start(engines, program, *CLI))
+    assert "its arguments have --log-file, --host" in refused(start(engines, program, *CLI))
 
 
 def test_a_value_is_not_taken_for_a_flag(demo_bundle: Path, tmp_path: Path) -> None:
@@ -231,12 +244,12 @@ def test_a_value_is_not_taken_for_a_flag(demo_bundle: Path, tmp_path: Path) -> N
 def test_the_launcher_has_the_same_rules(engines: object, tmp_path: Path) -> None:
     data = write_data(tmp_path / "that.llamafile", MODEL + MCP_WORD)
     for words in (["--json"], ["--chat"], ["--cli", "-p", "x"]):
-        done = run([*RUN, data, *words], cwd=tmp_path)
-        assert "its arguments have --mcp-servers-json" in refusal(done)
+        done = run([*PACKER, "run", data, *words], cwd=tmp_path)
+        assert "its arguments have --mcp-servers-json" in refused(done)
     with pytest.raises(InputError, match="--mcp-servers-json"), serve(data):
         pass
-    plan = run([*RUN, data, "--json", "--trust-args"])
-    assert json.loads(plan.stdout)["command"][-1] == "--trust-args"
+    plan = succeed("run", data, "--json", "--trust-args")
+    assert json.loads(plan)["command"][-1] == "--trust-args"
     assert not (tmp_path / "PROOF").exists()
 
 
@@ -245,8 +258,7 @@ def test_inspect_marks_them(tmp_path: Path) -> None:
     data = write_data(
         tmp_path / "x.zip", args, models__ini="version = 1\n[x]\ntools = all\nc = 9\n"
     )
-    inspect = [sys.executable, "-m", "packer", "inspect", data]
-    facts = json.loads(run([*inspect, "--json"]).stdout)
+    facts = json.loads(succeed("inspect", data, "--json"))
     assert facts["args"]["refused"] == ["--host", "models.ini: tools"]
-    text = run(inspect).stdout.decode()
-    assert "refused when another file's engine opens this file: --host, models.ini: tools" in text
+    said = "refused when another file's engine opens this file: --host, models.ini: tools"
+    assert said in succeed("inspect", data)

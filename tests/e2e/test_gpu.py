@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 from helpers.damage import DAMAGES, damaged
 from helpers.repository import DEMO
-from helpers.running import CLI, answer, pack, run
+from helpers.running import CLI, answer, append_members, pack, refusal, run
 
 from packer.engines import native, toolchain
 from packer.engines import pins as engine_pins
@@ -25,6 +24,7 @@ from packer.engines.gpu import modules, pins
 
 FOLDER = "gpu/linux-x86_64/vulkan/"
 ASKED = ["--gpu", "vulkan", "-ngl", "999"]
+IDLE = Path(__file__).with_name("idle_device.c")
 
 # What may happen while a module is loaded.
 CRASHES = "#include <stdlib.h>\n__attribute__((constructor)) static void go(void) { abort(); }\n"
@@ -73,13 +73,9 @@ def software_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GGML_VK_VISIBLE_DEVICES", "0")
 
 
-def refusal(bundle: Path, *words: str) -> str:
+def refused(bundle: Path, *words: str) -> str:
     """What a start that must fail says."""
-    done = run(["sh", bundle, *CLI, *words])
-    error, tip = done.stderr.decode().splitlines()
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert tip.startswith("TIP ")
-    return error.removeprefix("ERROR ")
+    return refusal(run(["sh", bundle, *CLI, *words]))[0]
 
 
 def said(bundle: Path, *words: str) -> str:
@@ -92,8 +88,8 @@ def said(bundle: Path, *words: str) -> str:
     return lines[0]
 
 
-def test_all_layers_on_the_gpu_answer_as_the_cpu_does(bundle: Path, demo_bundle: Path) -> None:
-    assert answer(bundle, *ASKED) == answer(demo_bundle, "--gpu", "disable")
+def test_all_layers_on_the_gpu_answer_as_the_cpu_does(bundle: Path, expected: bytes) -> None:
+    assert answer(bundle, *ASKED) == expected
     line = said(bundle, *ASKED)
     assert line.startswith("GPU: llvmpipe")
     assert line.endswith("through Vulkan, 5/5 layers")
@@ -146,25 +142,25 @@ def test_a_program_that_pretends_to_be_a_gpu_is_not_taken_by_itself(bundle: Path
 
 @pytest.mark.parametrize("kind", ["nvidia", "amd", "intel"])
 def test_a_maker_whose_card_is_not_there_is_an_error(bundle: Path, kind: str) -> None:
-    assert refusal(bundle, "--gpu", kind).startswith(f"--gpu {kind}: Vulkan finds llvmpipe")
+    assert refused(bundle, "--gpu", kind).startswith(f"--gpu {kind}: Vulkan finds llvmpipe")
 
 
 def test_a_kind_that_the_file_has_no_module_for_is_an_error(
     bundle: Path, demo_bundle: Path
 ) -> None:
-    assert "this file has no GPU module" in refusal(bundle, "--gpu", "cuda")
-    assert "this file has no GPU module" in refusal(demo_bundle, "--gpu", "vulkan")
+    assert "this file has no GPU module" in refused(bundle, "--gpu", "cuda")
+    assert "this file has no GPU module" in refused(demo_bundle, "--gpu", "vulkan")
 
 
 def test_no_such_kind(bundle: Path) -> None:
-    assert refusal(bundle, "--gpu", "voodoo") == "--gpu voodoo: there is no such kind"
+    assert refused(bundle, "--gpu", "voodoo") == "--gpu voodoo: there is no such kind"
 
 
 @pytest.mark.parametrize("layers", ["abc", "9x", "-", ""])
 def test_no_number_of_layers(demo_bundle: Path, layers: str) -> None:
     wrong = f"-ngl {layers}: neither a number of layers, auto nor all"
-    assert refusal(demo_bundle, "-ngl", layers) == wrong
-    assert refusal(demo_bundle, "--gpu", "disable", "-ngl", layers) == wrong
+    assert refused(demo_bundle, "-ngl", layers) == wrong
+    assert refused(demo_bundle, "--gpu", "disable", "-ngl", layers) == wrong
 
 
 def test_without_a_device_it_runs_on_the_cpu_and_says_why(
@@ -172,7 +168,7 @@ def test_without_a_device_it_runs_on_the_cpu_and_says_why(
 ) -> None:
     monkeypatch.delenv("GGML_VK_VISIBLE_DEVICES")
     assert said(bundle) == "CPU: the Vulkan module cannot be used: it finds no device; see --gpu"
-    assert "it finds no device" in refusal(bundle, *ASKED)
+    assert "it finds no device" in refused(bundle, *ASKED)
 
 
 def test_without_a_driver_nothing_is_unpacked(
@@ -206,16 +202,13 @@ def with_module(bundle: Path, tmp_path: Path) -> Callable[..., Path]:
     """Puts other modules into a copy of the bundle, as any ZIP program could."""
 
     def made(module: bytes, **others: bytes) -> Path:
-        copy = tmp_path / "other.llamafile"
-        shutil.copy(bundle, copy)
-        with warnings.catch_warnings(), zipfile.ZipFile(copy, "a", zipfile.ZIP_DEFLATED) as archive:
-            warnings.simplefilter("ignore")  # It says that there are older members of the names.
-            for kind, content in {"vulkan": module, **others}.items():
-                folder, name = f"gpu/linux-x86_64/{kind}", f"libggml-{kind}.so"
-                archive.writestr(f"{folder}/{name}", content)
-                sums = f"{hashlib.sha256(content).hexdigest()}  {name}\n"
-                archive.writestr(f"{folder}/SHA256SUMS", sums)
-        return copy
+        members: dict[str, bytes | str] = {}
+        for kind, content in {"vulkan": module, **others}.items():
+            folder, name = f"gpu/linux-x86_64/{kind}", f"libggml-{kind}.so"
+            members[f"{folder}/{name}"] = content
+            members[f"{folder}/SHA256SUMS"] = f"{hashlib.sha256(content).hexdigest()}  {name}\n"
+        copy = Path(shutil.copy(bundle, tmp_path / "other.llamafile"))
+        return append_members(copy, members, zipfile.ZIP_DEFLATED)
 
     return made
 
@@ -247,7 +240,7 @@ def test_a_broken_module_is_reported_and_survived(
     line = said(broken, "-ngl", "999")
     assert line.startswith("CPU: the Vulkan module cannot be used: ")
     assert cause in line
-    assert cause in refusal(broken, *ASKED)
+    assert cause in refused(broken, *ASKED)
 
 
 @pytest.mark.parametrize("has_driver", [True, False])
@@ -259,7 +252,7 @@ def test_a_module_that_another_takes_the_place_of_is_named(
 ) -> None:
     """Somebody with NVIDIA's driver would rather have CUDA, and may lack a library for it; nobody
     else wants to hear of CUDA."""
-    idle = library(tmp_path, Path(__file__).with_name("idle_device.c").read_text())
+    idle = library(tmp_path, IDLE.read_text())
     broken = library(tmp_path, WANTS_MORE, "-Wl,-z,now")
     driver = tmp_path / "driver"
     driver.mkdir()
@@ -274,16 +267,10 @@ def test_a_module_that_another_takes_the_place_of_is_named(
 
 
 def test_a_damaged_module_is_not_run(bundle: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "damaged.llamafile"
-    shutil.copy(bundle, copy)
-    with warnings.catch_warnings(), zipfile.ZipFile(copy, "a") as archive:
-        warnings.simplefilter("ignore")
-        archive.writestr(f"{FOLDER}libggml-vulkan.so", b"not what the list says")
-    assert "is damaged" in refusal(copy, *ASKED)
+    copy = Path(shutil.copy(bundle, tmp_path / "damaged.llamafile"))
+    append_members(copy, {f"{FOLDER}libggml-vulkan.so": b"not what the list says"})
+    assert "is damaged" in refused(copy, *ASKED)
     assert "is damaged" in said(copy)
-
-
-IDLE = Path(__file__).with_name("idle_device.c")
 
 
 @pytest.fixture

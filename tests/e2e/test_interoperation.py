@@ -1,4 +1,5 @@
-"""Tools of others change a bundle: it still starts, and `verify` says exactly what was changed."""
+"""Other tools change a bundle: it still starts, and `verify` says exactly what was changed. And a
+llamafile of another tool answers with our runtime."""
 
 from __future__ import annotations
 
@@ -7,7 +8,6 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 import time
 import zlib
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from helpers.foreign import write_foreign
 from helpers.repository import DEMO
-from helpers.running import CLI, answer, run
+from helpers.running import CLI, answer, llamapack, run, serving, succeed
 
 from runtime.formats.bundle import Bundle
 from runtime.formats.zip_directory import CENTRAL, END, END64, LOCAL, LOCATOR64, MAX32
@@ -27,8 +27,7 @@ def path(demo_bundle: Path, tmp_path: Path) -> Path:
 
 
 def problems(path: Path) -> list[tuple[str, str]]:
-    command = [sys.executable, "-m", "packer", "verify", str(path), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = llamapack("verify", path, "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["ok"]) == (int(bool(report["problems"])), done.returncode == 0)
     return [(problem["kind"], problem["member"]) for problem in report["problems"]]
@@ -70,29 +69,29 @@ def zipalign(path: Path, name: str, data: bytes, *, alignment: int = 65536) -> N
         file.write(END.pack(b"PK\5\6", 0, 0, count, count, length, MAX32, 0))
 
 
-def test_zip_u_adds(path: Path, demo_bundle: Path) -> None:
+def test_zip_u_adds(path: Path, expected: bytes) -> None:
     (path.parent / "extra.txt").write_text("hello")
     info_zip("-u", path, "extra.txt", cwd=path.parent)
     assert problems(path) == [("unlisted", "extra.txt")]
-    assert answer(path) == answer(demo_bundle)
+    assert answer(path) == expected
 
 
-def test_zip_u_replaces(path: Path, demo_bundle: Path) -> None:
+def test_zip_u_replaces(path: Path, expected: bytes) -> None:
     args = path.parent / ".args"
     args.write_text("-m demo.gguf --temp 0")
     os.utime(args, (time.time(), time.time()))
     info_zip("-u", "-0", path, ".args", cwd=path.parent)
     assert problems(path) == [("damaged", ".args")]
-    assert answer(path) == answer(demo_bundle)
+    assert answer(path) == expected
 
 
-def test_zip_d_behind_the_weights(path: Path, demo_bundle: Path) -> None:
+def test_zip_d_behind_the_weights(path: Path, expected: bytes) -> None:
     info_zip("-d", path, ".args", cwd=path.parent)
     assert problems(path) == [("missing", ".args")]
-    assert answer(path, "-m", "/zip/demo.gguf") == answer(demo_bundle)
+    assert answer(path, "-m", "/zip/demo.gguf") == expected
 
 
-def test_zip_d_in_front_of_the_weights(path: Path, demo_bundle: Path) -> None:
+def test_zip_d_in_front_of_the_weights(path: Path, expected: bytes) -> None:
     """They move then, to where engines refuse to read them; `upgrade` aligns them again."""
     folder = "engines/windows-x86_64/"
     with Bundle.open(path) as bundle:
@@ -107,13 +106,12 @@ def test_zip_d_in_front_of_the_weights(path: Path, demo_bundle: Path) -> None:
             assert b"was moved by some tool" in refused.stderr
             assert b"`llamapack upgrade`" in refused.stderr
     assert sorted(problems(path)) == sorted(changed)
-    command = ["upgrade", path, "--targets", "linux-x86_64", "--gpu", "none"]
-    subprocess.run([sys.executable, "-m", "packer", *map(str, command)], check=True)
+    succeed("upgrade", path, "--targets", "linux-x86_64", "--gpu", "none")
     assert problems(path) == []
-    assert answer(path) == answer(demo_bundle)
+    assert answer(path) == expected
 
 
-def test_zipalign_adds_weights(path: Path, demo_bundle: Path) -> None:
+def test_zipalign_adds_weights(path: Path, expected: bytes) -> None:
     with Bundle.open(path) as bundle:
         data = b"".join(bundle.stream(bundle.members["demo.gguf"]))
         old = bundle.data_offset(bundle.members["demo.gguf"])
@@ -123,24 +121,43 @@ def test_zipalign_adds_weights(path: Path, demo_bundle: Path) -> None:
         assert places[0] == old
         assert places[1] % 65536 == 0
     assert problems(path) == [("unlisted", "other.gguf")]
-    assert answer(path) == answer(demo_bundle)
-    assert answer(path, "-m", "other.gguf") == answer(demo_bundle)
+    assert answer(path) == expected
+    assert answer(path, "-m", "other.gguf") == expected
 
 
-def test_zipalign_replaces(path: Path, demo_bundle: Path) -> None:
+def test_zipalign_replaces(path: Path, expected: bytes) -> None:
     """The later member of a name counts, for the engine, too."""
     zipalign(path, ".args", b"-m demo.gguf --temp 0\n")
     assert problems(path) == [("damaged", ".args")]
-    assert answer(path) == answer(demo_bundle)
+    assert answer(path) == expected
 
 
-def test_run_starts_weights_in_a_program_of_others(demo_bundle: Path, tmp_path: Path) -> None:
+def test_run_starts_weights_in_a_program_of_others(
+    engines: object, expected: bytes, tmp_path: Path
+) -> None:
     """With an engine of ours, since theirs is a stand-in here."""
     theirs = write_foreign(tmp_path / "their.llamafile", {})
-    command = [sys.executable, "-m", "packer", "pack", DEMO, "--runtime", theirs, "-q"]
     path = tmp_path / "packed.llamafile"
-    done = run([*command, "-o", path])
-    assert done.returncode == 0, done.stderr.decode()
-    done = run([sys.executable, "-m", "packer", "run", path, *CLI])
-    assert done.returncode == 0, done.stderr.decode()
-    assert done.stdout == answer(demo_bundle)
+    succeed("pack", DEMO, "--runtime", theirs, "-q", "-o", path)
+    assert succeed("run", path, *CLI).encode() == expected
+
+
+@pytest.mark.parametrize("alignment", [65536, 32])
+def test_a_foreign_llamafile_answers(
+    alignment: int, engines: object, expected: bytes, tmp_path: Path
+) -> None:
+    members = {"demo.gguf": DEMO.read_bytes(), ".args": b"-m\ndemo.gguf\n--temp\n0\n...\n"}
+    path = write_foreign(tmp_path / "their.llamafile", members, alignment=alignment)
+    for target in ("linux-x86_64", "linux-x86_64-static"):
+        succeed("upgrade", path, "--targets", target)
+        assert answer(path) == expected
+
+
+def test_a_running_bundle_is_not_changed_in_place(path: Path, expected: bytes) -> None:
+    words = ["edit", path, "--args", "-c 256"]
+    with serving(path):
+        done = llamapack(*words)
+        assert done.returncode == 1
+        assert "is in use by llamapack-engin" in done.stderr
+    succeed(*words)
+    assert answer(path) == expected

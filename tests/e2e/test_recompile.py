@@ -10,16 +10,14 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from helpers.repository import DEMO
-from helpers.running import pack, run
+from helpers.running import append_members, llamapack, pack, run
 
 from packer.engines import toolchain
 
@@ -54,20 +52,16 @@ def small(whole: Path, tmp_path: Path) -> Callable[[str], Path]:
     """A bundle whose recipe for CUDA names this text and another source."""
 
     def made(source: str) -> Path:
-        path = tmp_path / "small.llamafile"
-        shutil.copy(whole, path)
+        path = Path(shutil.copy(whole, tmp_path / "small.llamafile"))
         with zipfile.ZipFile(path) as archive:
             recipe = json.loads(archive.read("gpu-sources/linux/cuda.json"))
         recipe["sources"] = [NAME, OTHER]
         recipe["flags_of"] = {".cpp": ["-DIN_CPP"]}
         recipe["link"].remove("-lcublas")
         recipe["link"].remove("-lcuda")
-        with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
-            warnings.simplefilter("ignore")  # It says that there is an older member of the name.
-            archive.writestr("gpu-sources/linux/cuda.json", json.dumps(recipe))
-            archive.writestr(f"gpu-sources/src/{NAME}", source)
-            archive.writestr(f"gpu-sources/src/{OTHER}", OTHER_SOURCE)
-        return path
+        texts = {NAME: source, OTHER: OTHER_SOURCE}
+        members = {f"gpu-sources/src/{name}": text for name, text in texts.items()}
+        return append_members(path, {"gpu-sources/linux/cuda.json": json.dumps(recipe), **members})
 
     return made
 
@@ -111,8 +105,7 @@ def test_a_module_is_compiled_once_and_used_from_then_on(
         assert b"Small0: a device for tests" in again.stdout
         assert b"compiling" not in again.stderr
     assert compilations(machine) == 2
-    looked = run([sys.executable, "-m", "packer", "doctor", "--gpu", bundle])
-    assert b"a start tries CUDA (compiled here)" in looked.stdout
+    assert "a start tries CUDA (compiled here)" in llamapack("doctor", "--gpu", bundle).stdout
 
 
 def test_another_card_or_source_is_compiled_anew(
@@ -162,7 +155,7 @@ def test_nocompile_forbids_it(small: Callable[[str], Path], machine: Path) -> No
 
 
 def test_without_compiler_card_or_sources(
-    whole: Path, demo_bundle: Path, machine: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Path, machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def note(bundle: Path) -> str:
         done = run(["sh", bundle, "--list-devices", "--recompile"])
@@ -184,10 +177,8 @@ def test_the_recipes_name_what_is_there(whole: Path) -> None:
             recipe = json.loads(archive.read(f"gpu-sources/linux/{kind}.json"))
             assert len(recipe["sources"]) > 100
             assert {f"gpu-sources/src/{name}" for name in recipe["sources"]} <= names
-        assert (
-            sum(info.compress_size for info in archive.infolist() if "gpu-sources" in info.filename)
-            < 1e6
-        )
+        sizes = [i.compress_size for i in archive.infolist() if "gpu-sources" in i.filename]
+        assert sum(sizes) < 1e6
 
 
 def test_a_cache_that_cannot_be_written_is_reported(

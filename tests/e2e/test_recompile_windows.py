@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import warnings
 import zipfile
 from pathlib import Path
 
 import pytest
 from helpers.repository import DEMO
-from helpers.running import pack
+from helpers.running import append_members, pack
 from wine import Wine
 
 from packer.engines import toolchain
@@ -23,6 +22,7 @@ from packer.engines import toolchain
 HERE = Path(__file__).parent
 TARGET = "x86_64-windows.win10-gnu"
 NAME = "ggml/src/ggml-cuda/small.cpp"
+RECIPE = "gpu-sources/windows/cuda.json"
 ASKED = ("--gpu", "cuda", "--list-devices", "--recompile")
 
 
@@ -36,17 +36,14 @@ def bundle(engines: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
     source = (HERE / "small_backend.cu").read_text()
     kernel = next(line for line in source.splitlines() if "__global__" in line)
     with zipfile.ZipFile(output) as archive:
-        recipe = json.loads(archive.read("gpu-sources/windows/cuda.json"))
+        recipe = json.loads(archive.read(RECIPE))
     recipe["sources"] = [NAME]
     recipe["flags"] = [flag for flag in recipe["flags"] if flag.startswith(("-D", "-I", "-std"))]
     # Optimized as the engine was: zig finds the C++ library that it compiled for that.
     recipe["flags"] += ["-O3", '-DQUOTED="with blanks\\"']
     recipe["link"] = ["-O3", "-shared"]
-    with warnings.catch_warnings(), zipfile.ZipFile(output, "a") as archive:
-        warnings.simplefilter("ignore")  # It says that there is an older member of the name.
-        archive.writestr("gpu-sources/windows/cuda.json", json.dumps(recipe))
-        archive.writestr(f"gpu-sources/src/{NAME}", source.replace(kernel, ""))
-    return output
+    members = {RECIPE: json.dumps(recipe), f"gpu-sources/src/{NAME}": source.replace(kernel, "")}
+    return append_members(output, members)
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +97,11 @@ def test_a_module_is_compiled_linked_and_used(
 def test_what_does_not_compile_says_so(
     wine: Wine, bundle: Path, machine: dict[str, str], tmp_path: Path
 ) -> None:
-    broken = tmp_path / "broken.exe"
-    shutil.copy(bundle, broken)
+    broken = Path(shutil.copy(bundle, tmp_path / "broken.exe"))
     with zipfile.ZipFile(broken) as archive:
-        recipe = json.loads(archive.read("gpu-sources/windows/cuda.json"))
+        recipe = json.loads(archive.read(RECIPE))
     recipe["flags"].append("-Dstatic=undeclared_thing")
-    with warnings.catch_warnings(), zipfile.ZipFile(broken, "a") as archive:
-        warnings.simplefilter("ignore")
-        archive.writestr("gpu-sources/windows/cuda.json", json.dumps(recipe))
+    append_members(broken, {RECIPE: json.dumps(recipe)})
     done = wine.run(broken, "--list-devices", "--recompile", **machine)
     assert done.returncode == 0
     assert b"NOTE --recompile: nvcc failed: " in done.stderr

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from helpers.running import Server, serving
+from helpers.running import Server
 from requests_sent import CHAT, PROMPT, raw, sent
 
 MB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def server(demo_bundle: Path) -> Iterator[Server]:
-    with serving(demo_bundle, "-t", "1") as started:
-        yield started
 
 
 def lists(depth: int) -> bytes:

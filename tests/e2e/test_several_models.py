@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from urllib.parse import quote
-from urllib.request import urlopen
 
 import psutil
 import pytest
 from helpers.repository import DEMO, LORA
-from helpers.running import QUESTION, Server, answer, pack, run, serving
-from openai import OpenAI
+from helpers.running import (
+    QUESTION,
+    Server,
+    answer,
+    client,
+    family,
+    fetched,
+    greedy,
+    pack,
+    refusal,
+    run,
+    serving,
+    until_gone,
+)
 from vision import picture, write_projector
 
 EMBEDDING = 256  # of the demo model
@@ -67,25 +76,15 @@ def server(two: Path, hub_cache: Path) -> Iterator[Server]:
         yield started
 
 
-def client(server: Server) -> OpenAI:
-    return OpenAI(base_url=f"{server.url}/v1", api_key="none", timeout=300)
-
-
 def asked(server: Server, model: str) -> str:
-    done = client(server).chat.completions.create(
-        model=model,
-        messages=[{"role": "user", "content": QUESTION}],
-        temperature=0,
-        max_tokens=64,
-    )
-    return done.choices[0].message.content or ""
+    return greedy(server.url, model, max_tokens=64)
 
 
 def first_word(server: Server, model: str, *pictures: str) -> dict[str, float]:
     """What an answer may begin with, and the logarithms of the probabilities."""
     images = [{"type": "image_url", "image_url": {"url": one}} for one in pictures]
     content = [{"type": "text", "text": "Say"}, *images]
-    done = client(server).chat.completions.create(
+    done = client(server.url).chat.completions.create(
         model=model,
         messages=[{"role": "user", "content": content}],  # type: ignore[list-item, misc]
         temperature=0,
@@ -98,31 +97,19 @@ def first_word(server: Server, model: str, *pictures: str) -> dict[str, float]:
     return {one.token: one.logprob for one in done.choices[0].logprobs.content[0].top_logprobs}
 
 
-def fetched(server: Server, path: str) -> dict[str, object]:
-    with urlopen(f"{server.url}{path}", timeout=300) as response:
-        found = json.load(response)
-    assert isinstance(found, dict)
-    return found
-
-
 def context(server: Server, model: str) -> int:
-    settings = fetched(server, f"/props?model={quote(model)}")["default_generation_settings"]
-    return int(settings["n_ctx"])  # type: ignore[index, call-overload]
+    found = fetched(f"{server.url}/props?model={quote(model)}")
+    return int(found["default_generation_settings"]["n_ctx"])
 
 
 def children(server: Server) -> list[psutil.Process]:
-    return psutil.Process(server.process.pid).children(recursive=True)
-
-
-def until_gone(processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=30)
-    assert not alive
+    return family(server.process.pid)[1:]
 
 
 def test_both_are_listed_and_nothing_else(two: Path, server: Server) -> None:
     listed = run(["sh", two, "--server", "--cache-list"])
     assert b"org/mine-GGUF:Q8_0" in listed.stdout + listed.stderr  # the user has a model
-    assert {model.id for model in client(server).models.list()} == {"plain", "pirate"}
+    assert {model.id for model in client(server.url).models.list()} == {"plain", "pirate"}
 
 
 def test_both_answer(server: Server) -> None:
@@ -134,9 +121,9 @@ def test_both_answer(server: Server) -> None:
 
 def test_the_first_answers_for_models_that_are_not_there(server: Server) -> None:
     assert asked(server, "gemma-27b-it") == asked(server, "plain")
-    body = json.dumps({"messages": [{"role": "user", "content": QUESTION}], "temperature": 0})
-    done = run(["curl", "-s", f"{server.url}/v1/chat/completions", "-d", body])
-    assert json.loads(done.stdout)["choices"][0]["message"]["content"] == asked(server, "plain")
+    body = {"messages": [{"role": "user", "content": QUESTION}], "temperature": 0}
+    unnamed = fetched(f"{server.url}/v1/chat/completions", body)
+    assert unnamed["choices"][0]["message"]["content"] == asked(server, "plain")
 
 
 def test_each_has_arguments_of_its_own(server: Server) -> None:
@@ -158,7 +145,7 @@ def test_the_projector_is_read_from_inside(two: Path, server: Server, parts: Pat
             assert first_word(other, "pirate", *colours) == pytest.approx(inside, abs=0.001)
     modalities = {
         model["id"]: model["architecture"]["input_modalities"]
-        for model in fetched(server, "/v1/models")["data"]  # type: ignore[attr-defined]
+        for model in fetched(f"{server.url}/v1/models")["data"]
     }
     assert modalities == {"plain": ["text"], "pirate": ["text", "image"]}
 
@@ -206,25 +193,22 @@ def test_one_of_them_by_its_name(two: Path, tmp_path: Path) -> None:
     assert AHOY.encode() not in answer(two, "-m", "plain", "-n", "64", cwd=tmp_path)
     assert AHOY.encode() not in answer(two, "-n", "64", cwd=tmp_path)
     with serving(two, "-m", "pirate") as server:
-        assert [model.id for model in client(server).models.list()] == ["pirate"]
+        assert [model.id for model in client(server.url).models.list()] == ["pirate"]
         assert AHOY in asked(server, "pirate")
         assert not children(server)
 
 
 def test_a_name_that_is_not_there(two: Path, tmp_path: Path) -> None:
     done = run(["sh", two, "--server", "-m", "parrot"], cwd=tmp_path)
-    assert done.returncode == 1
-    lines = done.stderr.decode().splitlines()
-    assert lines[0].startswith("ERROR parrot: no such file")
-    assert lines[1].endswith("one of: pirate, plain")
+    error, tip = refusal(done)
+    assert error.startswith("parrot: no such file")
+    assert tip.endswith("one of: pirate, plain")
 
 
 def test_the_chat_changes_between_them(two: Path, tmp_path: Path) -> None:
     spoken = f"/model\n{QUESTION}\n/model pirate\n{QUESTION}\n/model parrot\n"
-    done = subprocess.run(
-        ["sh", str(two), "--chat", "--temp", "0", "-n", "64"],
-        input=spoken.encode(), capture_output=True, check=False, timeout=300, cwd=tmp_path,
-    )  # fmt: skip
+    command = ["sh", two, "--chat", "--temp", "0", "-n", "64"]
+    done = run(command, typed=spoken.encode(), cwd=tmp_path)
     said = done.stdout.decode()
     assert said.startswith("  pirate\n* plain\n"), done
     assert said.count(AHOY) == 1

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from helpers.repository import DEMO
-from helpers.running import CLI, answer, pack, run
+from helpers.repository import DEMO, REPOSITORY
+from helpers.running import CLI, answer, run
 
 from ci import upstream
 
+PROGRAMS = ("sh", "uname", "dd", "mkdir", "chmod", "mv", "rm", "id", "ls", "wc", "cksum", "head")
+"""What the file's script may use."""
 
-@pytest.fixture(scope="session")
+
+@pytest.fixture(scope="module")
 def expected() -> bytes:
     """What upstream's own program prints for the bare GGUF. It prints through a thread that it does
     not wait for at its end, so that now and then the tail is missing: the longest of some runs."""
@@ -28,37 +33,32 @@ def expected() -> bytes:
     return longest
 
 
+def answers(command: Sequence[str | Path], expected: bytes, **environment: str) -> None:
+    done = run(command, **environment)
+    assert (done.stdout, done.returncode) == (expected, 0), done.stderr.decode()
+
+
 def test_without_any_shell_in_between(demo_bundle: Path, expected: bytes) -> None:
     assert answer(demo_bundle) == expected
 
 
-@pytest.fixture(scope="module")
-def unix_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file that is no Windows program: the shells that refuse those take this one."""
-    output = tmp_path_factory.mktemp("unix") / "demo.llamafile"
-    pack(DEMO, "--targets", "linux-x86_64,linux-x86_64-static", output=output)
-    assert output.read_bytes()[:8] == b"jartsr='"
-    return output
-
-
-@pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "busybox"])
-def test_from_each_shell(demo_bundle: Path, expected: bytes, shell: str) -> None:
-    assert demo_bundle.read_bytes()[:8] == b"MZqFpD='"
-    from_shell(demo_bundle, expected, shell)
-
-
-@pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "busybox", "mksh", "ksh", "yash"])
-def test_without_windows_from_each_shell(unix_bundle: Path, expected: bytes, shell: str) -> None:
-    from_shell(unix_bundle, expected, shell)
-
-
-def from_shell(demo_bundle: Path, expected: bytes, shell: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "shell"),
+    [
+        *(("demo_bundle", shell) for shell in ("bash", "dash", "zsh", "busybox")),
+        *(("linux_bundle", s) for s in ("bash", "dash", "zsh", "busybox", "mksh", "ksh", "yash")),
+    ],
+)
+def test_from_each_shell(
+    kind: str, shell: str, expected: bytes, request: pytest.FixtureRequest
+) -> None:
+    """A file with an engine for Windows begins as a Windows program, which some shells refuse."""
     if not shutil.which(shell):
         pytest.skip(f"{shell} is not installed here")
+    bundle: Path = request.getfixturevalue(kind)
+    assert bundle.read_bytes()[:2] == (b"MZ" if kind == "demo_bundle" else b"ja")
     words = ["busybox", "sh"] if shell == "busybox" else [shell]
-    line = " ".join(f"'{word}'" for word in [str(demo_bundle), *CLI])
-    done = run([*words, "-c", line])
-    assert (done.stdout, done.returncode) == (expected, 0), done.stderr.decode()
+    answers([*words, "-c", shlex.join([str(bundle), *CLI])], expected)
 
 
 def test_path_with_spaces_and_quotes(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
@@ -70,9 +70,8 @@ def test_path_with_spaces_and_quotes(demo_bundle: Path, expected: bytes, tmp_pat
 
 def test_through_path_and_symlink(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
     (tmp_path / "talk").symlink_to(demo_bundle)
-    done = run(["bash", "-c", "talk " + " ".join(f"'{word}'" for word in CLI)],
-               PATH=f"{tmp_path}:{os.environ['PATH']}")  # fmt: skip
-    assert (done.stdout, done.returncode) == (expected, 0), done.stderr.decode()
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    answers(["bash", "-c", shlex.join(["talk", *CLI])], expected, PATH=path)
 
 
 def test_home_that_cannot_be_written(
@@ -92,17 +91,14 @@ def test_temporary_folder_without_programs(
     demo_bundle: Path, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LLAMAPACK_CACHE")
-    place = tmp_path / "noexec"
+    place, home = tmp_path / "noexec", tmp_path / "home"
     place.mkdir()
-    home = tmp_path / "home"
     home.mkdir()
-    line = " ".join(f"'{word}'" for word in ["sh", str(demo_bundle), *CLI])
-    script = f"mount -t tmpfs -o noexec,mode=1777 none '{place}' && {line}"
-    if run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(place)]).returncode:
+    if run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", place]).returncode:
         pytest.skip("this machine lets nobody mount anything in a namespace")
-    done = run(["unshare", "-rm", "sh", "-c", script],
-               HOME=str(home), TMPDIR=str(place), XDG_CACHE_HOME=str(place))  # fmt: skip
-    assert (done.stdout, done.returncode) == (expected, 0), done.stderr.decode()
+    script = 'mount -t tmpfs -o noexec,mode=1777 none "$0" && exec sh "$@"'
+    env = {"HOME": str(home), "TMPDIR": str(place), "XDG_CACHE_HOME": str(place)}
+    answers(["unshare", "-rm", "sh", "-c", script, place, demo_bundle, *CLI], expected, **env)
 
 
 def test_two_at_once_on_a_cold_cache(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
@@ -111,24 +107,68 @@ def test_two_at_once_on_a_cold_cache(demo_bundle: Path, expected: bytes, tmp_pat
     assert [one.result() for one in started] == [expected, expected]
 
 
+def busybox_root(folder: Path, busybox: str | Path, bundle: Path) -> Path:
+    """The root of a small system: busybox, the bundle and nothing else."""
+    for name in ("bin", "tmp", "proc", "dev", "root"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(busybox, folder / "bin/busybox")
+    for name in PROGRAMS:
+        (folder / "bin" / name).symlink_to("busybox")
+    shutil.copy(bundle, folder / "demo.llamafile")
+    return folder
+
+
 def test_without_the_c_library(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
-    """Only busybox and the bundle: what Alpine and distroless images have."""
+    """What Alpine and distroless images have."""
     busybox = shutil.which("busybox")
     if not busybox:
         pytest.skip("busybox is not installed here")
-    root = tmp_path / "root"
-    for folder in ("bin", "tmp", "proc", "dev"):
-        (root / folder).mkdir(parents=True)
-    shutil.copy(busybox, root / "bin" / "busybox")
-    for name in ("sh", "uname", "dd", "mkdir", "chmod", "mv", "rm", "id", "ls", "wc"):
-        (root / "bin" / name).symlink_to("busybox")
-    shutil.copy(demo_bundle, root / "demo.llamafile")
+    root = busybox_root(tmp_path / "root", busybox, demo_bundle)
     # /dev as every container has it
     script = 'mount --rbind /dev "$0/dev" && exec chroot "$0" /bin/sh /demo.llamafile "$@"'
     done = run(["unshare", "-rm", "sh", "-c", script, root, *CLI], LLAMAPACK_CACHE="/tmp/cache")
     if b"unshare" in done.stderr or b"mount:" in done.stderr:
         pytest.skip("this machine lets nobody mount anything in a namespace")
     assert (done.stdout, done.returncode) == (expected, 0), done.stderr.decode()
+
+
+BUSYBOX = REPOSITORY / ".cache" / "busybox-aarch64"
+"""Where ci/test-programs puts Debian's busybox-static for arm64."""
+MAGIC = (
+    r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:"
+    r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
+)
+"""Magic and mask of ELF programs for aarch64, as binfmt_misc takes them."""
+
+
+def test_on_aarch64(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
+    """Script, stub and engine, with that machine's own programs, which the kernel gives to qemu."""
+    if not BUSYBOX.is_file():
+        pytest.skip("no busybox for aarch64 here: `sh ci/test-programs` as root gets it")
+    qemu = shutil.which("qemu-aarch64-static")
+    if not qemu or not shutil.which("unshare"):
+        pytest.skip("no qemu-aarch64-static or unshare here (apt-get install qemu-user-static)")
+    root = busybox_root(tmp_path / "root", BUSYBOX, demo_bundle)
+    script = (
+        "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc\n"
+        f"printf '%s' ':llamapack-aarch64:M::{MAGIC}:{qemu}:PF' "
+        "> /proc/sys/fs/binfmt_misc/register\n"
+        f"mount -t proc none {root}/proc\n"
+        f'exec chroot {root} "$@"\n'
+    )
+
+    def chrooted(*words: str) -> bytes:
+        done = subprocess.run(
+            ["unshare", "-Urmpf", "sh", "-ec", script, "sh", *words],
+            env={"PATH": os.environ["PATH"] + ":/usr/sbin:/bin", "HOME": "/root"},
+            stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=600,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    assert chrooted("/bin/uname", "-m") == b"aarch64\n"
+    assert chrooted("/bin/sh", "/demo.llamafile", *CLI) == expected
+    assert list((root / "root/.cache/llamapack/engines").glob("linux-aarch64-static-*"))
 
 
 def test_a_module_in_the_current_folder_is_not_loaded(
@@ -147,9 +187,7 @@ def test_a_module_in_the_current_folder_is_not_loaded(
     module = tmp_path / "libggml-cpu-evil.so"
     subprocess.run([zig, "cc", "-O1", "-shared", "-fPIC", "-o", module, source], check=True)
     # The module itself works: a program that loads it shows that.
-    check = run(["bash", "-c", f"LD_PRELOAD={module} /bin/true"])
-    assert b"PLANTED" in check.stderr
-
+    assert b"PLANTED" in run(["bash", "-c", f"LD_PRELOAD={module} /bin/true"]).stderr
     done = run(["sh", demo_bundle, *CLI], cwd=tmp_path)
     assert (done.stdout, done.returncode) == (expected, 0)
     assert b"PLANTED" not in done.stderr

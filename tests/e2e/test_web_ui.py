@@ -6,7 +6,6 @@ import re
 import shutil
 import tempfile
 import threading
-import warnings
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,12 +13,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from helpers.running import QUESTION, Server, serving
+from helpers.running import QUESTION, Server, append_members, greedy, serving
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
-from test_server import greedy
 
 
 @pytest.fixture
@@ -44,7 +42,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 def test_the_page_answers_as_the_api_does(browser: webdriver.Chrome, demo_bundle: Path) -> None:
     with serving(demo_bundle, "--temp", "0") as server:
-        expected = greedy(server)
+        expected = greedy(server.url)
         browser.get(server.url)
         wait = WebDriverWait(browser, 60)
         box = wait.until(lambda page: page.find_element(By.TAG_NAME, "textarea"))
@@ -55,15 +53,11 @@ def test_the_page_answers_as_the_api_does(browser: webdriver.Chrome, demo_bundle
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_pages_of_ones_own(demo_bundle: Path, tmp_path: Path, method: int) -> None:
+def test_pages_of_your_own(demo_bundle: Path, tmp_path: Path, method: int) -> None:
     """Any ZIP program can put them in; stored ones are more than one block of deflate."""
-    bundle = tmp_path / "own.llamafile"
-    shutil.copy(demo_bundle, bundle)
+    bundle = Path(shutil.copy(demo_bundle, tmp_path / "own.llamafile"))
     page = "<!doctype html><title>mine</title>" + "text " * 40_000
-    with warnings.catch_warnings(), zipfile.ZipFile(bundle, "a", method) as archive:
-        warnings.simplefilter("ignore")  # It says that there is an older member of the name.
-        archive.writestr("web-ui/index.html", page)
-        archive.writestr("web-ui/more/help.html", page)
+    append_members(bundle, {"web-ui/index.html": page, "web-ui/more/help.html": page}, method)
     with serving(bundle) as server:
         for path in ("", "index.html", "more/help.html"):
             answered = requests.get(f"{server.url}/{path}", timeout=30)

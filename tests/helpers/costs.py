@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 SECONDS, MEMORY = 2, 500_000_000
 """CPU time, and bytes; the start of Python and of llamapack is part of them."""
+
+PEAK = """
+import atexit, sys
+atexit.register(lambda: sys.stderr.write(open("/proc/self/status").read()))
+"""
+"""Python that a command runs first, for `peak`."""
 
 COMMAND = "import runpy; runpy.run_module('packer', run_name='__main__')"
 """`llamapack` with the words that follow."""
@@ -22,6 +29,12 @@ def tell():
     peak = re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]
     print(f"\\ncost {time.process_time()} {peak}", file=sys.stderr)
 """
+
+
+def peak(stderr: str) -> int:
+    """The most bytes of memory that a process had at once."""
+    (found,) = re.findall(r"VmHWM:\s+(\d+) kB", stderr)
+    return int(found) * 1024
 
 
 def cheap(code: str, *words: str | Path) -> subprocess.CompletedProcess[str]:

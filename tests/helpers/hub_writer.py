@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from helpers.hub_metadata import metadata_errors
+from helpers.cards import metadata_errors
 from helpers.hub_server import git_sha1
 from helpers.web_server import Answer, Page, Request, WebServer
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 from carding import Card, Stating
-from helpers.card_blocks import blocks
-from helpers.hub_metadata import metadata_errors
+from helpers.cards import blocks, metadata_errors
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 from huggingface_hub import ModelCard
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.card_blocks import blocks
+from helpers.cards import blocks
 
 from packer.metadata.card import CardFacts, Task, facts, starting_context, systems
 from packer.metadata.render import render

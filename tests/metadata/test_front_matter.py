@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 import yaml
-from helpers.old_cards import GEMMA_CARD
+from helpers.cards import GEMMA_CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

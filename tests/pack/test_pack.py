@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from helpers.lanes import slow
 from helpers.stand_ins import ENGINE_FILES, CommandLine, Refused, write_gguf
-from packer.weights.lora import LoraOption, parsed
 
+from packer.weights.selection import lora_option
 from runtime.formats.args_file import parse
 from runtime.formats.bundle import Bundle
 from runtime.formats.gguf_header import read_header_of
@@ -290,7 +290,7 @@ def test_weights_beyond_four_gib(tmp_path: Path, llamapack: CommandLine) -> None
     ],
 )
 def test_words(word: str, file: str, scale: str | None) -> None:
-    assert parsed(word) == LoraOption(file, scale)
+    assert lora_option(word) == (file, scale)
 
 
 def test_no_scale(gguf: Path, llamapack: CommandLine, refused: Refused) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.cards import GEMMA_CARD
 from helpers.conversations import model, prompt_of, system, user
-from helpers.old_cards import GEMMA_CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

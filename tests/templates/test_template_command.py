@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 from gguf import GGUFWriter
+from helpers.cards import GEMMA_CARD
 from helpers.conversations import CONVERSATIONS, model, system, user
-from helpers.old_cards import GEMMA_CARD
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
 from packer.templates.origin import FOLDER, names

@@ -1,13 +1,19 @@
-"""Ctrl-C and Ctrl-D."""
+"""Ctrl-C, Ctrl-D, and a crash in the middle of a chat: the terminal is given back."""
 
 from __future__ import annotations
 
+import os
+import signal
+import termios
 import time
 from pathlib import Path
 
 import pexpect
+import pytest
 from chat_server import ChatServer
 from chatting import CTRL_C, CTRL_D, LEFT, PROMPT, Chat, ask, status
+
+CRASHES = [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE]
 
 
 def test_ctrl_c_stops_an_answer_and_keeps_its_beginning(chat: Chat, server: ChatServer) -> None:
@@ -77,3 +83,28 @@ def test_the_terminal_is_given_back(chat: Chat, server: ChatServer, demo_bundle:
     settings = shell.before.split()
     assert {"icanon", "echo", "isig", "icrnl"} <= set(settings)
     shell.close(force=True)
+
+
+def flags(child: pexpect.spawn) -> int:
+    """Those of a terminal that shows what is typed, and keeps it until a line is complete."""
+    return int(termios.tcgetattr(child.child_fd)[3]) & (
+        termios.ECHO | termios.ICANON | termios.ISIG
+    )
+
+
+@pytest.mark.parametrize("number", CRASHES)
+@pytest.mark.parametrize("when", ["prompt", "answer"])
+def test_the_terminal_after_a_crash(
+    chat: Chat, server: ChatServer, number: signal.Signals, when: str
+) -> None:
+    child = chat(server=server)
+    assert flags(child) != termios.ECHO | termios.ICANON | termios.ISIG
+    if when == "answer":
+        child.sendline("slow")
+        child.expect_exact("word3")
+    os.kill(child.pid, number)
+    child.expect_exact("\x1b[?2004l")
+    child.expect(pexpect.EOF)
+    assert flags(child) == termios.ECHO | termios.ICANON | termios.ISIG
+    child.close()
+    assert child.signalstatus == number

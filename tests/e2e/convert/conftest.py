@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from converting import Models, llamapack
+from converting import Models
+from helpers.running import succeed
 
 from packer.convert.converter import find_python, offline_environment
 from runtime.errors import InputError
@@ -46,9 +47,8 @@ def whole(models: Models, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     paths = {}
     for name in ("llama", "gemma2"):
         paths[name] = folder / f"{name}-F32.gguf"
-        done = llamapack("convert", models.folder / name, "-o", paths[name], "--type", "f32")
-        assert done.returncode == 0, done.stderr
-        assert done.stdout == f"{paths[name]}\n"
+        said = succeed("convert", models.folder / name, "-o", paths[name], "--type", "f32")
+        assert said == f"{paths[name]}\n"
     return paths
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
-from helpers.running import pack, serving
+from helpers.running import fetched, pack, serving
 
 TARGET = "linux-x86_64"
 EXACT = ("-ctk", "f32", "-ctv", "f32", "-fa", "off", "-c", "256", "-t", "1", "-tb", "1")
@@ -47,21 +43,8 @@ class Models:
 
     def expected(self, name: str) -> Expected:
         found = json.loads((self.folder / "expected.json").read_text())[name]
-        return Expected(
-            prompt=found["prompt"],
-            tokens=found["tokens"],
-            banned=found["banned"],
-            logprobs={int(step): values for step, values in found["logprobs"].items()},
-            margin=found["margin"],
-            texts=found.get("texts", {}),
-        )
-
-
-def llamapack(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "packer", *map(str, words)],
-        capture_output=True, text=True, check=False, timeout=600, env=os.environ | environment,
-    )  # fmt: skip
+        logprobs = {int(step): values for step, values in found["logprobs"].items()}
+        return Expected(**{"texts": {}, **found, "logprobs": logprobs})
 
 
 @dataclass(frozen=True)
@@ -71,11 +54,7 @@ class Engine:
     url: str
 
     def ask(self, path: str, **body: Any) -> Any:
-        request = Request(
-            f"{self.url}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        with urlopen(request, timeout=300) as response:
-            return json.load(response)
+        return fetched(f"{self.url}{path}", body)
 
     def greedy(self, prompt: list[int], count: int, banned: list[int]) -> list[int]:
         """The likeliest tokens after a prompt, some aside."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-from converting import llamapack
+from helpers.running import succeed
 from numpy.typing import NDArray
 
 from packer.convert.bitsandbytes import dequantize
@@ -41,8 +41,7 @@ def test_bit_by_bit(kind: str, quantized: Path, tmp_path: Path) -> None:
 
 def test_the_command(quantized: Path, tmp_path: Path) -> None:
     output = tmp_path / "m.gguf"
-    done = llamapack("convert", quantized / "nf4-double", "-o", output)
-    assert done.returncode == 0, done.stderr
+    succeed("convert", quantized / "nf4-double", "-o", output)
     assert [path.name for path in tmp_path.iterdir()] == ["m.gguf"]
     reader = gguf.GGUFReader(output)
     assert str(bytes(reader.fields["general.name"].parts[-1]), "utf-8") == "Nf4 Double"

@@ -9,7 +9,8 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-from converting import Models, llamapack
+from converting import Models
+from helpers.running import llamapack, refusal, succeed
 
 from packer.convert.checkpoint import Checkpoint
 from packer.convert.safetensors import New, write
@@ -32,23 +33,18 @@ def test_from_the_hubs_cache(models: Models, tmp_path: Path) -> None:
     hub = str(tmp_path / "hub")
     output = tmp_path / "m.gguf"
     words = ("convert", "hf:org/Tiny-Llama", "-o", output, "--type", "q8_0", "--offline")
-    done = llamapack(*words, HF_HUB_CACHE=hub)
-    assert done.returncode == 0, done.stderr
+    succeed(*words, HF_HUB_CACHE=hub)
     assert _metadata(output, "general.name") == "Tiny Llama"
     assert {path.name for path in tmp_path.iterdir()} == {"hub", "m.gguf"}
-    again = llamapack(*words, HF_HUB_CACHE=hub)
-    assert again.returncode == 1
-    assert "exists already" in again.stderr
+    assert "exists already" in refusal(llamapack(*words, HF_HUB_CACHE=hub))[0]
 
 
 def test_an_adapter(models: Models, tmp_path: Path) -> None:
     output = tmp_path / "a.gguf"
     words = ("convert", models.folder / "adapter", "-o", output)
-    done = llamapack(*words)
-    assert done.returncode == 1
-    assert "--base" in done.stderr
-    done = llamapack(*words, "--base", models.folder / "llama")
-    assert done.returncode == 0, done.stderr
+    assert "--base" in llamapack(*words).stderr
+    assert not output.exists()
+    succeed(*words, "--base", models.folder / "llama")
     assert _metadata(output, "general.type") == "adapter"
     assert {tensor.tensor_type.name for tensor in gguf.GGUFReader(output).tensors} == {"F32"}
 
@@ -82,8 +78,7 @@ def test_eight_bits_of_weights_and_activations(models: Models, tmp_path: Path) -
     text = json.dumps(config | {"quantization_config": quantization})
     (folder / "config.json").write_text(text)
     output = tmp_path / "m.gguf"
-    done = llamapack("convert", folder, "-o", output, "--type", "f32")
-    assert done.returncode == 0, done.stderr
+    succeed("convert", folder, "-o", output, "--type", "f32")
     found = {tensor.name: tensor.data for tensor in gguf.GGUFReader(output).tensors}
     assert np.array_equal(found["blk.1.ffn_down.weight"], expected)
 
@@ -94,27 +89,22 @@ def test_an_unknown_architecture(models: Models, tmp_path: Path) -> None:
     shutil.copytree(models.folder / "llama", folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"architectures": ["NeverHeardOf"]}))
-    done = llamapack("convert", folder, "-o", tmp_path / "m.gguf")
-    assert done.returncode == 1
-    assert [line.split()[0] for line in done.stderr.splitlines()] == ["ERROR", "TIP"]
-    assert "NeverHeardOf is not supported" in done.stderr
+    error, _ = refusal(llamapack("convert", folder, "-o", tmp_path / "m.gguf"))
+    assert "NeverHeardOf is not supported" in error
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
 def test_quantize(whole: dict[str, Path], tmp_path: Path) -> None:
     output = tmp_path / "q.gguf"
     words = ("quantize", whole["llama"], "q6_k", "-o", output)
-    done = llamapack(*words)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{output}\n"
+    assert succeed(*words) == f"{output}\n"
     kinds = {t.name: t.tensor_type.name for t in gguf.GGUFReader(output).tensors}
     assert kinds["blk.0.ffn_down.weight"] == "Q6_K"
     first = output.read_bytes()
-    assert "exists already" in llamapack(*words).stderr
-    assert llamapack(*words, "--force").returncode == 0
+    assert "exists already" in refusal(llamapack(*words))[0]
+    succeed(*words, "--force")
     assert output.read_bytes() == first
     refused = llamapack("quantize", whole["llama"], "IQ1_S", "-o", tmp_path / "i.gguf")
-    assert refused.returncode == 1
     assert "imatrix" in refused.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["q.gguf"]
 
@@ -140,8 +130,7 @@ def test_quantize_with_what_matters(whole: dict[str, Path], tmp_path: Path) -> N
     writer.close()
     plain, weighted = tmp_path / "plain.gguf", tmp_path / "weighted.gguf"
     for output, more in ((plain, []), (weighted, ["--imatrix", matrix])):
-        done = llamapack("quantize", whole["llama"], "Q4_K_M", "-o", output, *more)
-        assert done.returncode == 0, done.stderr
+        succeed("quantize", whole["llama"], "Q4_K_M", "-o", output, *more)
     assert _metadata(weighted, "quantize.imatrix.file") == "m.imatrix"
     tensors = [
         next(t for t in gguf.GGUFReader(path).tensors if t.name == "blk.0.attn_q.weight")

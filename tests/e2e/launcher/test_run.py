@@ -16,11 +16,21 @@ import pexpect
 import pytest
 from helpers.repository import DEMO
 from helpers.running import CLI as TWO_THREADS
-from helpers.running import QUESTION, answer, free_port, run, until_healthy
+from helpers.running import (
+    PACKER,
+    answer,
+    client,
+    free_port,
+    greedy,
+    refusal,
+    run,
+    succeed,
+    until_healthy,
+)
 
 CLI = [*TWO_THREADS, "-t", "1"]  # two threads that wait for each other are slow beside other tests
 
-RUN = [sys.executable, "-m", "packer", "run"]
+RUN = [*PACKER, "run"]
 ALONE = [sys.executable, "-m", "runtime"]
 SMALL = ["-ngl", "0", "-c", "512"]
 
@@ -43,8 +53,7 @@ def parts(demo_bundle: Path, tmp_path: Path) -> Path:
     """The first of several parts of the demo bundle."""
     folder = tmp_path / "parts"
     folder.mkdir()
-    words = ["split", demo_bundle, "--size", "9MB", "-o", folder, "-q"]
-    assert run([sys.executable, "-m", "packer", *words]).returncode == 0
+    succeed("split", demo_bundle, "--size", "9MB", "-o", folder, "-q")
     return folder / "demo.llamafile.cat0"
 
 
@@ -71,14 +80,11 @@ def test_an_engine_that_the_launcher_unpacks_is_the_stubs(
     cache = tmp_path / "cache"
     assert run([*RUN, demo_bundle, *CLI], LLAMAPACK_CACHE=str(cache)).returncode == 0
     (folder,) = (path for path in (cache / "engines").iterdir() if path.is_dir())
-    sums = subprocess.run(
-        ["sha256sum", "-c", "--ignore-missing", "--quiet", "-"],
-        input=_sums(demo_bundle, folder.name.rpartition("-")[0]),
-        cwd=folder,
-        check=False,
-        capture_output=True,
-    )
-    assert sums.returncode == 0, sums.stderr
+    target = folder.name.rpartition("-")[0]
+    sums = succeed("cat", demo_bundle, f"engines/{target}/SHA256SUMS").encode()
+    command = ["sha256sum", "-c", "--ignore-missing", "--quiet", "-"]
+    checked = run(command, typed=sums, cwd=folder)
+    assert checked.returncode == 0, checked.stderr
     assert cache.stat().st_mode & 0o777 == 0o700
     times = {path: path.stat().st_ctime_ns for path in cache.rglob("*")}
     answer(demo_bundle, "-t", "1", LLAMAPACK_CACHE=str(cache))
@@ -90,11 +96,6 @@ def test_an_engine_that_the_launcher_unpacks_is_the_stubs(
         and path.suffix != ".ok"  # of the stub
     }
     assert after.items() <= times.items()
-
-
-def _sums(bundle: Path, target: str) -> bytes:
-    words = [sys.executable, "-m", "packer", "cat", bundle, f"engines/{target}/SHA256SUMS"]
-    return run(words).stdout
 
 
 def test_parts_answer_and_become_the_file(expected: str, parts: Path, demo_bundle: Path) -> None:
@@ -159,10 +160,8 @@ def test_a_gguf_is_started_by_the_engine_that_was_built(
 
 
 def test_without_an_engine_the_commands_that_bring_one_are_named(tmp_path: Path) -> None:
-    done = run([*ALONE, DEMO], LLAMAPACK_CACHE=str(tmp_path / "empty"))
-    assert done.returncode == 1
-    error, tip = done.stderr.decode().splitlines()
-    assert error.startswith("ERROR no engine for linux-")
+    error, tip = refusal(run([*ALONE, DEMO], LLAMAPACK_CACHE=str(tmp_path / "empty")))
+    assert error.startswith("no engine for linux-")
     assert "`llamapack engine fetch`" in tip
     assert "`llamapack engine build`" in tip
 
@@ -173,8 +172,7 @@ def test_windows_programs_with_weights_beside_them(
     """On Linux the engine for Windows is of no use: an installed one reads the same weights."""
     words = ["pack", DEMO, "-o", tmp_path / "m.llamafile", "-q", "--gpu", "none"]
     words += ["--windows", "external", "--targets", "windows-x86_64,linux-x86_64"]
-    done = run([sys.executable, "-m", "packer", *words])
-    assert done.returncode == 0, done.stderr
+    succeed(*words)
     assert said(tmp_path / "m.exe", *CLI) == expected
     (tmp_path / "m.llamafile").unlink()
     missing = run([*RUN, tmp_path / "m.exe"])
@@ -214,11 +212,8 @@ def test_flags_go_through_untouched(demo_bundle: Path) -> None:
 
 
 def test_what_cannot_fit_is_refused_and_the_largest_named(expected: str, demo_bundle: Path) -> None:
-    done = run([*RUN, demo_bundle, *CLI, "-c", "2000000000"])
-    assert done.returncode == 1
-    assert not done.stdout
-    _, error, tip = done.stderr.decode().splitlines()
-    assert error.startswith(f"ERROR {demo_bundle} with a context of 2,000,000,000 tokens needs ")
+    error, tip = refusal(run([*RUN, demo_bundle, *CLI, "-c", "2000000000"]))
+    assert error.startswith(f"{demo_bundle} with a context of 2,000,000,000 tokens needs ")
     largest = int(tip.split("`-c ")[1].split("`")[0])
     assert 512 < largest < 2_000_000_000
     # What else runs on this machine takes and frees memory meanwhile.
@@ -289,8 +284,6 @@ def _status(pid: int, key: str) -> int:
 
 
 def test_a_folder_of_models_is_served_by_name(tmp_path: Path) -> None:
-    from openai import OpenAI
-
     shutil.copyfile(DEMO, tmp_path / "one.gguf")
     shutil.copyfile(DEMO, tmp_path / "two.gguf")
     port = free_port()
@@ -300,12 +293,9 @@ def test_a_folder_of_models_is_served_by_name(tmp_path: Path) -> None:
     )  # fmt: skip
     try:
         until_healthy(f"http://127.0.0.1:{port}", process)
-        client = OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", timeout=120)
-        assert {model.id for model in client.models.list()} == {"one", "two"}
-        done = client.chat.completions.create(
-            model="two", messages=[{"role": "user", "content": QUESTION}], temperature=0
-        )
-        assert "llamafile" in (done.choices[0].message.content or "")
+        url = f"http://127.0.0.1:{port}"
+        assert {model.id for model in client(url).models.list()} == {"one", "two"}
+        assert "llamafile" in greedy(url, "two")
     finally:
         process.terminate()
         process.wait(60)
@@ -331,7 +321,4 @@ def test_the_manual() -> None:
 )
 def test_what_is_nothing_to_run(target: str, what: str, tmp_path: Path) -> None:
     done = run([*RUN, target], cwd=tmp_path, PYTHONPATH=str(Path(__file__).parents[3]))
-    lines = done.stderr.decode().splitlines()
-    assert done.returncode == 1
-    assert [line.split()[0] for line in lines] == ["ERROR", "TIP"]
-    assert what in lines[0]
+    assert what in refusal(done)[0]

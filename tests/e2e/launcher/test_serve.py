@@ -9,14 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import psutil
 import pytest
 from helpers.repository import REPOSITORY
-from helpers.running import QUESTION, free_port, run
-from openai import AuthenticationError, OpenAI
+from helpers.running import family, free_port, greedy, run, until_gone
+from openai import AuthenticationError
 
 import runtime
 
@@ -34,22 +34,7 @@ with runtime.serve(sys.argv[1], context=512, arguments=["-t", "1"]) as server:
 
 
 def ask(server: runtime.Server, key: str | None = None) -> str:
-    client = OpenAI(base_url=server.base_url, api_key=key or server.api_key, timeout=120)
-    done = client.chat.completions.create(
-        model="demo", messages=[{"role": "user", "content": QUESTION}], temperature=0
-    )
-    return done.choices[0].message.content or ""
-
-
-def family(pid: int) -> list[psutil.Process]:
-    """A process and all below it."""
-    top = psutil.Process(pid)
-    return [top, *top.children(recursive=True)]
-
-
-def until_gone(processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=30)
-    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    return greedy(server.url, key=key or server.api_key)
 
 
 def test_facts_without_a_start(demo_bundle: Path) -> None:
@@ -97,37 +82,49 @@ def test_a_thread_that_ends_does_not_end_the_server(demo_bundle: Path) -> None:
         serving.__exit__(None, None, None)
 
 
-@pytest.fixture
-def holder(demo_bundle: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+@contextmanager
+def holding(bundle: Path, code: str = HOLDER) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A Python program in the body of `serve`, and the pid of what it started."""
-    command = [sys.executable, "-c", HOLDER, str(demo_bundle)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    pid = int(process.stdout.readline().split()[0])
-    yield process, pid
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    command = [sys.executable, "-W", "ignore", "-c", code, str(bundle)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process, int(process.stdout.readline().split()[0])
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_stays_when_the_program_is_killed(
-    holder: tuple[subprocess.Popen[str], int], number: signal.Signals
+    demo_bundle: Path, number: signal.Signals
 ) -> None:
-    process, pid = holder
-    processes = family(pid)
-    assert len(processes) >= 2
-    process.send_signal(number)
-    until_gone(processes)
+    with holding(demo_bundle) as (process, pid):
+        processes = family(pid)
+        assert len(processes) >= 2
+        process.send_signal(number)
+        until_gone(processes)
 
 
-def test_nothing_stays_when_the_keeper_is_killed(
-    holder: tuple[subprocess.Popen[str], int],
-) -> None:
-    _, pid = holder
-    processes = family(pid)
-    os.kill(pid, signal.SIGKILL)
-    until_gone(processes)
+def test_nothing_stays_when_the_keeper_is_killed(demo_bundle: Path) -> None:
+    with holding(demo_bundle) as (_, pid):
+        processes = family(pid)
+        os.kill(pid, signal.SIGKILL)
+        until_gone(processes)
+
+
+def test_nothing_stays_when_the_program_is_killed_and_its_child_is_not(demo_bundle: Path) -> None:
+    forking = "    import os\n    os.fork() or time.sleep(600)\n    print("
+    code = HOLDER.replace("    print(", forking)
+    with holding(demo_bundle, code) as (process, pid):
+        processes = family(pid)
+        children = [one for one in family(process.pid)[1:] if one not in processes]
+        assert children
+        try:
+            process.kill()
+            until_gone(processes)
+        finally:
+            for one in children:
+                one.kill()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
@@ -147,29 +144,6 @@ def test_a_child_of_the_body_keeps_nothing_alive(demo_bundle: Path) -> None:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-
-
-FORKING_HOLDER = HOLDER.replace(
-    "    time.sleep(600)", "    import os\n    os.fork()\n    time.sleep(600)"
-)
-
-
-def test_nothing_stays_when_the_program_is_killed_and_its_child_is_not(demo_bundle: Path) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", FORKING_HOLDER, str(demo_bundle)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    pid = int(process.stdout.readline().split()[0])
-    processes = family(pid)
-    children = psutil.Process(process.pid).children()
-    try:
-        process.kill()
-        process.wait()
-        until_gone(processes)
-    finally:
-        for one in children:
-            if one not in processes:
-                one.kill()
-        process.stdout.close()
 
 
 class Another(BaseHTTPRequestHandler):

@@ -1,8 +1,10 @@
-"""The engine and the launcher read `.args` by the same rules."""
+"""Texts: the engine and the launcher read `.args` by the same rules; what the engine leaves of
+strangers' text for a terminal."""
 
 from __future__ import annotations
 
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,33 @@ def test_the_cases(program: Path, text: str) -> None:
 )
 def test_any_text(program: Path, text: str, user: list[str]) -> None:
     assert of_engine(program, text, user) == of_launcher(text, user)
+
+
+@pytest.fixture(scope="session")
+def cleaner(compiled: Compiled) -> Path:
+    return compiled("utf8_try.cpp", "os/utf8.cpp")
+
+
+def shown(cleaner: Path, data: bytes) -> bytes:
+    return subprocess.run([cleaner], input=data, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"\xc2\x1b\x9b2J", "\ufffd\ufffd2J"),  # were ESC dropped alone, CSI would be left
+        (b"\xe2\x1b\x80\x1b\xae", "\ufffd\ufffd\ufffd"),
+        (b"a\xffb\xc3", "a\ufffdb\ufffd"),
+        ("a\u202eb\u2066c\u200fd\x9b\x1b[2J\te\n".encode(), "abcd[2J\te\n"),
+        ("日本 é 🎉".encode(), "日本 é 🎉"),
+    ],
+)
+def test_samples(cleaner: Path, data: bytes, expected: str) -> None:
+    assert shown(cleaner, data).decode() == expected
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([b"\xc2", b"\x1b", b"\x9b", b"\xe2", b"\x80", b"\xae", b"a"])))
+def test_no_order_of_pieces_leaves_a_control(cleaner: Path, pieces: list[bytes]) -> None:
+    text = shown(cleaner, b"".join(pieces)).decode()
+    assert not [char for char in text if unicodedata.category(char) in ("Cc", "Cf")]

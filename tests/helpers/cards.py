@@ -1,15 +1,66 @@
-"""The rules that the Hub has for the metadata of a model's card, as its documentation states them
-(pages "Model Cards" and "Licenses"); the Hub itself checks them when a card is committed."""
+"""Model cards: their fenced blocks, one as they were before GGUF files had chat templates, and the
+rules that the Hub has for their metadata."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
 from packer.metadata.licenses import KNOWN
 
+GEMMA_CARD = """\
+---
+license: other
+license_link: LICENSE
+library_name: transformers
+base_model: google/gemma-2-2b-it
+prompt_template: |
+  <start_of_turn>system
+  {{prompt}}<end_of_turn>
+  {{history}}
+  <start_of_turn>{{char}}
+history_template: |
+  <start_of_turn>{{name}}
+  {{message}}<end_of_turn>
+tags:
+- llamafile
+- conversational
+---
+
+# Gemma v2 2b Instruct - llamafile
+"""
+"""As Mozilla's card of Gemma 2 2B has it."""
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_HEADING = re.compile(r"^#{2,3} (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    heading: str
+    """Of the section that it is in."""
+    language: str
+    text: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+
+def blocks(card: str) -> list[Block]:
+    """All blocks of the card's own part: what follows its second rule is the base model's."""
+    own = re.split(r"^---$", card, maxsplit=3, flags=re.MULTILINE)[2]
+    found = []
+    for fence in _FENCE.finditer(own):
+        heading = [match[1] for match in _HEADING.finditer(own, 0, fence.start())]
+        found.append(Block(heading[-1] if heading else "", fence[1], fence[2]))
+    return found
+
+
+# From the Hub's documentation, pages "Model Cards" and "Licenses"; the Hub checks them at a commit.
 _REPO = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]+)?|code|multilingual")
