@@ -147,7 +147,7 @@ def test_the_projector_is_read_from_inside(two: Path, server: Server, parts: Pat
         model["id"]: model["architecture"]["input_modalities"]
         for model in fetched(f"{server.url}/v1/models")["data"]
     }
-    assert modalities == {"plain": ["text"], "pirate": ["text", "image"]}
+    assert modalities == {"plain": ["text"], "pirate": ["text", "image", "video"]}
 
 
 def test_members_are_mapped_and_only_they(two: Path, server: Server) -> None:
