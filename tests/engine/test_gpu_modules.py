@@ -283,7 +283,7 @@ def test_a_tool_that_is_missing_is_named_with_a_way_to_it(
     *_, error, tip = capsys.readouterr().err.splitlines()
     assert error.startswith("ERROR ")
     assert missing in error
-    found = re.search(r"`sh (\S+)", tip)
+    found = re.search(r"`sh ([^`]+)`", tip)
     assert found
     assert found[1].endswith(script)
     assert Path(found[1]).is_file()
