@@ -19,14 +19,8 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-][A-Za-z0-9_@%+=:,./#-]*", re.ASCII)
 
 
-class _Unexpanded(dict[str, str]):
-    """An environment in which every variable stands for its own name, whatever is set here."""
-
-    def get(self, key: str, default: object = None) -> str:
-        return f"${key}"
-
-
-_UNEXPANDED = _Unexpanded()
+_UNEXPANDED: Mapping[str, str] = {}
+"""Where every variable stays as it is written, whatever is set here."""
 
 
 def parse(text: str, environment: Mapping[str, str] = _UNEXPANDED) -> list[str]:
@@ -34,7 +28,7 @@ def parse(text: str, environment: Mapping[str, str] = _UNEXPANDED) -> list[str]:
 
     Args:
         text: the contents of a `.args` file.
-        environment: what `$NAME` stands for; an unset name is empty. By default it stays `$NAME`.
+        environment: what `$NAME` stands for; an unset name is empty. By default it stays.
 
     Raises:
         InputError: a quote is not closed.
@@ -97,7 +91,9 @@ def _word(text: str, position: int, environment: Mapping[str, str]) -> tuple[str
             pieces.append(text[position + 1])
             position += 2
         elif char == "$" and (variable := _VARIABLE.match(text, position)):
-            pieces.append(environment.get(variable[1] or variable[2], ""))
+            name = variable[1] or variable[2]
+            kept = environment is _UNEXPANDED
+            pieces.append(variable[0] if kept else environment.get(name, ""))
             position = variable.end()
         elif char in _BLANKS and not quoted:
             break
