@@ -37,6 +37,9 @@ static std::string variable_read(const std::string & text, size_t & pos) {
 
 std::vector<std::string> words_parse(const std::string & text, bool expand) {
     std::vector<std::string> words;
+    if (text.find('\0') != std::string::npos) {
+        throw user_error(".args: it contains a NUL byte", "pack the file again, with a text of words");
+    }
 
     size_t pos = 0;
     while (pos < text.size()) {

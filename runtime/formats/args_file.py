@@ -31,7 +31,7 @@ def parse(text: str, environment: Mapping[str, str] = _UNEXPANDED) -> list[str]:
         environment: what `$NAME` stands for; an unset name is empty. By default it stays.
 
     Raises:
-        InputError: a quote is not closed.
+        InputError: as `words_and_ends`.
     """
     return [word for word, _ in words_and_ends(text, environment)]
 
@@ -42,8 +42,10 @@ def words_and_ends(
     """The words of `text` as `parse` gives them, each with the position after it.
 
     Raises:
-        InputError: a quote is not closed.
+        InputError: a quote is not closed, or there is a NUL, which no argument can have.
     """
+    if "\0" in text:
+        raise InputError("the arguments contain a NUL byte", "Give a text of words.")
     position = 0
     while position < len(text):
         if text[position] in _BLANKS:
