@@ -8,9 +8,13 @@ set(bundle   "${CMAKE_CURRENT_SOURCE_DIR}/bundle")
 # Every path that llama.cpp opens goes through ggml_fopen.
 set_source_files_properties("${ggml_src}/ggml.c" DIRECTORY "${ggml_src}"
     PROPERTIES COMPILE_DEFINITIONS ggml_fopen=ggml_fopen_path)
+# A header's tensors are as large as it says they are: see tensor_elements.c.
+set_source_files_properties("${ggml_src}/gguf.cpp" DIRECTORY "${ggml_src}"
+    PROPERTIES COMPILE_DEFINITIONS ggml_nelements=ggml_nelements_saturated)
 target_sources(ggml-base PRIVATE
     "${hooks}/ggml_fopen.c"
-    "${hooks}/member_table.c")
+    "${hooks}/member_table.c"
+    "${hooks}/tensor_elements.c")
 target_include_directories(ggml-base PRIVATE "${hooks}" "${bundle}" "${ggml_src}/../include")
 
 # Upstream looks for modules in the current directory too; ours looks only where it is told.

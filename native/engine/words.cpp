@@ -37,6 +37,9 @@ static std::string variable_read(const std::string & text, size_t & pos) {
 
 std::vector<std::string> words_parse(const std::string & text, bool expand) {
     std::vector<std::string> words;
+    if (text.find('\0') != std::string::npos) {
+        throw user_error(".args: it contains a NUL byte", "pack the file again, with a text of words");
+    }
 
     size_t pos = text.rfind("\xEF\xBB\xBF", 0) == 0 ? 3 : 0; // the mark that Windows' editors put first
     while (pos < text.size()) {

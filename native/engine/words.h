@@ -10,7 +10,8 @@ struct word {
     bool        is_default; // from `.args`, not typed by the user
 };
 
-// Splits the text of an `.args` member. Throws user_error for a quote that is never closed.
+// Splits the text of an `.args` member. Throws user_error for a quote that is never closed,
+// and for a NUL.
 // `expand`: whether `$NAME` is replaced with what the environment says.
 std::vector<std::string> words_parse(const std::string & text, bool expand = true);
 

@@ -152,7 +152,10 @@ class Args:
     def text(self) -> str:
         """The text of `.args`."""
         text = "".join(pair.text for pair in (*self.pairs, *self.defaults))
-        return text + self.own.rstrip("\n") + "\n" if self.own.strip() else text
+        if not self.own.strip():
+            return text
+        # A backslash at the very end stands for itself, one in front of a line end for that.
+        return text + (self.own if self.own.endswith("\\") else self.own.rstrip("\n") + "\n")
 
     @property
     def names_model(self) -> bool:

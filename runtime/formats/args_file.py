@@ -31,14 +31,8 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-][A-Za-z0-9_@%+=:,./#-]*", re.ASCII)
 
 
-class _Unexpanded(dict[str, str]):
-    """An environment that leaves `$NAME` as it is."""
-
-    def get(self, key: str, default: object = None) -> str:
-        return f"${key}"
-
-
-_UNEXPANDED = _Unexpanded()
+_UNEXPANDED: Mapping[str, str] = {}
+"""Where every variable stays as it is written, whatever is set here."""
 
 
 def parse(text: str, environment: Mapping[str, str] = _UNEXPANDED) -> list[str]:
@@ -48,7 +42,7 @@ def parse(text: str, environment: Mapping[str, str] = _UNEXPANDED) -> list[str]:
         environment: values of `$NAME`; an unset name is empty. By default `$NAME` stays.
 
     Raises:
-        InputError: a quote is not closed.
+        InputError: as `words_and_ends`.
     """
     return [word for word, _ in words_and_ends(text, environment)]
 
@@ -56,7 +50,13 @@ def parse(text: str, environment: Mapping[str, str] = _UNEXPANDED) -> list[str]:
 def words_and_ends(
     text: str, environment: Mapping[str, str] = _UNEXPANDED
 ) -> Iterator[tuple[str, int]]:
-    """The words of `text` as `parse` gives them, each with the position after it."""
+    """The words of `text` as `parse` gives them, each with the position after it.
+
+    Raises:
+        InputError: a quote is not closed, or there is a NUL, which no argument can have.
+    """
+    if "\0" in text:
+        raise InputError("the arguments contain a NUL byte", "Give a text of words.")
     position = 1 if text.startswith("\ufeff") else 0  # the mark that Windows' editors put first
     while position < len(text):
         if text[position] in _BLANKS:
@@ -107,7 +107,9 @@ def _word(text: str, position: int, environment: Mapping[str, str]) -> tuple[str
             pieces.append(text[position + 1])
             position += 2
         elif char == "$" and (variable := _VARIABLE.match(text, position)):
-            pieces.append(environment.get(variable[1] or variable[2], ""))
+            name = variable[1] or variable[2]
+            kept = environment is _UNEXPANDED
+            pieces.append(variable[0] if kept else environment.get(name, ""))
             position = variable.end()
         elif char in _BLANKS and not quoted:
             break

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from edit_files import NewEngine, ran
-from helpers.killing import SLOW, calls, killed_after, killed_at, leftovers, sample
+from helpers.killing import SLOW, calls, killed_after, killed_at, leftovers, sample, strace
 from helpers.stand_ins import CommandLine, write_gguf
 
 POINTS = 200 if SLOW else 7
@@ -31,6 +31,8 @@ class Case:
 
 
 Prepare = Callable[[str], Case]
+KINDS = ["edit", "add", "grow", "shrink", "same", "copy"]
+_TAKE_SPACE = {"write", "pwrite64", "copy_file_range", "fallocate", "fsync", "rename", "link"}
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def recovered(case: Case, llamapack: CommandLine) -> bytes:
     return case.path.read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["edit", "add", "grow", "shrink", "same", "copy"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_killed_at_any_call(kind: str, prepare: Prepare, llamapack: CommandLine) -> None:
     case = prepare(kind)
     ran(llamapack, *case.words)  # so that engines are in the cache of deflated ones
@@ -100,3 +102,27 @@ def _kill_at_random(case: Case, llamapack: CommandLine) -> None:
     case.restore()
     killed_after(llamapack, random.uniform(whole / 4, whole), *case.words)
     assert recovered(case, llamapack) in (case.old, case.new)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_full_disk_in_each_phase(kind: str, prepare: Prepare, llamapack: CommandLine) -> None:
+    """Full for one call: the file is as it was at once. Full from there on: the next command."""
+    case = prepare(kind)
+    ran(llamapack, *case.words)
+    case.new = case.path.read_bytes()
+    case.restore()
+    made = [one for one in calls(llamapack, case.path, *case.words) if one.name in _TAKE_SPACE]
+    failed = 0
+    for call in sample(made, 40 if SLOW else 4):
+        for lasting in ("", "+"):
+            case.restore()
+            inject = f"inject={call.name}:error=ENOSPC:when={call.number}{lasting}"
+            options = ["-e", f"trace={call.name}", "-e", inject, "-o", "/dev/null"]
+            done = strace(llamapack, options, case.words)
+            assert done.returncode in (0, 1), (call, done.stderr)
+            failed += done.returncode
+            if not lasting:  # else the ERROR line may not be written, either
+                assert done.stderr.count("ERROR") == done.returncode, (call, done.stderr)
+                assert not leftovers(case.path), call
+            assert recovered(case, llamapack) in (case.old, case.new), f"lost at {call}"
+    assert failed

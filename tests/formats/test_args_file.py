@@ -41,6 +41,16 @@ def test_words(text: str) -> None:
     assert parse(text, ENVIRONMENT) == CASES[text]
 
 
+@pytest.mark.parametrize("text", ["\0", "a\0b", "'\0'", "# \0"])
+def test_no_word_has_a_nul(text: str) -> None:
+    with pytest.raises(InputError, match="NUL"):
+        parse(text)
+
+
+def test_variables_stay_as_they_are_written() -> None:
+    assert parse("$A ${A} \"${A}b\" '${A}'") == ["$A", "${A}", "${A}b", "${A}"]
+
+
 @pytest.mark.parametrize("text", ["'", "a 'b", '"', 'a "b\\"', "'\"", "\"'"])
 def test_open_quotes_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="never closed") as caught:
@@ -48,7 +58,7 @@ def test_open_quotes_are_refused(text: str) -> None:
     assert caught.value.tip
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8"))))
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"))))
 def test_quoted_words_come_back(words: list[str]) -> None:
     assert parse("\n".join(map(quote, words)), ENVIRONMENT) == words
 

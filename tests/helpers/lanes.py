@@ -23,6 +23,7 @@ _FILES = {
     "engine/test_gpu_recipes.py": "native",
     "engine/test_structure_bundle.py": "native",
     "fit/test_against_engine.py": "e2e",
+    "fuzzing/test_elements.py": "native",
     "test_demo_model.py": "e2e",
 }
 _FIXTURES = {

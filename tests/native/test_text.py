@@ -16,7 +16,7 @@ from runtime.formats.args_file import merge, parse
 from tests.formats.test_args_file import CASES, ENVIRONMENT
 from tests.native.conftest import Compiled
 
-PIECES = ["$HOME", "${TWO}", "...", *"${}a1_\u00e9'\"\\# \n\t\r\v"]
+PIECES = ["$HOME", "${TWO}", "...", *"${}a1_\u00e9'\"\\# \n\t\r\v\0"]
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +47,7 @@ def test_the_cases(program: Path, text: str) -> None:
 @settings(deadline=None, max_examples=400)
 @example("a '", [])
 @example("${HOME", ["..."])
+@example("a\0b 'c\0'", [])
 @given(
     st.lists(st.sampled_from(PIECES)).map("".join),
     st.lists(st.sampled_from(["u", "...", "", "a b"]), max_size=2),

@@ -1,0 +1,1 @@
+"""Fuzzes every reader of strangers' bytes: `sh ci/fuzz`, docs/fuzzing.md."""
