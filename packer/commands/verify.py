@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 
 from packer.commands import Subparsers, print_json
 from packer.io.console import Exit, error, note, printable
@@ -28,7 +29,7 @@ def register(verbs: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from packer.inspection import provenance
-    from packer.inspection.verification import verify
+    from packer.inspection.verification import REPAIRABLE, verify
     from packer.io.console import progress
     from runtime.formats.bundle import MANIFEST, Bundle
 
@@ -68,7 +69,10 @@ def run(args: argparse.Namespace) -> None:
             print(printable(f"{problem.kind} {problem.member}: {problem.detail}"))
     if problems:
         names = ", ".join(dict.fromkeys(problem.member for problem in problems))
-        error(f"{args.file} is not as it was packed: {names}", "Download or copy the file again.")
+        tip = "Download or copy the file again."
+        if all(problem.kind in REPAIRABLE for problem in problems):
+            tip = f"Run `llamapack upgrade {quote(str(args.file))}`."
+        error(f"{args.file} is not as it was packed: {names}", tip)
         raise Exit(1)
     if not listed and not args.json:
         note(f"{args.file} was not made by llamapack, or its manifest was removed")

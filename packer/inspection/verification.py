@@ -14,6 +14,8 @@ from runtime.errors import InputError
 from runtime.formats.bundle import MANIFEST, Bundle
 from runtime.formats.zip_directory import Member
 
+REPAIRABLE = ("compressed", "misaligned")
+"""Kinds of problems that `llamapack upgrade` repairs."""
 FRONT = "head and start stubs"  # what a problem in front of the archive names in place of a member
 
 

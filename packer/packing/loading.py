@@ -27,7 +27,7 @@ _OURS = ("LLAMAPACK_", "LLAMA_ARG_")
 _CAUSE = re.compile(
     r"^ERROR .*?(?:the model cannot be read: |(?=no context can be made))(.+)$", re.MULTILINE
 )
-_UNKNOWN = re.compile(r"unknown model architecture: '(.*)'")
+_UNKNOWN = re.compile(r"unknown model architecture: '(.+)'")
 _CRASHES = frozenset({-4, -6, -8, -11})  # SIGILL, SIGABRT, SIGFPE, SIGSEGV
 
 

@@ -20,6 +20,7 @@ from packer.weights.inputs import Inputs
 from runtime.formats.gguf_header import Header
 
 _SYSTEM, _QUESTION, _ANSWER = "SysMark1", "AskMark2", "SayMark3"
+_SECOND = "AskMark7"
 _TOOL, _ARGUMENT, _RESULT = "tool_mark4", "ArgMark5", "ResultMark6"
 _SPECIAL = re.compile(
     # `<|im_end|>`, `<｜User｜>`, `<|turn>`, `<turn|>`; `<s>` and tokens with such names.
@@ -74,13 +75,14 @@ def _problems(template: ChatTemplate) -> Iterator[str]:
     question: Message = {"role": "user", "content": _QUESTION}
     system: Message = {"role": "system", "content": _SYSTEM}
     turns = [question, {"role": "assistant", "content": _ANSWER}, question]
-    prompt, with_system, with_turns, with_tool, with_all = template.prompts(
+    prompt, with_system, with_turns, with_tool, with_all, with_two = template.prompts(
         [
             Conversation([question]),
             Conversation([system, question]),
             Conversation(turns),
             _with_tool(),
             Conversation([system, *turns]),
+            Conversation([question, {"role": "user", "content": _SECOND}]),
         ]
     )
     if isinstance(prompt, RenderError):
@@ -91,6 +93,7 @@ def _problems(template: ChatTemplate) -> Iterator[str]:
     yield from _lost(with_system, "the system prompt", [_SYSTEM])
     yield from _lost(with_turns, "the model's own answers", [_ANSWER])
     yield from _lost(with_tool, "tools, their calls or results", [_TOOL, _ARGUMENT, _RESULT])
+    yield from _lost(with_two, "two questions in a row", [_QUESTION, _SECOND])
     if missing := _missing(template, with_all):
         yield (
             f"its chat template uses {', '.join(missing)}, which its vocabulary does not have: "

@@ -15,7 +15,7 @@ from shlex import quote
 from typing import Any, BinaryIO
 
 from runtime.errors import InputError
-from runtime.formats.gguf_header import LFS_POINTER, MAGIC, Header, read_header
+from runtime.formats.gguf_header import LFS_POINTER, MAGIC, Header, read_header, read_header_of
 from runtime.formats.json_input import parse_json
 from runtime.formats.parts import refuse_part, refuse_whole
 from runtime.formats.undo_file import refuse_unfinished
@@ -53,6 +53,8 @@ def _refuse_other(path: Path, start: bytes) -> None:
         raise InputError(
             f"{path} is a Git LFS pointer, not the file itself", "Download it with `git lfs pull`."
         )
+    if path.suffix == ".gguf":
+        read_header_of(path)  # which says what is wrong with it
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.errors import InputError
+
 DEFAULT_ENDPOINT = "https://huggingface.co"
 _TRUE = {"1", "on", "yes", "true"}
 
@@ -35,9 +37,15 @@ def settings(environment: Mapping[str, str] = os.environ, *, offline: bool = Fal
         environment.get("HF_HOME")
         or os.path.join(environment.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")  # noqa: PTH118
     )
+    endpoint = (environment.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
+    if not endpoint.startswith(("http://", "https://")):
+        raise InputError(
+            f"HF_ENDPOINT is {endpoint!r}, which is not an address",
+            "Begin it with `https://`, or `http://` for a mirror of your own.",
+        )
     cache = environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE")
     return HubSettings(
-        endpoint=(environment.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/"),
+        endpoint=endpoint,
         token=_token(environment, home),
         cache=_path(cache) if cache else home / "hub",
         offline=offline or _true(environment, "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"),
