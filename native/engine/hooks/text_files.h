@@ -1,5 +1,5 @@
-// Included by the compiler in front of upstream's arg.cpp, which reads the files that options name with
-// std::ifstream. Without a mode, and so as text, a file says the same on every system:
+// Included by the compiler in front of upstream's arg.cpp and preset.cpp, which read the files that options
+// name with std::ifstream. Without a mode, and so as text, a file says the same on every system:
 //   - the mark that Windows' editors put in front of UTF-8 is skipped
 //   - CR LF is LF
 //   - `-` is standard input
@@ -28,16 +28,17 @@ class llamapack_text_file : public ifstream {
     }
 
   public:
-    explicit llamapack_text_file(const string & path) {
-        if (path != "-") {
+    template <typename T> explicit llamapack_text_file(const T & path) { // a string, or a filesystem::path
+        const bool is_input = path == T("-");
+        if (!is_input) {
             open(path, ios::binary);
         }
-        if (path == "-" || is_open()) {
-            text.str(plain(path == "-" ? cin : *this));
+        if (is_input || is_open()) {
+            text.str(plain(is_input ? cin : *this));
             ios::rdbuf(&text);
         }
     }
-    llamapack_text_file(const string & path, openmode mode) : ifstream(path, mode) {}
+    template <typename T> llamapack_text_file(const T & path, openmode mode) : ifstream(path, mode) {}
 };
 }
 
