@@ -53,7 +53,7 @@ class Outcome:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="sh ci/fuzz", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m ci.fuzzing", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all; see --list")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("--seconds", type=positive, default=60, help="of all together; default: 60")
