@@ -55,6 +55,8 @@ LENIENT = {
     "Kimi-K2-Instruct": "lists may not be changed there",
     "Kimi-K2-Thinking": "lists may not be changed there",
     "fireworks-ai-llama-3-firefunction-v2": "what is undefined cannot be joined to text there",
+    "IFM-K2-Horizon": "answers must have thoughts there, and the engine gives them empty ones",
+    "google-translategemma-4b-it": "contents must be parts there, which the engine makes of a text",
     "google-gemma-2-2b-it": "the engine joins the system prompt to the question",
     "our gemma": "the engine joins the system prompt to the question",
     "llama-cpp-deepseek-r1": "what `map` gives is no JSON there",
