@@ -15,6 +15,7 @@
 #include "modes.h"
 #include "module_dir.h"
 #include "options.h"
+#include "processors.h"
 #include "program_path.h"
 #include "renamed.h"
 #include "router.h"
@@ -26,6 +27,7 @@
 #include "web_ui.h"
 #include "words.h"
 
+#include "common.h"
 #include "llama.h"
 
 #include <algorithm>
@@ -115,6 +117,14 @@ static options options_read(const bundle & self, bundle & from, std::vector<std:
     return options_parse(words_merge(words, user), is_data ? from.path() : "");
 }
 
+// Upstream counts the cores of the machine, also where this process may use a part of them.
+static void threads_choose(options & opts) {
+    const int allowed = processors_allowed();
+    if (allowed > 0 && allowed < common_cpu_get_num_math() && !opts.find("--threads") && !std::getenv("LLAMA_ARG_THREADS")) {
+        opts.add("--threads", std::to_string(allowed));
+    }
+}
+
 // Upstream converts a schema of the arguments before it serves anything. One that the user typed may take its time.
 static void schemas_bound(const options & opts, const router_child & child) {
     if (child.is_child || std::any_of(opts.given.begin(), opts.given.end(), [](const given_option & one) { return one.is_data; })) {
@@ -175,6 +185,7 @@ static int run(const std::string & program, const std::string & own, const route
         return mode_probe_template(opts);
     }
     unsupported_refuse(opts);
+    threads_choose(opts);
     cpu_choose(opts.cpu, opts.find("--verbose") && !opts.log_disable && !child.is_child);
     if (opts.mode == run_mode::unset) {
         opts.mode = mode_default(opts);

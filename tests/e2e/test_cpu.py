@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -122,3 +124,52 @@ def test_doctor_asks_the_engine(linux_bundle: Path, tmp_path: Path) -> None:
     )
     wrong = finding(LLAMAPACK_CPU="nope")
     assert (wrong["state"], wrong["what"][:19]) == ("problem", "LLAMAPACK_CPU=nope:")
+
+
+def threads(done: subprocess.CompletedProcess[bytes]) -> int:
+    assert done.returncode == 0, done.stderr
+    (found,) = re.findall(rb"system_info: n_threads = (\d+)", done.stderr)
+    return int(found)
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor is all that there is")
+def test_threads_for_the_processors_that_it_may_use(linux_bundle: Path) -> None:
+    processor = str(min(os.sched_getaffinity(0)))
+    bound = ["taskset", "-c", processor, "sh", linux_bundle, *CLI]
+    assert threads(run(bound)) == 1
+    assert threads(run([*bound, "--threads", "3"])) == 3
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor is all that there is")
+@pytest.mark.parametrize(
+    ("own", "files"),
+    [
+        ("0::/box\n", {"cgroup/cpu.max": "max 100000", "cgroup/box/cpu.max": "50000 100000"}),
+        ("0::/box\n", {"cgroup/cpu.max": "100000 100000", "cgroup/box/cpu.max": "max 100000"}),
+        ("0::/not/seen/here\n", {"cgroup/cpu.max": "100000 100000"}),
+        (
+            "3:cpu,cpuacct:/box\n0::/\n",
+            {
+                "cgroup/cpu/box/cpu.cfs_quota_us": "100000",
+                "cgroup/cpu/box/cpu.cfs_period_us": "100000",
+            },
+        ),
+    ],
+)
+def test_threads_for_the_quota_of_its_group(
+    linux_bundle: Path, tmp_path: Path, own: str, files: dict[str, str]
+) -> None:
+    """As a container's limit of one processor is told, in the two versions of control groups."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    (tmp_path / "own").write_text(own)
+    # Of the shell, which becomes the engine.
+    script = (
+        f"mount --bind {tmp_path}/cgroup /sys/fs/cgroup && "
+        f'mount --bind {tmp_path}/own /proc/$$/cgroup && exec sh "$@"'
+    )
+    done = run(["unshare", "-m", "sh", "-c", script, "sh", linux_bundle, *CLI])
+    if b"unshare" in done.stderr or b"mount:" in done.stderr:
+        pytest.skip("SKIPPED LOUDLY: no mounts of a test's own here (root)")
+    assert threads(done) == 1
