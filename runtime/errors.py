@@ -1,5 +1,9 @@
 """The exception for mistakes of the user, and for faults that the user can fix."""
 
+from __future__ import annotations
+
+import shlex
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
@@ -13,3 +17,9 @@ class InputError(ValueError):
         """The fault, with the name of the file or the argument."""
         self.tip = tip
         """The way out, as a sentence or a command in backticks; empty if there is none."""
+
+
+def shell_word(path: object) -> str:
+    """A path as one word of the shell command that a tip names, also if it begins with a dash."""
+    text = shlex.quote(str(path))
+    return f"./{text}" if text.startswith("-") else text

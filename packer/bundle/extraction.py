@@ -10,7 +10,7 @@ from packer.io.console import Advance
 from packer.io.copy import append_range
 from packer.io.digest import crc32
 from packer.io.output import OutputFile, output_file
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.bundle import Bundle
 from runtime.formats.zip_directory import STORED, Member
 
@@ -21,7 +21,8 @@ def member_named(bundle: Bundle, name: str) -> Member:
     """The member of this name; InputError if there is none."""
     if name not in bundle.members:
         raise InputError(
-            f"{bundle.path} has no member {name}", f"`llamapack ls {bundle.path}` lists them."
+            f"{bundle.path} has no member {name}",
+            f"`llamapack ls {shell_word(bundle.path)}` lists them.",
         )
     return bundle.members[name]
 

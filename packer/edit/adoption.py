@@ -43,7 +43,7 @@ from packer.io.output import (
 from packer.io.sources import FileWeights
 from packer.io.temporary_files import refuse_folder, temporary_files
 from packer.weights.locator import Locator
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.gguf_header import read_header_of
 from runtime.formats.model_facts import shard
 from runtime.formats.undo_file import WITNESS, undo_path
@@ -61,7 +61,7 @@ def own_file(words: Sequence[str]) -> FileWeights:
         if parsed(words[0], locator.settings.endpoint):
             raise InputError(
                 f"{words[0]} is fetched into a cache, whose files are not to be changed",
-                f"Run `llamapack fetch {words[0]} -o .`, and consume the file that it fetches.",
+                f"Run `llamapack fetch {shell_word(words[0])} -o .`, and consume what it fetches.",
             )
         weights = locator.locate(words[0]).weights
     if not isinstance(weights, FileWeights):

@@ -19,7 +19,7 @@ from packer.engines.other_runtimes import dialect_of, ours, rewritten
 from packer.io.epoch import source_date_epoch
 from packer.io.sources import FileSource, FileWeights
 from packer.weights.inputs import Inputs
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.args_file import parse
 from runtime.formats.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle
 from runtime.formats.gguf_header import MAGIC, read_header_of
@@ -60,7 +60,7 @@ def edited(bundle: Bundle, edits: Edits) -> Edition:
     if old is None and (edits.name is not None or edits.template or edits.no_template):
         raise InputError(
             f"{bundle.path} was not made by llamapack, so it has no name or template to change",
-            f"Run `llamapack upgrade {bundle.path}` first.",
+            f"Run `llamapack upgrade {shell_word(bundle.path)}` first.",
         )
     own_template = edits.template is not None or (
         TEMPLATE in bundle.members and not edits.no_template

@@ -23,7 +23,7 @@ from packer.head import windows_exe
 from packer.io.epoch import source_date_epoch
 from packer.io.sources import WEIGHTS_ALIGNMENT, is_compressed_weights, is_weights
 from packer.weights.archives import ZippedSource
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.args_file import parse, quote, refused
 from runtime.formats.bundle import ARGS, GPU_SOURCES, Bundle
 from runtime.formats.zip_directory import Member
@@ -152,7 +152,8 @@ def _check_args(bundle: Bundle, args: str | None) -> None:
         raise InputError(
             f"{bundle.path}: its arguments have {', '.join(found)}, which a file of weights may "
             "not set",
-            f"`--trust-args` keeps them; `llamapack edit {bundle.path} --args …` replaces them.",
+            "`--trust-args` keeps them; "
+            f"`llamapack edit {shell_word(bundle.path)} --args …` replaces them.",
         )
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "npm",
     "other_runtimes",
     "pins",
+    "pypi",
     "source",
     "stubs",
     "sums",

@@ -28,7 +28,7 @@ from packer.engines.cosmo import KIND
 from packer.io.copy import Destination, copy
 from packer.io.digest import Digest
 from packer.zip.writer import Record, ZipWriter
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.args_file import USER_WORDS, parse, quote
 from runtime.formats.bundle import MANIFEST, Bundle
 from runtime.formats.zip_directory import Member, data_offset, read_directory
@@ -116,7 +116,7 @@ def read_runtime(path: Path) -> Runtime:
     if any(member.name == MANIFEST for member, _ in members):
         raise InputError(
             f"{path} is a bundle of llamapack already",
-            f"Add to it with `llamapack edit {path} --add FILE`, or pack without `--runtime`.",
+            f"Add to it with `llamapack edit {shell_word(path)} --add FILE`, or omit `--runtime`.",
         )
     systems = [f"linux-{machine(program)}" for program in anatomy.programs]
     if anatomy.image and anatomy.kind.is_ape:

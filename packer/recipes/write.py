@@ -17,7 +17,7 @@ from packer.metadata.model_metadata import stated_by
 from packer.recipes.fields import FIELDS
 from packer.weights.documents import SmallFile
 from runtime.console import printable
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.args_file import parse, refused
 from runtime.formats.bundle import (
     ARGS,
@@ -48,7 +48,7 @@ def recipe(path: Path) -> str:
         if manifest is None:
             raise InputError(
                 f"{path} was not made by llamapack, so it has no recipe",
-                f"Run `llamapack upgrade {path}` first.",
+                f"Run `llamapack upgrade {shell_word(path)}` first.",
             )
         expected(manifest, str(path))
         try:

@@ -11,7 +11,7 @@ from packer.bundle.contents import check_member_name
 from packer.engines.license_files import license_files
 from packer.io.sources import FileSource, Source
 from packer.weights.archives import ZippedSource, named_member
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.bundle import Bundle
 from runtime.formats.json_input import parse_json
 
@@ -114,7 +114,9 @@ def extra_files(words: Iterable[str]) -> dict[str, Source]:
 def _zipped(path: Path, member: str) -> Source:
     with Bundle.open(path, old_names=True) as archive:
         if member not in archive.members:
-            raise InputError(f"{path} has no member {member}", f"`llamapack ls {path}` lists them.")
+            raise InputError(
+                f"{path} has no member {member}", f"`llamapack ls {shell_word(path)}` lists them."
+            )
         return ZippedSource(path, archive.members[member])
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, BinaryIO
 
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.gguf_header import LFS_POINTER, MAGIC, Header, read_header, read_header_of
 from runtime.formats.json_input import parse_json
 from runtime.formats.parts import refuse_part, refuse_whole
@@ -225,7 +225,8 @@ class Bundle:
         member = self.members.get(name)
         if member is None:
             raise InputError(
-                f"{self.path} has no member {name}", f"`llamapack inspect {self.path}` lists them."
+                f"{self.path} has no member {name}",
+                f"`llamapack inspect {shell_word(self.path)}` lists them.",
             )
         if member.size > _SMALL:
             raise self._damaged(f"member {name} has {member.size:,} bytes, which is impossible")

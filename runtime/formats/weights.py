@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.args_file import ZIP
 from runtime.formats.bundle import Bundle
 from runtime.formats.gguf_header import MAGIC, Header, read_header_of
@@ -96,7 +96,8 @@ def in_bundle(bundle: Bundle, name: str) -> Weights:
     """The model whose only or first file is the member `name`; `InputError` if one is missing."""
     if name not in bundle.members:
         raise InputError(
-            f"{bundle.path} has no member {name}", f"`llamapack ls {bundle.path}` lists them."
+            f"{bundle.path} has no member {name}",
+            f"`llamapack ls {shell_word(bundle.path)}` lists them.",
         )
     members = [bundle.members[name]]
     first = bundle.header(members[0])

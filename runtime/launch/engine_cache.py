@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.bundle import ENGINES, SUMS, Bundle, Engine
 from runtime.formats.sha256_file import differing, parse
 from runtime.machine.cache_places import (
@@ -144,7 +144,7 @@ class _Failures:
         again = (
             f"`rm {shlex.join(map(str, self.markers))}` has it tried again, as the next day does"
         )
-        doctor = f"`llamapack doctor {bundle.path}` says what is wrong."
+        doctor = f"`llamapack doctor {shell_word(bundle.path)}` says what is wrong."
         return InputError(
             f"no engine of {bundle.path} starts here: {'; '.join(self.reasons)}",
             f"{again}; {doctor}" if self.markers else doctor,
