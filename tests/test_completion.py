@@ -38,7 +38,7 @@ def test_the_shell_reads_it_and_it_knows_every_command(shell: str, llamapack: Co
         ("in", 1, ["inspect"]),
         ("pack --chat-t", 2, ["--chat-template"]),
         ("pack --windows e", 3, ["external"]),
-        ("engine bu", 2, ["build"]),
+        ("engine bu", 2, ["build", "build-gpu"]),
     ],
 )
 def test_bash_completes(words: str, at: int, found: list[str], llamapack: CommandLine) -> None:

@@ -83,10 +83,13 @@ def _readable(weights: WeightsSource) -> Iterator[Path | None]:
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.gguf"
-        with source.open() as stream, path.open("wb") as file:
-            file.write(stream.read(header.data_offset))
-            file.truncate(source.size)
+        path: Path | None = Path(folder) / "model.gguf"
+        try:
+            with source.open() as stream, Path(folder, "model.gguf").open("wb") as file:
+                file.write(stream.read(header.data_offset))
+                file.truncate(source.size)
+        except OSError:  # more than the file system of temporary files can have
+            path = None
         yield path
 
 

@@ -114,9 +114,9 @@ def _make(
         workshop = stack.enter_context(_workshop(request, place))
         template = _template(request.chat_template)
         weights = chosen_weights(request, own_template=template is not None, workshop=workshop)
-        check_models(weights.inputs, folders)
         metadata = read_metadata(request, weights)
         template = _settled(template, weights, metadata, quiet=request.quiet)
+        check_models(weights.inputs, folders)
         for section in weights.several:
             check_options(section.args, folders)
         plan = _plan(

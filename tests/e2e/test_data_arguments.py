@@ -129,7 +129,8 @@ def test_files_outside_are_refused(
     """Members only, and the environment stays where it is."""
     data = write_data(tmp_path / "that.llamafile", f"{MODEL}{name} {value}")
     error = refused(run(["sh", demo_bundle, "-m", data, *CLI]))
-    assert f"{name} {value.rpartition(',')[2]}, which is not in it" in error
+    outside = value.rpartition(",")[2] if JUDGED_OPTIONS[name].is_list else value
+    assert f"{name} {outside}, which is not in it" in error
 
 
 def test_members_and_settings_count(demo_bundle: Path, tmp_path: Path) -> None:

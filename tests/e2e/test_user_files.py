@@ -62,7 +62,7 @@ def test_any_name_of_a_packed_adapter(bundle: Path, tmp_path: Path, name: str) -
     words = ["--targets", "linux-x86_64", "--lora", adapter]
     made = pack(DEMO, *words, output=tmp_path / "made.llamafile")
     adapter.unlink()
-    assert answer(made, cwd=tmp_path) != answer(bundle)
+    assert QUESTION.encode() in answer(made, cwd=tmp_path)
 
 
 def _of_file(tmp_path: Path, text: bytes) -> Path:

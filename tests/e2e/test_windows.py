@@ -21,7 +21,6 @@ from helpers.running import (
     run,
     until_healthy,
 )
-from helpers.stand_ins import write_gguf
 from wine import Wine
 
 
@@ -153,7 +152,7 @@ def test_a_bundle_that_would_reach_four_gib_gets_an_exe(
     wine: Wine, engines: dict[str, Path], expected: bytes, tmp_path: Path
 ) -> None:
     """Weights of holes in front, so that the demo's begin beyond 4 GiB."""
-    large = write_gguf(tmp_path / "large.gguf", name="Large")
+    large = shutil.copyfile(DEMO, tmp_path / "large.gguf")
     os.truncate(large, (4 << 30) + 12345)
     bundle = tmp_path / "big one.llamafile"
     targets = ["--targets", ",".join(engines), "--args", "-m demo.gguf"]

@@ -148,6 +148,8 @@ def _exports(data: bytes) -> set[str]:
 def _imports(data: bytes) -> set[str]:
     parsed = lief.parse(data)
     assert parsed
+    if isinstance(parsed, lief.PE.Binary):
+        return {str(entry.name) for library in parsed.imports for entry in library.entries}
     return {str(symbol.name).removeprefix("_") for symbol in parsed.imported_symbols}
 
 

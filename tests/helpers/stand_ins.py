@@ -18,7 +18,7 @@ from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, quants
 from helpers import in_process
 from packer import cli
 from packer.engines import cache as engines
-from packer.engines import front
+from packer.engines import front, native, pins
 
 ENGINE_FILES = {
     "libggml-base.so": b"\x7fELF base " * 4000,
@@ -75,7 +75,8 @@ def write_engine(folder: Path, files: dict[str, bytes] | None = None) -> Path:
         f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in sorted(contents)
     )
     (folder / "SHA256SUMS").write_text(sums)
-    facts = {"id": hashlib.sha256(sums.encode()).hexdigest(), "llama.cpp": "v0.4.0"}
+    release = pins.load(native.directory()).release
+    facts = {"id": hashlib.sha256(sums.encode()).hexdigest(), "llama.cpp": release}
     (folder / "engine.json").write_text(json.dumps(facts))
     return folder
 

@@ -26,7 +26,8 @@ _SCRIPT = re.compile(
     r"|python -m pip install --require-hashes -r ci/locks/requirements\.lock"
     r'|git config --global --add safe\.directory "\$GITHUB_WORKSPACE"'
     r'|gh release view "\$GITHUB_REF_NAME" \|\| gh release create "\$GITHUB_REF_NAME" '
-    r'|echo "matrix=\$\(python -m ci\.release\.matrix\)" >> "\$GITHUB_OUTPUT"$)'
+    r'|echo "matrix=\$\(python -m ci\.release\.matrix\)" >> "\$GITHUB_OUTPUT"$'
+    r'|echo "names=\$\(sh ci/fuzz --list --json\)" >> "\$GITHUB_OUTPUT"$)'
 )
 
 
