@@ -57,7 +57,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ci.fuzzing", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all; see --list")
     parser.add_argument("--list", action="store_true", help="print the names and end")
-    parser.add_argument("--json", action="store_true", help="with --list: print JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="with --list: print JSON, with a name for files"
+    )
     parser.add_argument("--seconds", type=positive, default=60, help="of all together; default: 60")
     parser.add_argument(
         "--each", type=positive, metavar="SECONDS", help="of each, in place of --seconds"
@@ -69,7 +71,8 @@ def main() -> int:
     )
     args = parser.parse_args()
     if args.list:
-        print(json.dumps(names()) if args.json else "\n".join(names()))
+        listed = [{"name": name, "place": name.replace("/", "-")} for name in names()]
+        print(json.dumps(listed) if args.json else "\n".join(names()))
         return 0
     wanted = args.names or names()
     if unknown := set(wanted) - set(names()):
