@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all; see --list")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument(
-        "--json", action="store_true", help="with --list: print JSON, with a name for files"
+        "--json", action="store_true", help="with --list: JSON, with names for files"
     )
     parser.add_argument("--seconds", type=positive, default=60, help="of all together; default: 60")
     parser.add_argument(
