@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from packer.bundle import Head, manifest
 from packer.bundle.args import MODEL
+from packer.bundle.extraction import check_crc
 from packer.bundle.pack import packed_runtime
 from packer.bundle.recipe import of_bundle
 from packer.edit.edition import Edition, changed
@@ -20,12 +22,13 @@ from packer.engines.gpu import pins, sources
 from packer.engines.gpu.chosen import NONE, chosen
 from packer.engines.other_runtimes import dialect_of, ours
 from packer.head import windows_exe
+from packer.io.digest import Digest
 from packer.io.epoch import source_date_epoch
 from packer.io.sources import WEIGHTS_ALIGNMENT, is_compressed_weights, is_weights
-from packer.weights.archives import ZippedSource
 from runtime.errors import InputError, shell_word
 from runtime.formats.args_file import parse, quote, refused
 from runtime.formats.bundle import ARGS, GPU_SOURCES, Bundle
+from runtime.formats.file_stream import PieceStream
 from runtime.formats.zip_directory import Member
 
 
@@ -87,6 +90,25 @@ def is_up_to_date(bundle: Bundle, head: Head) -> bool:
     return stated.get("front") == manifest.front_entry(head.front) and has == new
 
 
+@dataclass(frozen=True)
+class _Compressed:
+    """Weights that another tool has compressed; implements `packer.io.sources.Source`."""
+
+    bundle: Bundle
+    member: Member
+    sparse: bool = False
+
+    @property
+    def size(self) -> int:
+        return self.member.size
+
+    def open(self) -> BinaryIO:
+        return cast(BinaryIO, PieceStream(piece for piece in self.bundle.stream(self.member)))
+
+    def check(self, found: Digest) -> None:
+        check_crc(self.bundle, self.member, found.crc32)
+
+
 def displaced(bundle: Bundle) -> list[Member]:
     """Weights that no engine can map, because another tool has compressed or moved them."""
     return [
@@ -119,9 +141,7 @@ def upgraded(bundle: Bundle, head: Head, *, trust_args: bool = False) -> Edition
     if args is not None:
         kept = [member for member in kept if member.name != ARGS]
     stored = {
-        member.name: ZippedSource(bundle.path, member)
-        for member in kept
-        if is_compressed_weights(member)
+        member.name: _Compressed(bundle, member) for member in kept if is_compressed_weights(member)
     }
 
     return Edition(

@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from packer.ape.anatomy import take_apart
 from packer.ape.description import machine, parts
@@ -123,7 +123,8 @@ def read_runtime(path: Path) -> Runtime:
         systems.append("windows-x86_64")
     systems += [one.target for one in anatomy.embedded if one.target]
     systems += [anatomy.native] if anatomy.native else []
-    version = program_version(path, (member for member, _ in members), anatomy.size)
+    with path.open("rb") as program:
+        version = program_version(program, (member for member, _ in members), anatomy.size)
     return Runtime(
         path, anatomy.size, anatomy.kind, tuple(dict.fromkeys(systems)), members, dialect(version)
     )
@@ -174,7 +175,7 @@ def _record(member: Member, place: int) -> Record:
     )
 
 
-def program_version(path: Path, members: Iterable[Member], size: int) -> str | None:
+def program_version(program: BinaryIO, members: Iterable[Member], size: int) -> str | None:
     """Name and version, such as `llamafile 0.9.3`, if the program states them.
 
     Args:
@@ -183,17 +184,17 @@ def program_version(path: Path, members: Iterable[Member], size: int) -> str | N
     """
     end = min((member.header_offset for member in members), default=size)
     left, before = min(end, _SEARCHED), b""
-    with path.open("rb") as file:
-        while left and (block := file.read(min(_BLOCK, left))):
-            left -= len(block)
-            if found := _VERSION.search(before + block):
-                return f"{found[1].decode()} {found[2].decode()}"
-            before = block[-_VERSION_MAX:]
+    program.seek(0)
+    while left and (block := program.read(min(_BLOCK, left))):
+        left -= len(block)
+        if found := _VERSION.search(before + block):
+            return f"{found[1].decode()} {found[2].decode()}"
+        before = block[-_VERSION_MAX:]
     return None
 
 
 def _version_in(bundle: Bundle) -> str | None:
-    return program_version(bundle.path, bundle.members.values(), bundle.size)
+    return program_version(bundle.file, bundle.members.values(), bundle.size)
 
 
 def dialect(version: str | None) -> Dialect:

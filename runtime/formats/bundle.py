@@ -202,6 +202,12 @@ class Bundle:
         """The GGUF members, in the order of the archive."""
         return [member for name, member in self.members.items() if name.endswith(".gguf")]
 
+    @property
+    def file(self) -> BinaryIO:
+        """The open file. Opening its path again would wait for the lease of a command that changes
+        the file, even if that command is this process."""
+        return self._file
+
     def data_offset(self, member: Member) -> int:
         """Offset of the data of `member`; raises `InputError` if its local header is damaged."""
         return data_offset(self._file, member, str(self.path))

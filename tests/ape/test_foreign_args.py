@@ -102,8 +102,9 @@ def test_versions(said: str, version: str | None, reads: Dialect, tmp_path: Path
     path = tmp_path / "program"
     # Over the border of what is read at once.
     path.write_bytes(b"\0" * ((1 << 20) - 5) + said.encode() + b"\0")
-    assert program_version(path, [], path.stat().st_size) == version
-    assert program_version(path, [], 100) is None
+    with path.open("rb") as program:
+        assert program_version(program, [], path.stat().st_size) == version
+        assert program_version(program, [], 100) is None
     assert dialect(version) is reads
     assert dialect("llamafile 0.10.1-dev") is Dialect.WORDS
 

@@ -4,7 +4,9 @@ our runtime, and keep all that is theirs."""
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
+import time
 import zipfile
 from pathlib import Path
 
@@ -139,6 +141,38 @@ def test_damaged_weights_are_not_signed(
         done = llamapack("upgrade", path)
         assert "CRC-32 of member weights.gguf differs" in refused(done)
         assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("words", [["upgrade"], ["edit", "--args", "-c 9"]])
+def test_a_file_that_is_being_changed_is_opened_once(
+    theirs: dict[str, bytes], tmp_path: Path, llamapack: CommandLine, words: list[str]
+) -> None:
+    """Whoever opens it again waits for its lease: 45 seconds, also the command itself."""
+    path = write_foreign(tmp_path / "theirs.llamafile", theirs)
+    started = time.monotonic()
+    llamapack.ran(words[0], path, *words[1:])
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("words", [["zip", "-q"], ["zip", "-q0"]])
+def test_weights_that_another_tool_touched(
+    bundle: Path, gguf: Path, tmp_path: Path, llamapack: CommandLine, words: list[str]
+) -> None:
+    """Compressed, or stored where no engine can map them: `verify` names a way out that works."""
+    changed = tmp_path / "changed.llamafile"
+    shutil.copyfile(bundle, changed)
+    subprocess.run([*words, changed, gguf.name], cwd=gguf.parent, check=True)
+    started = time.monotonic()
+    said = llamapack("verify", changed)
+    if said.returncode:  # else zip happened to put it on a multiple of 32
+        assert f"TIP Run `llamapack upgrade {changed}`." in said.stderr
+    llamapack.ran("upgrade", changed)
+    llamapack.ran("verify", changed)
+    assert time.monotonic() - started < 30
+    with Bundle.open(changed) as after:
+        (member,) = after.weights
+        assert (member.method, after.data_offset(member) % 65536) == (zipfile.ZIP_STORED, 0)
+        assert b"".join(after.stream(member)) == gguf.read_bytes()
 
 
 def test_what_cannot_be_upgraded(
