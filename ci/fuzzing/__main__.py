@@ -65,6 +65,7 @@ def main() -> int:
         "--each", type=positive, metavar="SECONDS", help="of each, in place of --seconds"
     )
     parser.add_argument("--inputs", type=positive, default=10**12, help="of each, at most")
+    parser.add_argument("--seed", type=int, default=0, help="of chance; default: another each time")
     parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1)
     parser.add_argument(
         "--corpus", type=Path, help="folder that keeps inputs of use; default: a temporary one"
@@ -98,7 +99,7 @@ def _all(wanted: Sequence[str], seconds: int, args: argparse.Namespace) -> int:
         if any(name.startswith("python/same") for name in wanted):
             environment[agreement.LIBRARY] = str(native.readers(built / "readers"))
         corpus = args.corpus or Path(scratch) / "corpus"
-        limits = [f"-max_total_time={seconds}", f"-runs={args.inputs}"]
+        limits = [f"-max_total_time={seconds}", f"-runs={args.inputs}", f"-seed={args.seed}"]
 
         def run(fuzzer: Fuzzer) -> Outcome:
             return _run(fuzzer, corpus / fuzzer.name, limits, environment)

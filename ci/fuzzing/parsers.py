@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from packer.ape import anatomy, description
@@ -208,7 +208,9 @@ def _tokenizer(data: bytes) -> None:
 
 def _stays_inside(name: str) -> bool:
     """Whether a name leads out of no folder, on any system."""
-    return not {"", ".", ".."} & set(name.split("/")) and not {"\\", ":", "\0"} & set(name[:2])
+    parts = name.split("/")
+    leads_out = {"", ".", ".."} & set(parts) or {"\\", "\0"} & set(name[:2])
+    return not leads_out and not any(PureWindowsPath(part).drive for part in parts)
 
 
 def _hub(data: bytes) -> None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from packer.bundle.models_ini import ModelSection, lora_option
 from packer.engines.targets import for_this_machine
 from runtime.errors import InputError
-from runtime.formats.args_file import USER_WORDS, ZIP, merge, parse, quote, words_and_ends
+from runtime.formats.args_file import BLANKS, USER_WORDS, ZIP, merge, parse, quote, words_and_ends
 from runtime.formats.bundle import MODELS, TEMPLATE
 
 CONTEXT = "-c"
@@ -152,7 +152,7 @@ class Args:
     def text(self) -> str:
         """The text of `.args`."""
         text = "".join(pair.text for pair in (*self.pairs, *self.defaults))
-        if not self.own.strip():
+        if not self.own.strip(BLANKS):
             return text
         # A backslash at the very end stands for itself, one in front of a line end for that.
         return text + (self.own if self.own.endswith("\\") else self.own.rstrip("\n") + "\n")

@@ -26,7 +26,7 @@ USER_WORDS = "..."
 ZIP = "/zip/"
 """Prefix of a member's name in an argument."""
 
-_BLANKS = " \t\r\n"
+BLANKS = " \t\r\n"
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-][A-Za-z0-9_@%+=:,./#-]*", re.ASCII)
 
@@ -59,7 +59,7 @@ def words_and_ends(
         raise InputError("the arguments contain a NUL byte", "Give a text of words.")
     position = 1 if text.startswith("\ufeff") else 0  # the mark that Windows' editors put first
     while position < len(text):
-        if text[position] in _BLANKS:
+        if text[position] in BLANKS:
             position += 1
         elif text[position] == "#":
             end = text.find("\n", position)
@@ -111,7 +111,7 @@ def _word(text: str, position: int, environment: Mapping[str, str]) -> tuple[str
             kept = environment is _UNEXPANDED
             pieces.append(variable[0] if kept else environment.get(name, ""))
             position = variable.end()
-        elif char in _BLANKS and not quoted:
+        elif char in BLANKS and not quoted:
             break
         else:
             pieces.append(char)
