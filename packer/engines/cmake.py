@@ -37,7 +37,7 @@ def compile_project(
     """Configure a project and build `goal` of it.
 
     Args:
-        definitions: CMake variables, besides those of the toolchain file.
+        definitions: CMake variables in addition to those of the toolchain file.
         jobs: how many compilers run at once.
 
     Raises:
