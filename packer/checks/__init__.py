@@ -88,7 +88,7 @@ def check_module(
         name: the module's file name, for the messages.
         base: our `libggml-base.so`, `libggml-base.dylib` or `ggml-base.dll`; None if it is not
             built: then its symbols are not looked up.
-        drivers: the libraries in addition to the C library that the module may want. None for a module
+        drivers: the libraries that the module may want as well as the C library. None for a module
             that others have built: which other libraries it wants, and from which system version on
             it runs, is its builder's choice.
 

@@ -12,6 +12,7 @@ import pytest
 from helpers.lanes import slow
 from helpers.stand_ins import ENGINE_FILES, CommandLine, Refused, write_gguf
 
+from packer.engines import native, pins
 from packer.weights.selection import lora_option
 from runtime.formats.args_file import parse
 from runtime.formats.bundle import Bundle
@@ -73,7 +74,7 @@ def test_manifest(bundle: Path, gguf: Path, llamapack: CommandLine) -> None:
         "linux-x86_64": {
             "files": 3,
             "id": engine_id,
-            "llama.cpp": "v0.4.0",
+            "llama.cpp": pins.load(native.directory()).release,
             "size": sum(map(len, ENGINE_FILES.values())),
         }
     }
