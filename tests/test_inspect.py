@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 
+from packer.engines import native, pins
 from packer.inspection.summary import inspect
 from packer.io.digest import Digest
 from packer.io.output import output_file
 from packer.zip.writer import ZipWriter
 from runtime.formats.zip_directory import STORED
+
+RELEASE = f"llama.cpp {pins.load(native.directory()).release}"
 
 
 def inspected(llamapack: CommandLine, path: Path) -> dict[str, object]:
@@ -59,7 +62,7 @@ def test_text_names_what_a_person_asks_for(bundle: Path, llamapack: CommandLine)
     text = llamapack("inspect", bundle).stdout
     for fact in (
         "llama", "1,024", "Q8_0", "2,048 tokens", "apache-2.0", "its own", "-m tiny.gguf",
-        "linux-x86_64", "llama.cpp v0.4.0", "tiny.gguf", "engines/linux-x86_64/llamapack-engine",
+        "linux-x86_64", RELEASE, "tiny.gguf", "engines/linux-x86_64/llamapack-engine",
     ):  # fmt: skip
         assert fact in text
 

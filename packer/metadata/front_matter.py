@@ -147,7 +147,7 @@ _Loader.yaml_implicit_resolvers = {
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
-    _OTHERS[0], re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")
+    _OTHERS[0], re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")
 )
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 import yaml
 from helpers.cards import GEMMA_CARD
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from packer.metadata.fields import carried, checked
@@ -139,6 +139,7 @@ _VALUES = st.recursive(
 
 
 @settings(deadline=None)
+@example({"True0": "falsehood"})
 @given(st.dictionaries(st.text(), _VALUES, max_size=5))
 def test_what_another_program_writes(values: dict[str, object]) -> None:
     # Without aliases, which nobody writes by hand.
