@@ -227,7 +227,7 @@ def check_options(words: Sequence[str], engines: Mapping[str, Path]) -> None:
 
     `engines`: folders by target; without one that runs on this machine, nothing is asked.
     """
-    program = _program(engines) if words else None
+    program = engine_here(engines) if words else None
     if program is None:
         return
     # The user's own words come last, or replace `...`: they may be the value of an option.
@@ -239,7 +239,12 @@ def check_options(words: Sequence[str], engines: Mapping[str, Path]) -> None:
         )
 
 
-def _program(engines: Mapping[str, Path]) -> Path | None:
+def engine_here(engines: Mapping[str, Path]) -> Path | None:
+    """The program of the engine among these that runs on this machine, if there is one.
+
+    Args:
+        engines: folders by target.
+    """
     try:
         here = for_this_machine()
     except InputError:

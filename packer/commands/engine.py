@@ -56,21 +56,13 @@ def register(verbs: Subparsers) -> None:
     act = actions.add_parser(
         "add-gpu", help="build or download GPU modules of the engines' llama.cpp release"
     )
-    act.add_argument("kinds", metavar="KINDS", help="kinds, separated by commas: vulkan,metal")
-    act.add_argument(
-        "--targets", metavar="T,T…", help="targets; default: all that have such a module"
-    )
-    act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
+    _add_gpu_arguments(act, "vulkan,metal")
     act.set_defaults(run=_add_gpu)
 
     act = actions.add_parser(
         "build-gpu", help="compile GPU modules, CUDA's too: it takes nvcc and an hour or more"
     )
-    act.add_argument("kinds", metavar="KINDS", help="kinds, separated by commas: cuda,vulkan")
-    act.add_argument(
-        "--targets", metavar="T,T…", help="targets; default: all that have such a module"
-    )
-    act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
+    _add_gpu_arguments(act, "cuda,vulkan")
     act.set_defaults(run=_build_gpu)
 
     act = actions.add_parser("list", help="show all targets and their engines")
@@ -89,6 +81,14 @@ def register(verbs: Subparsers) -> None:
         "--all", action="store_true", help="also remove current engines, sources, GPU modules, …"
     )
     act.set_defaults(run=_clean)
+
+
+def _add_gpu_arguments(act: argparse.ArgumentParser, example: str) -> None:
+    act.add_argument("kinds", metavar="KINDS", help=f"kinds, separated by commas: {example}")
+    act.add_argument(
+        "--targets", metavar="T,T…", help="targets; default: all that have such a module"
+    )
+    act.add_argument("-j", "--jobs", type=_count, metavar="N", help="compilers at once")
 
 
 def _add_targets(action: argparse.ArgumentParser) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from packer.bundle.args import engine_here
 from packer.engines.cache import runnable
-from packer.engines.targets import for_this_machine
 from packer.io.console import warning
 from packer.io.sources import FileWeights, WeightsSource
 from packer.weights.inputs import Inputs
@@ -41,7 +41,7 @@ def check_models(inputs: Inputs, engines: Mapping[str, Path]) -> None:
     Raises:
         InputError: the engine cannot load one of the models.
     """
-    program = _program(engines)
+    program = engine_here(engines) or (runnable() if engines else None)
     if program is None:
         return
     for model in inputs.models:
@@ -60,15 +60,6 @@ def check_models(inputs: Inputs, engines: Mapping[str, Path]) -> None:
             f"{weights}: the engine cannot load it: {cause}",
             "Convert the model again with a current converter, or download it again.",
         )
-
-
-def _program(engines: Mapping[str, Path]) -> Path | None:
-    try:
-        here = for_this_machine()
-    except InputError:
-        return None
-    packed = (engines[one.name] / one.executable for one in here if one.name in engines)
-    return next(packed, None) or (runnable() if engines else None)
 
 
 @contextmanager
