@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 SLOW = settings(
@@ -22,6 +22,9 @@ TEXT = st.lists(
     st.one_of(st.binary(max_size=300), st.sampled_from([b"a" * 999, b"\0" * 70000, b"abc" * 9999])),
     max_size=12,
 ).map(b"".join)
+# What stands around an archive; a second end record would be a refusal, another test's matter.
+END = b"PK\5\6"
+AROUND = st.binary(max_size=200).filter(lambda text: END not in text)
 
 
 def run(driver: Path, *args: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -53,15 +56,15 @@ def make_zip(members: dict[str, bytes], *, prefix: bytes = b"", comment: bytes =
 @SLOW
 @given(
     members=st.dictionaries(st.text("abc/é.", min_size=1, max_size=9), TEXT, max_size=5),
-    prefix=st.binary(max_size=200),
-    # zipfile itself takes a signature in the comment for the end record.
-    comment=st.binary(max_size=100).filter(lambda text: b"PK\5\6" not in text),
-    suffix=st.binary(max_size=100),
+    prefix=AROUND,
+    comment=AROUND,
+    suffix=AROUND,
 )
 def test_reads_what_zipfile_wrote(
     *, driver: Path, tmp_path: Path, members: dict[str, bytes], prefix: bytes, comment: bytes,
     suffix: bytes,
 ) -> None:  # fmt: skip
+    assume(END not in comment + suffix)
     path = tmp_path / "a.zip"
     data = make_zip(members, prefix=prefix, comment=comment)
     path.write_bytes(data + suffix)
