@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.real_models import real_models as real_models
 from helpers.repository import DEMO
 from helpers.running import ENGINES, Server, answer, pack, serving
 from wine import Wine
