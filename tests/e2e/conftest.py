@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.real_models import real_models as real_models
+from helpers import real_models
 from helpers.repository import DEMO
 from helpers.running import ENGINES, Server, answer, pack, serving
 from wine import Wine
@@ -22,6 +22,13 @@ def engines() -> dict[str, Path]:
     if missing:
         pytest.fail(f"engines are missing; run `llamapack engine build {' '.join(missing)}`")
     return {name: path for name, path in found.items() if path}
+
+
+@pytest.fixture(scope="session")
+def models() -> None:
+    """The real models are there."""
+    if not real_models.COMPLETE.exists():
+        pytest.fail("the models are missing; run `sh ci/models`")
 
 
 @pytest.fixture(scope="session")
