@@ -109,6 +109,9 @@ _INDENT = " " * 8
 _WRAPPER = textwrap.TextWrapper(
     100, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
 )
+_C_WRAPPER = textwrap.TextWrapper(
+    150, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+)
 
 
 def made(folder: Path) -> dict[Path, str]:
@@ -122,11 +125,16 @@ def made(folder: Path) -> dict[Path, str]:
         f'    {{ "{name}", "{option}", "{value}", "{off}" }},\n'
         for name, (option, value, off) in _text(folder / "options.toml")["removed"].items()
     )
-    header = "".join(
-        f'    {{ "{name}", {str(of_model).lower()}, opened_by::{_READERS[reader]}'
-        f"{', true' if is_list else ''} }},\n"
-        for name, of_model, _, reader, is_list in rows
-    )
+    header = (
+        _C_WRAPPER.fill(
+            " ".join(
+                f'{{~"{name}",~{str(of_model).lower()},~opened_by::{_READERS[reader]}'
+                f"{',~true' if is_list else ''}~}},"
+                for name, of_model, _, reader, is_list in rows
+            )
+        ).replace("~", " ")
+        + "\n"
+    )  # a blank that is not to be a line's end
     spellings: dict[tuple[bool, int, bool, bool], list[str]] = {}
     for name, of_model, values, reader, is_list in rows:
         spellings.setdefault((of_model, values, bool(reader), is_list), []).append(name)

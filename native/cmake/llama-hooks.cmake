@@ -14,8 +14,8 @@ set_source_files_properties(
     "${LLAMA_SOURCE}/common/json-schema-to-grammar.cpp"
     DIRECTORY "${LLAMA_SOURCE}/common"
     PROPERTIES COMPILE_OPTIONS "-include;${hooks}/schema_bounds.h"
-               COMPILE_DEFINITIONS LLAMAPACK_SCHEMA_BOUNDS)
-target_sources(llama-common PRIVATE "${hooks}/schema_bounds.cpp")
+               COMPILE_DEFINITIONS "LLAMAPACK_SCHEMA_BOUNDS;build_grammar=build_grammar_with_prose")
+target_sources(llama-common PRIVATE "${hooks}/schema_bounds.cpp" "${hooks}/chat_kept.cpp")
 target_sources(llama PRIVATE
     "${hooks}/grammar_bounds.cpp"
     "${hooks}/mapped_members.cpp"
@@ -38,8 +38,8 @@ set_source_files_properties("${LLAMA_SOURCE}/common/preset.cpp" DIRECTORY "${LLA
     PROPERTIES COMPILE_DEFINITIONS common_list_cached_models=router_list_cached_models
                COMPILE_OPTIONS "-include;${hooks}/text_files.h")
 set_source_files_properties("${LLAMA_SOURCE}/tools/server/server.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
-    PROPERTIES COMPILE_OPTIONS "-include;${hooks}/router_routes.h"
-               COMPILE_DEFINITIONS LLAMAPACK_ROUTER_ROUTES)
+    PROPERTIES COMPILE_OPTIONS "-include;${hooks}/router_routes.h;-include;${hooks}/../api/api_context.h;-include;${hooks}/../os/leaving.h"
+               COMPILE_DEFINITIONS "LLAMAPACK_ROUTER_ROUTES;LLAMAPACK_API_CONTEXT;LLAMAPACK_LEAVING")
 if (NOT WIN32 AND NOT APPLE)
     set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-models.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
         PROPERTIES COMPILE_DEFINITIONS readlink=router_readlink)
@@ -50,13 +50,21 @@ set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-http.cpp" DIREC
     PROPERTIES COMPILE_OPTIONS "-include;${hooks}/request_guard.h"
                COMPILE_DEFINITIONS LLAMAPACK_REQUEST_GUARD)
 set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-context.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
-    PROPERTIES COMPILE_DEFINITIONS eval_llama_cmpl_schema=eval_llama_cmpl_schema_bounded)
-target_sources(server-context PRIVATE "${hooks}/sampling_bounds.cpp")
+    PROPERTIES COMPILE_DEFINITIONS "eval_llama_cmpl_schema=eval_llama_cmpl_schema_bounded;oaicompat_chat_params_parse=chat_request_parse;server_chat_convert_anthropic_to_oai=anthropic_request_convert")
+set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-queue.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
+    PROPERTIES COMPILE_DEFINITIONS wait_for_all=wait_for_all_alone)
+target_sources(server-context PRIVATE
+    "${hooks}/chat_request.cpp"
+    "${hooks}/sampling_bounds.cpp"
+    "${hooks}/schema_patterns.cpp"
+    "${hooks}/usage_sum.cpp")
+file(GLOB api CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/engine/api/*.cpp")
 target_sources(llama-server-impl PRIVATE
+    ${api}
     "${hooks}/json_bounds.cpp"
     "${hooks}/request_guard.cpp"
     "${hooks}/router_routes.cpp")
-target_include_directories(llama-server-impl PRIVATE "${hooks}")
+target_include_directories(llama-server-impl PRIVATE "${hooks}" "${hooks}/../api" "${hooks}/../os")
 
 # The web UI comes out of the bundle: this folder's ui.h stands before the one for embedded pages.
 target_include_directories(llama-server-impl BEFORE PRIVATE "${hooks}/web_ui")
@@ -94,7 +102,8 @@ set_property(SOURCE "${LLAMA_SOURCE}/common/chat.cpp" "${LLAMA_SOURCE}/common/ji
 set_property(SOURCE "${LLAMA_SOURCE}/common/jinja/value.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
     APPEND PROPERTY COMPILE_OPTIONS "-include;${hooks}/template_steps.h")
 set_property(SOURCE "${LLAMA_SOURCE}/common/chat.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
-    APPEND PROPERTY COMPILE_DEFINITIONS common_chat_templates_init=common_chat_templates_init_unbounded)
+    APPEND PROPERTY COMPILE_DEFINITIONS
+        common_chat_templates_init=common_chat_templates_init_unbounded feed=feed_strict finish=finish_strict)
 set_property(SOURCE "${LLAMA_SOURCE}/common/jinja/parser.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
     APPEND PROPERTY COMPILE_DEFINITIONS parse_from_tokens=parse_from_tokens_unbounded)
 target_sources(llama-common PRIVATE "${hooks}/template_budget.cpp" "${hooks}/template_check.cpp")

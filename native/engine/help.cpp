@@ -16,7 +16,7 @@ SYNOPSIS
 
 DESCRIPTION
     Without a mode flag it chats in the terminal, and serves the web UI and an OpenAI-compatible API
-    at http://127.0.0.1:8080 meanwhile. Started without a terminal it opens the web UI in the browser.
+    at http://127.0.0.1:8080 meanwhile, and Anthropic's and Ollama's beside it. Started without a terminal it opens the web UI in the browser.
     With -p or -f and no mode flag it completes the prompt, as with --cli.
 
 MODES
@@ -46,6 +46,9 @@ OPTIONS
     --allow-origin SITE
                      lets pages of another site use the server: example.com, https://example.com, or *
     --nobrowser      do not open a browser
+    --print-env CLIENT
+                     print the variables with which openai, anthropic or ollama programs find the server
+    --no-chat        the model has no chat template: complete texts, also in the browser
     --config FILE    more options, as lines `KEY = VALUE`; no other config file is read
     --trust-args     obey all arguments of the file that -m names, not only those about the model
     --log-disable    no log, only the answer

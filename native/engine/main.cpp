@@ -69,7 +69,8 @@ static run_mode mode_default(const options & opts) {
     if (opts.find("--prompt") || opts.find("--file")) {
         return run_mode::cli;
     }
-    return terminal_absent() ? run_mode::server : run_mode::chat_and_server;
+    const bool serves = terminal_absent() || opts.no_chat || opts.find("--embeddings") || opts.find("--reranking");
+    return serves ? run_mode::server : run_mode::chat_and_server;
 }
 
 // The bundle that this engine was started from, or "": its stub names it, or weights were appended
@@ -183,6 +184,10 @@ static int run(const std::string & program, const std::string & own, const route
     }
     if (opts.probe_template) {
         return mode_probe_template(opts);
+    }
+    if (!opts.print_env.empty()) {
+        const bundle_models models = models_read(opts, from);
+        return mode_print_env(opts, models_are_routed(opts, models) ? models.first : "");
     }
     unsupported_refuse(opts);
     threads_choose(opts);

@@ -160,6 +160,8 @@ static bool take_own(options & opts, const std::string & name) {
         opts.print_all = true;
     } else if (name == "--trust-args") {
         opts.trust_args = true;
+    } else if (name == "--no-chat") {
+        opts.no_chat = true;
     } else if (name == "--probe-template") {
         opts.probe_template = true;
     } else if (name == "--probe-memory") {
@@ -219,8 +221,8 @@ options options_parse(const std::vector<word> & words, const std::string & data)
             (name == "--gpu" ? opts.gpu : opts.cpu) = next_value();
             continue;
         }
-        if (name == "--config") {
-            opts.config = next_value();
+        if (name == "--config" || name == "--print-env") {
+            (name == "--config" ? opts.config : opts.print_env) = next_value();
             continue;
         }
         if (name == "--allow-origin") {
@@ -262,6 +264,9 @@ options options_parse(const std::vector<word> & words, const std::string & data)
     }
     if (!refused.empty()) {
         throw refusal(data, refused);
+    }
+    if (opts.mode == run_mode::chat || opts.find("--chat-template") || opts.find("--chat-template-file")) {
+        opts.no_chat = false;
     }
     return opts;
 }

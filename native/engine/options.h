@@ -38,6 +38,7 @@ struct options {
     bool no_compile  = false;
     bool print_all   = false;
     bool trust_args  = false;
+    bool no_chat     = false; // the model has no chat template
 
     bool probe_template = false; // --probe-template
     bool probe_memory   = false; // --probe-memory
@@ -45,6 +46,8 @@ struct options {
     std::string gpu;    // --gpu, empty if not given
     std::string cpu;    // --cpu, likewise
     std::string config; // --config, likewise
+
+    std::string print_env; // --print-env, likewise
 
     std::vector<std::string> allowed_origins; // --allow-origin
 

@@ -47,7 +47,7 @@ _SPELLINGS = {
         --log-verbosity --lookup-cache-dynamic --main-gpu --mcp-servers-config --mcp-servers-json
         --media-path --mmproj-device --mmproj-url --model-url --models-dir --models-max
         --moe-cache-mib --numa --output --output-file --override-tensor --override-tensor-draft
-        --parallel --path --poll --poll-batch --poll-batch-draft --poll-draft --port
+        --parallel --path --poll --poll-batch --poll-batch-draft --poll-draft --port --print-env
         --print-token-count --prio --prio-batch --prio-batch-draft --prio-draft --prompt-cache --rpc
         --server-base --sleep-idle-seconds --slot-prompt-similarity --slot-save-path
         --spec-draft-cpu-mask --spec-draft-cpu-mask-batch --spec-draft-cpu-range
@@ -72,12 +72,13 @@ _SPELLINGS = {
         --ascii --backend-sampling --cache-prompt --check-tensors --context-shift --cpu-moe
         --cpu-moe-draft --embedding --embeddings --escape --fast --ignore-eos --in-prefix-bos
         --jinja --kv-unified --lora-init-without-apply --mmproj-auto --mmproj-offload
-        --no-cache-prompt --no-context-shift --no-escape --no-jinja --no-kv-unified --no-mmproj
-        --no-mmproj-auto --no-mmproj-offload --no-prefill-assistant --no-reasoning-preserve
-        --no-skip-chat-parsing --no-spec-draft-backend-sampling --no-warmup --nologo --precise
-        --prefill-assistant --reasoning-preserve --rerank --reranking --skip-chat-parsing
-        --spec-default --spec-draft-backend-sampling --spec-draft-cpu-moe --special --spm-infill
-        --swa-full --trap --unsecure --v1 --v2 --warmup -bs -cmoe -cmoed -e -kvu -no-kvu -sp
+        --no-cache-prompt --no-chat --no-context-shift --no-escape --no-jinja --no-kv-unified
+        --no-mmproj --no-mmproj-auto --no-mmproj-offload --no-prefill-assistant
+        --no-reasoning-preserve --no-skip-chat-parsing --no-spec-draft-backend-sampling --no-warmup
+        --nologo --precise --prefill-assistant --reasoning-preserve --rerank --reranking
+        --skip-chat-parsing --spec-default --spec-draft-backend-sampling --spec-draft-cpu-moe
+        --special --spm-infill --swa-full --trap --unsecure --v1 --v2 --warmup -bs -cmoe -cmoed -e
+        -kvu -no-kvu -sp
     """,
     (True, 1, False, False): """
         --adaptive-decay --adaptive-target --alias --batch-size --cache-reuse --cache-type-k

@@ -1,6 +1,8 @@
 #include "request_guard.h"
 
+#include "api_error.h"
 #include "json_bounds.h"
+#include "leaving.h"
 #include "request_rules.h"
 #include "schema_bounds.h"
 
@@ -41,6 +43,10 @@ void request_begin_set(void (*begin)()) {
 
 void request_rules_set(const request_rules & rules) {
     rules_now() = rules;
+}
+
+const request_rules & request_rules_get() {
+    return rules_now();
 }
 
 bool request_rules_are_open(const request_rules & rules) {
@@ -140,6 +146,8 @@ static bool origin_is_allowed(const request_rules & rules, const std::string & o
 // Requests
 //
 
+static const char JSON[] = "application/json; charset=utf-8";
+
 struct refused {
     int         status = 0; // 0: it is not
     std::string message;
@@ -194,6 +202,21 @@ static bool is_browser(const Request & req) {
     return req.get_header_value("User-Agent").find("Mozilla/") != std::string::npos;
 }
 
+// Clients look there whether a server is one of their kind; browsers want the page.
+static bool is_for_page(const Request & req) {
+    return is_reading(req) && req.get_header_value("Accept").find("text/html") != std::string::npos;
+}
+
+static bool front_answer(const Request & req, Response & res) {
+    const request_rules & rules = rules_now();
+    if (!is_reading(req) || req.method == "OPTIONS" || req.path != rules.prefix + "/" || rules.front.empty() || (is_for_page(req) && rules.page.empty() && rules.has_pages)) {
+        return false;
+    }
+    const bool is_page = is_for_page(req) && !rules.page.empty();
+    res.set_content(is_page ? rules.page : rules.front, is_page ? "text/html; charset=utf-8" : "text/plain; charset=utf-8");
+    return true;
+}
+
 // Browsers send other types to any address, without asking whether they may.
 static bool body_is_json_or_form(const Request & req) {
     const std::string header = lower(req.get_header_value("Content-Type"));
@@ -236,21 +259,23 @@ static refused request_refused(const Request & req) {
     return why.status == 0 ? body_refused(rules, req) : why;
 }
 
-static std::string error_text(const refused & why) {
-    const common_json error = {
-        { "error", {
-            { "code",    why.status },
-            { "message", why.message },
-            { "type",    why.status == 403 ? "permission_error" : "invalid_request_error" },
-        } },
-    };
-    return error.dump_safe();
+static std::string error_text(const Request & req, const refused & why) {
+    return api_error_text(req.path, why.status, {
+        { "message", why.message },
+        { "type",    why.status == 403 ? "permission_error" : "invalid_request_error" },
+    });
 }
 
-static const char JSON[] = "application/json; charset=utf-8";
+// Upstream's own refusals, in the shape of the API that was asked.
+static void error_reshape(const Request & req, Response & res) {
+    const common_json answer = common_json::parse_no_throw(res.body);
+    if (res.status >= 400 && answer.is_object() && answer.contains("error") && answer.at("error").is_object()) {
+        res.set_content(api_error_text(req.path, res.status, answer.at("error")), JSON);
+    }
+}
 
 static void answer_refused(const Request & req, Response & res, const refused & why) {
-    const std::string text = error_text(why);
+    const std::string text = error_text(req, why);
     res.status = why.status;
     if (!has_body(req)) {
         res.set_content(text, JSON);
@@ -281,7 +306,7 @@ static void body_drop_server_keys(Request & req) {
 }
 
 // Upstream says that it failed itself where the body is what is wrong; clients send such requests again.
-static void answer_blame_body(Response & res) {
+static void answer_blame_body(const Request & req, Response & res) {
     common_json answer = common_json::parse_no_throw(res.body);
     if (answer.is_discarded() || !answer.is_object() || !answer.contains("error")) {
         return;
@@ -292,7 +317,7 @@ static void answer_blame_body(Response & res) {
         return;
     }
     res.status = 400;
-    res.set_content(error_text({ 400, error.at("message").get<std::string>() }), JSON);
+    res.set_content(error_text(req, { 400, error.at("message").get<std::string>() }), JSON);
 }
 
 // The C library keeps what was freed, a part for each thread that had it.
@@ -316,7 +341,7 @@ static httplib::Server::Handler guarded(httplib::Server::Handler handler) {
             const json_bounds bounds(req.body);
             if (!bounds.refusal.empty()) {
                 res.status = 400;
-                res.set_content(error_text({ 400, bounds.refusal }), JSON);
+                res.set_content(error_text(req, { 400, bounds.refusal }), JSON);
                 return;
             }
             if (bounds.has_server_keys) {
@@ -327,10 +352,12 @@ static httplib::Server::Handler guarded(httplib::Server::Handler handler) {
         for (const char * name : { "Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest" }) {
             req.headers.erase(name);
         }
+        // Whoever waits for an answer asks this now and then.
+        req.is_connection_closed = [closed = req.is_connection_closed]() { return leaving_begun() || closed(); };
         schema_work_begin();
         handler(req, res);
         if (res.status == 500) {
-            answer_blame_body(res);
+            answer_blame_body(req, res);
         }
         if (given.body.size() > BODY_SMALL) {
             memory_return();
@@ -361,7 +388,15 @@ Server & guarded_server::set_pre_routing_handler(HandlerWithResponse handler) {
             answer_refused(req, res, why);
             return HandlerResponse::Handled;
         }
+        if (front_answer(req, res)) {
+            return HandlerResponse::Handled;
+        }
+        std::string & path = const_cast<Request &>(req).path; // the caller's own, and no constant there
+        if (path.size() > 1 && path.back() == '/' && !is_for_page(req)) {
+            path.pop_back();
+        }
         const HandlerResponse handled = handler(req, res);
+        error_reshape(req, res);
         if (!rules_now().has_key && !request_rules_are_open(rules_now())) {
             res.headers.erase("Access-Control-Allow-Origin");
             if (req.has_header("Origin")) {
@@ -375,7 +410,10 @@ Server & guarded_server::set_pre_routing_handler(HandlerWithResponse handler) {
 
 Server & guarded_server::set_error_handler(Handler handler) {
     return Server::set_error_handler([handler](const Request & req, Response & res) {
-        handler(req, res);
+        if (res.body.empty()) { // no route has said what is wrong
+            handler(req, res);
+            error_reshape(req, res);
+        }
         if (res.status == StatusCode::PayloadTooLarge_413 && res.body.empty()) {
             answer_refused(req, res, body_too_large(rules_now()));
         }

@@ -12,9 +12,16 @@ struct request_rules {
     bool                     all_addresses = false; // 0.0.0.0 or :: is among them
     bool                     has_key       = false; // upstream asks for one, and its rules for origins hold
     size_t                   body_max      = 0;   // bytes
+    std::string              prefix;              // of all paths
+    std::string              front;               // what GET / answers to programs, "" to leave it to upstream
+    std::string              page;                // and to browsers, "" for the web UI
+    bool                     has_pages     = true;  // the web UI is served
+    bool                     has_chat      = true;
+    bool                     embeds        = false; // texts, which is all that it does
 };
 
-void request_rules_set(const request_rules & rules);
+void                  request_rules_set(const request_rules & rules);
+const request_rules & request_rules_get();
 
 // Whether `--allow-origin '*'` leaves Host and Origin to upstream.
 bool request_rules_are_open(const request_rules & rules);

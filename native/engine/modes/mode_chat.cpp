@@ -170,7 +170,7 @@ int mode_chat(options & opts, const std::string & model) {
         throw user_error("--host " + params.hostnames.front() + ": the chat does not talk to a socket", "--server serves at it");
     }
     const server_address address = server_address_bind(params, server_port_is_wish(opts));
-    server_rules_set(params, opts.allowed_origins, router_has_media());
+    server_rules_set(params, opts.allowed_origins, router_has_media(), true);
     request_begin_set(crash_guard_thread);
     llama_backend_init();
     llama_numa_init(params.numa);

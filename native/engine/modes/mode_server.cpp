@@ -49,14 +49,14 @@ int mode_server(const options & opts) {
     common_params        params  = server_params(opts, LOG_DEFAULT_LLAMA);
     const server_address address = server_address_bind(params, server_port_is_wish(opts));
     announce(address, opts.no_browser);
-    server_rules_set(params, opts.allowed_origins, router_has_media());
+    server_rules_set(params, opts.allowed_origins, router_has_media(), !opts.no_chat);
     return server_run(params);
 }
 
 int mode_router_child(const options & opts) {
     common_params params = server_params(opts, LOG_DEFAULT_LLAMA);
     server_address_bind(params, false);
-    server_rules_set(params, opts.allowed_origins, false);
+    server_rules_set(params, opts.allowed_origins, false, !opts.no_chat);
     return server_run(params);
 }
 
@@ -64,6 +64,6 @@ int mode_serve(const std::vector<std::string> & words, const std::vector<std::st
     common_params        params  = server_params(words, LOG_DEFAULT_LLAMA);
     const server_address address = server_address_bind(params, false);
     announce(address, true);
-    server_rules_set(params, allowed_origins, true);
+    server_rules_set(params, allowed_origins, true, true);
     return server_run(params, words);
 }

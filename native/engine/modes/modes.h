@@ -25,6 +25,10 @@ int mode_serve(const std::vector<std::string> & words, const std::vector<std::st
 // `model` is the one of several to start with, "" where there is one.
 int mode_chat(options & opts, const std::string & model);
 
+// Prints the variables with which the client that --print-env names finds this server; starts nothing.
+// `model` is the first of several, or "".
+int mode_print_env(const options & opts, const std::string & model);
+
 // Answers a request on stdin about a chat template, with JSON on stdout: see mode_probe.cpp.
 int mode_probe_template(const options & opts);
 

@@ -1,5 +1,7 @@
 #include "server_address.h"
 
+#include "completion_page.h"
+
 #include "http.h"
 #include "request_rules.h"
 #include "user_error.h"
@@ -198,8 +200,22 @@ static bool is_all_addresses(const std::string & host) {
     return std::all_of(std::begin(bytes), std::end(bytes), [](unsigned char byte) { return byte == 0; });
 }
 
-void server_rules_set(common_params & params, const std::vector<std::string> & origins, bool has_media) {
+// The first line is what Ollama's clients look for.
+static std::string front_text(const common_params & params, bool has_chat) {
+    const std::string ollama = "Ollama is running\n";
+    return params.pooling_type == LLAMA_POOLING_TYPE_RANK ? ollama + "This server ranks documents: POST /v1/rerank\n"
+         : params.embedding ? ollama + "This server embeds texts: POST /v1/embeddings\n"
+         : has_chat ? ollama : ollama + "This server completes texts: POST /v1/completions\n";
+}
+
+void server_rules_set(common_params & params, const std::vector<std::string> & origins, bool has_media, bool has_chat) {
     request_rules rules;
+    rules.prefix        = params.api_prefix;
+    rules.has_chat      = has_chat;
+    rules.embeds        = params.embedding;
+    rules.front         = front_text(params, has_chat);
+    rules.page          = has_chat ? "" : COMPLETION_PAGE;
+    rules.has_pages     = params.ui;
     rules.origins       = origins;
     std::copy_if(params.hostnames.begin(), params.hostnames.end(), std::back_inserter(rules.hosts), [](const std::string & host) { return !server_is_socket(host); });
     rules.all_addresses = std::any_of(rules.hosts.begin(), rules.hosts.end(), is_all_addresses);

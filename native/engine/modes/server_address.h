@@ -29,7 +29,8 @@ bool server_is_socket(const std::string & host);
 server_address server_address_bind(common_params & params, bool port_is_wish);
 
 // Settles who may ask the server of `params`: see hooks/request_rules.h.
-void server_rules_set(common_params & params, const std::vector<std::string> & origins, bool has_media);
+// `has_chat` is false for a model without a chat template.
+void server_rules_set(common_params & params, const std::vector<std::string> & origins, bool has_media, bool has_chat);
 
 // Waits until GET /health answers 200. Returns false as soon as `stop` returns true.
 bool server_wait(const std::string & url, const std::function<bool()> & stop);

@@ -10,7 +10,11 @@ common_params server_params(const options & opts, int verbosity) {
     if (opts.log_disable) {
         words.push_back("--log-disable");
     }
-    return server_params(std::move(words), verbosity);
+    common_params params = server_params(std::move(words), verbosity);
+    if ((params.embedding || opts.no_chat) && !opts.find("--ui")) {
+        params.ui = false; // its pages chat
+    }
+    return params;
 }
 
 common_params server_params(std::vector<std::string> words, int verbosity) {
