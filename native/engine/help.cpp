@@ -48,7 +48,6 @@ OPTIONS
     --nobrowser      do not open a browser
     --print-env CLIENT
                      print the variables with which openai, anthropic or ollama programs find the server
-    --no-chat        the model has no chat template: complete texts, also in the browser
     --config FILE    more options, as lines `KEY = VALUE`; no other config file is read
     --trust-args     obey all arguments of the file that -m names, not only those about the model
     --log-disable    no log, only the answer

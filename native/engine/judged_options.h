@@ -91,7 +91,7 @@ static const judged_option JUDGED_OPTIONS[] = {
     { "--n-cpu-moe-draft", true, opened_by::nothing }, { "--n-gpu-layers", true, opened_by::nothing },
     { "--n-gpu-layers-draft", true, opened_by::nothing }, { "--n-predict", true, opened_by::nothing }, { "--no-agent", false, opened_by::nothing },
     { "--no-browser", false, opened_by::nothing }, { "--no-cache-idle-slots", false, opened_by::nothing },
-    { "--no-cache-prompt", true, opened_by::nothing }, { "--no-chat", true, opened_by::nothing }, { "--no-cont-batching", false, opened_by::nothing },
+    { "--no-cache-prompt", true, opened_by::nothing }, { "--no-cont-batching", false, opened_by::nothing },
     { "--no-context-shift", true, opened_by::nothing }, { "--no-conversation", false, opened_by::nothing },
     { "--no-cors-credentials", false, opened_by::nothing }, { "--no-direct-io", false, opened_by::nothing },
     { "--no-display-prompt", false, opened_by::nothing }, { "--no-escape", true, opened_by::nothing }, { "--no-host", false, opened_by::nothing },

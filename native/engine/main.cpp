@@ -69,8 +69,29 @@ static run_mode mode_default(const options & opts) {
     if (opts.find("--prompt") || opts.find("--file")) {
         return run_mode::cli;
     }
-    const bool serves = terminal_absent() || opts.no_chat || opts.find("--embeddings") || opts.find("--reranking");
-    return serves ? run_mode::server : run_mode::chat_and_server;
+    return terminal_absent() ? run_mode::server : run_mode::chat_and_server;
+}
+
+// A model that embeds, ranks or only completes has nothing to say in a chat: where nobody asks for one,
+// it is served.
+static void mode_settle(options & opts, bool is_default) {
+    const bool embeds = options_embed(opts);
+    if (is_default && opts.mode == run_mode::chat_and_server && (embeds || opts.no_chat)) {
+        opts.mode = run_mode::server;
+    }
+    if (embeds && opts.mode != run_mode::server) {
+        throw user_error(opts.value("--alias") + ": it embeds texts or ranks documents, and writes none", "--server serves it");
+    }
+    if (opts.no_chat && opts.mode == run_mode::chat) {
+        throw user_error(opts.value("--alias") + ": it has no chat template", "--cli completes texts; --chat-template chatml gives it a template");
+    }
+}
+
+// Whether the first of several models is such a one.
+static bool first_embeds(const bundle_models & models) {
+    std::string said;
+    const auto & preset = models.presets.at(models.first);
+    return preset.get_option("LLAMA_ARG_EMBEDDINGS", said) || preset.get_option("LLAMA_ARG_RERANKING", said);
 }
 
 // The bundle that this engine was started from, or "": its stub names it, or weights were appended
@@ -192,13 +213,17 @@ static int run(const std::string & program, const std::string & own, const route
     unsupported_refuse(opts);
     threads_choose(opts);
     cpu_choose(opts.cpu, opts.find("--verbose") && !opts.log_disable && !child.is_child);
-    if (opts.mode == run_mode::unset) {
+    const bool is_default_mode = opts.mode == run_mode::unset;
+    if (is_default_mode) {
         opts.mode = mode_default(opts);
     }
     const bundle_models models = child.is_child ? bundle_models() : models_read(opts, from);
     if (models_are_routed(opts, models) && !opts.probe_memory) {
         router_prepare(opts, models, program, self, from);
         schemas_bound(opts, child);
+        if (is_default_mode && first_embeds(models)) {
+            opts.mode = run_mode::server;
+        }
         return opts.mode == run_mode::server ? mode_server(opts) : mode_chat(opts, models.first);
     }
     models_choose(opts, models, from);
@@ -220,6 +245,7 @@ static int run(const std::string & program, const std::string & own, const route
     if (opts.probe_memory) {
         return mode_probe_memory(opts);
     }
+    mode_settle(opts, is_default_mode);
 
     switch (opts.mode) {
         case run_mode::cli:    return mode_cli(opts);

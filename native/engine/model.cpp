@@ -75,19 +75,26 @@ static void model_choose_sidecar(options & opts, const bundle & from) {
     opts.add("--model", path);
 }
 
-uint32_t model_context_trained(const std::string & path) {
+model_header model_header_read(const std::string & path) {
     const std::unique_ptr<gguf_context, void (*)(gguf_context *)> header(
         gguf_init_from_file(path.c_str(), { /*.no_alloc =*/ true, /*.ctx =*/ nullptr }), gguf_free);
     if (!header) {
         throw user_error(path + ": is not a GGUF that can be read", "check the file with `llamapack inspect`");
     }
+    model_header read;
+    for (const char * key : { "tokenizer.chat_template", "tokenizer.chat_template.tool_use" }) {
+        read.has_template = read.has_template || gguf_find_key(header.get(), key) >= 0;
+    }
     const int64_t architecture = gguf_find_key(header.get(), "general.architecture");
     if (architecture < 0 || gguf_get_kv_type(header.get(), architecture) != GGUF_TYPE_STRING) {
-        return 0;
+        return read;
     }
     const std::string key    = std::string(gguf_get_val_str(header.get(), architecture)) + ".context_length";
     const int64_t     length = gguf_find_key(header.get(), key.c_str());
-    return length >= 0 && gguf_get_kv_type(header.get(), length) == GGUF_TYPE_UINT32 ? gguf_get_val_u32(header.get(), length) : 0;
+    if (length >= 0 && gguf_get_kv_type(header.get(), length) == GGUF_TYPE_UINT32) {
+        read.context_trained = gguf_get_val_u32(header.get(), length);
+    }
+    return read;
 }
 
 // "gemma-2-2b.Q6_K" for "/zip/gemma-2-2b.Q6_K.gguf"
@@ -122,12 +129,11 @@ void model_choose(options & opts, bundle & from) {
         throw user_error(path + ": is not a GGUF" + (why ? std::string(", nor a bundle: ") + why : ""),
                          "-m takes a .gguf or another bundle");
     }
-    if (!opts.find("--ctx-size") && !std::getenv("LLAMA_ARG_CTX_SIZE")) {
-        const uint32_t trained = model_context_trained(path);
-        if (trained > 0) {
-            opts.add("--ctx-size", std::to_string(std::min(trained, CONTEXT_DEFAULT)));
-        }
+    const model_header header = model_header_read(path);
+    if (header.context_trained > 0 && !opts.find("--ctx-size") && !std::getenv("LLAMA_ARG_CTX_SIZE")) {
+        opts.add("--ctx-size", std::to_string(std::min(header.context_trained, CONTEXT_DEFAULT)));
     }
+    opts.no_chat = !header.has_template && !opts.find("--chat-template") && !opts.find("--chat-template-file") && !options_embed(opts);
     if (!opts.find("--alias")) {
         opts.add("--alias", model_name(path));
     }

@@ -13,10 +13,15 @@ const given_option * model_open_bundle(const options & opts, bundle & from);
 
 // Completes the options: weights out of the bundle when none are named, nothing of the bundle's
 // model with weights of the user's, names of members made into paths, context size, a readable name
-// for the API.
+// for the API, and whether it chats.
 // Throws user_error when there are no weights or they cannot be used.
 void model_choose(options & opts, bundle & from);
 
-// The context size that the model was trained with, in tokens; 0 if its header does not say.
+// What the header of a GGUF says of the model.
+struct model_header {
+    uint32_t context_trained = 0;     // tokens, 0 if it does not say
+    bool     has_template    = false; // for chats
+};
+
 // Throws user_error for what is not a GGUF.
-uint32_t model_context_trained(const std::string & path);
+model_header model_header_read(const std::string & path);

@@ -24,6 +24,10 @@ static const char * const FORGOTTEN[] = {
     "--fast", "--precise", "--unsecure", "--v2", "--v1", "--nologo", "--ascii", "--trap",
 };
 
+bool options_embed(const options & opts) {
+    return opts.find("--embeddings") || opts.find("--reranking");
+}
+
 common_params params_default() {
     common_params params;
     params.port = 8080;
@@ -160,8 +164,6 @@ static bool take_own(options & opts, const std::string & name) {
         opts.print_all = true;
     } else if (name == "--trust-args") {
         opts.trust_args = true;
-    } else if (name == "--no-chat") {
-        opts.no_chat = true;
     } else if (name == "--probe-template") {
         opts.probe_template = true;
     } else if (name == "--probe-memory") {
@@ -264,9 +266,6 @@ options options_parse(const std::vector<word> & words, const std::string & data)
     }
     if (!refused.empty()) {
         throw refusal(data, refused);
-    }
-    if (opts.mode == run_mode::chat || opts.find("--chat-template") || opts.find("--chat-template-file")) {
-        opts.no_chat = false;
     }
     return opts;
 }

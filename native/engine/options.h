@@ -38,7 +38,7 @@ struct options {
     bool no_compile  = false;
     bool print_all   = false;
     bool trust_args  = false;
-    bool no_chat     = false; // the model has no chat template
+    bool no_chat     = false; // the model has no chat template, and none is named
 
     bool probe_template = false; // --probe-template
     bool probe_memory   = false; // --probe-memory
@@ -60,6 +60,9 @@ struct options {
     void add(const std::string & name, const std::string & value);
     void remove(const std::string & name);
 };
+
+// Whether the model embeds texts or ranks documents, and does nothing else.
+bool options_embed(const options & opts);
 
 // Upstream's defaults, with the port that bundles have always had: upstream's own has moved.
 common_params params_default();

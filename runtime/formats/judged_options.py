@@ -72,13 +72,12 @@ _SPELLINGS = {
         --ascii --backend-sampling --cache-prompt --check-tensors --context-shift --cpu-moe
         --cpu-moe-draft --embedding --embeddings --escape --fast --ignore-eos --in-prefix-bos
         --jinja --kv-unified --lora-init-without-apply --mmproj-auto --mmproj-offload
-        --no-cache-prompt --no-chat --no-context-shift --no-escape --no-jinja --no-kv-unified
-        --no-mmproj --no-mmproj-auto --no-mmproj-offload --no-prefill-assistant
-        --no-reasoning-preserve --no-skip-chat-parsing --no-spec-draft-backend-sampling --no-warmup
-        --nologo --precise --prefill-assistant --reasoning-preserve --rerank --reranking
-        --skip-chat-parsing --spec-default --spec-draft-backend-sampling --spec-draft-cpu-moe
-        --special --spm-infill --swa-full --trap --unsecure --v1 --v2 --warmup -bs -cmoe -cmoed -e
-        -kvu -no-kvu -sp
+        --no-cache-prompt --no-context-shift --no-escape --no-jinja --no-kv-unified --no-mmproj
+        --no-mmproj-auto --no-mmproj-offload --no-prefill-assistant --no-reasoning-preserve
+        --no-skip-chat-parsing --no-spec-draft-backend-sampling --no-warmup --nologo --precise
+        --prefill-assistant --reasoning-preserve --rerank --reranking --skip-chat-parsing
+        --spec-default --spec-draft-backend-sampling --spec-draft-cpu-moe --special --spm-infill
+        --swa-full --trap --unsecure --v1 --v2 --warmup -bs -cmoe -cmoed -e -kvu -no-kvu -sp
     """,
     (True, 1, False, False): """
         --adaptive-decay --adaptive-target --alias --batch-size --cache-reuse --cache-type-k

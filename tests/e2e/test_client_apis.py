@@ -419,7 +419,7 @@ def test_ollama_formats(smol: Server, wanted: Any) -> None:
 
 
 def test_ollama_tools(tools: Server) -> None:
-    """Its API has no word for a call that must be made: an earlier one is read, and others may come."""
+    """Its API has no word for a call that must come: an earlier one is read, others may follow."""
     call = {"function": {"name": "weather", "arguments": {"city": "Ulm"}}}
     history = [
         *HI,
@@ -492,7 +492,7 @@ def test_a_model_that_does_not_chat(models: None, tmp_path: Path) -> None:
     bundle = pack(
         real_models.GEMMA, "--targets", "linux-x86_64", output=tmp_path / "gemma.llamafile"
     )
-    with serving(bundle, "--no-chat") as server:
+    with serving(bundle) as server:
         assert asked(server.url)[1].splitlines()[1].endswith("/v1/completions")
         for route in (CHAT, "/v1/messages", "/v1/responses", "/api/chat"):
             status, answer = asked(
@@ -506,7 +506,7 @@ def test_a_model_that_does_not_chat(models: None, tmp_path: Path) -> None:
         assert said.response.startswith(made.choices[0].text)
         with urlopen(Request(server.url, headers={"Accept": "text/html"})) as page:
             assert b"v1/completions" in page.read()
-    with serving(bundle, "--no-chat", "--chat-template", "chatml") as server:
+    with serving(bundle, "--chat-template", "chatml") as server:
         assert asked(server.url)[1] == "Ollama is running\n"
         assert asked(server.url + CHAT, {"messages": HI, "max_tokens": 2})[0] == 200
 

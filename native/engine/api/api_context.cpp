@@ -45,6 +45,13 @@ static void error_mend(const std::string & path, server_http_res & res) {
         res.status = 400;
         error["type"] = "invalid_request_error";
     }
+    // Upstream finds out where it computes.
+    const bool is_no_writer = message.find("does not support logits") != std::string::npos;
+    if (is_no_writer || message.find("is too large to process") != std::string::npos) {
+        message       = is_no_writer ? "this model embeds texts or ranks documents, and writes none" : message;
+        res.status    = 400;
+        error["type"] = "invalid_request_error";
+    }
     error["message"] = message;
     res.data         = api_error_text(path, res.status, error);
 }

@@ -297,7 +297,7 @@ int mode_probe_memory(const options & opts) {
     llama_context_params draft_c   = common_context_params_to_llama(draft);
     draft_c.n_rs_seq               = 0;
 
-    const uint32_t context = params.n_ctx > 0 ? params.n_ctx : model_context_trained(params.model.path);
+    const uint32_t context = params.n_ctx > 0 ? params.n_ctx : model_header_read(params.model.path).context_trained;
     if (params.fit_params && context <= CONTEXT_MAX) { // as common_init_result() does it
         const common_fit_extra_model extra = { draft.model.path.c_str(), &draft_m, &draft_c, false };
         common_fit_params(params.model.path.c_str(), &mparams, &cparams, params.tensor_split, params.tensor_buft_overrides.data(),

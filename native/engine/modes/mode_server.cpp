@@ -15,7 +15,7 @@
 
 int llama_server(common_params & params, int argc, char ** argv);
 
-static void announce(const server_address & address, bool no_browser) {
+static void announce(const server_address & address, const common_params & params, bool no_browser) {
     for (const std::string & other : address.others) {
         fprintf(stderr, "server: %s\n", other.c_str());
     }
@@ -23,7 +23,7 @@ static void announce(const server_address & address, bool no_browser) {
         return;
     }
     const std::string note = address.note.empty() ? "" : " (" + address.note + ")";
-    fprintf(stderr, "server and web UI: %s%s\n", address.url.c_str(), note.c_str());
+    fprintf(stderr, "%s: %s%s\n", params.ui ? "server and web UI" : "server", address.url.c_str(), note.c_str());
 
     if (!no_browser && browser_available()) {
         std::thread([url = address.url]() {
@@ -48,7 +48,7 @@ int mode_server(const options & opts) {
     server_port_check(opts);
     common_params        params  = server_params(opts, LOG_DEFAULT_LLAMA);
     const server_address address = server_address_bind(params, server_port_is_wish(opts));
-    announce(address, opts.no_browser);
+    announce(address, params, opts.no_browser || options_embed(opts)); // which has no page
     server_rules_set(params, opts.allowed_origins, router_has_media(), !opts.no_chat);
     return server_run(params);
 }
@@ -63,7 +63,7 @@ int mode_router_child(const options & opts) {
 int mode_serve(const std::vector<std::string> & words, const std::vector<std::string> & allowed_origins) {
     common_params        params  = server_params(words, LOG_DEFAULT_LLAMA);
     const server_address address = server_address_bind(params, false);
-    announce(address, true);
+    announce(address, params, true);
     server_rules_set(params, allowed_origins, true, true);
     return server_run(params, words);
 }

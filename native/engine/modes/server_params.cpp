@@ -5,6 +5,9 @@
 #include <clocale>
 #include <cstdlib>
 
+// Upstream embeds a text in one batch, and refuses longer ones.
+static constexpr int EMBEDDING_BATCH = 2048; // tokens
+
 common_params server_params(const options & opts, int verbosity) {
     std::vector<std::string> words = options_argv(opts, LLAMA_EXAMPLE_SERVER);
     if (opts.log_disable) {
@@ -13,6 +16,9 @@ common_params server_params(const options & opts, int verbosity) {
     common_params params = server_params(std::move(words), verbosity);
     if ((params.embedding || opts.no_chat) && !opts.find("--ui")) {
         params.ui = false; // its pages chat
+    }
+    if (params.embedding && !opts.find("--batch-size") && !opts.find("--ubatch-size")) {
+        params.n_batch = params.n_ubatch = EMBEDDING_BATCH;
     }
     return params;
 }
