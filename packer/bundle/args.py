@@ -50,8 +50,8 @@ _MODEL_FLAGS = (MODEL, "--model")
 _DRAFT_FLAGS = (DRAFT, "--model-draft")
 _DEFAULTS = {flag: rank for rank, flag in enumerate((CONTEXT, *SAMPLING.values()))}
 
-_PURPOSE = re.compile(r"(?:--embeddings\n(?:--pooling\n[a-z]+\n)?|--reranking\n)")
-# Also the words of a purpose alone, as which they would be read.
+_PURPOSE = re.compile(r"--(?:embeddings|reranking)\n")
+# Also the option of a purpose alone, as which it would be read.
 _AS_WRITTEN = re.compile(r"-\S*\n|--(?:embeddings|reranking)$")
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _OWN_LIMIT = 1 << 20  # bytes
@@ -90,7 +90,7 @@ class Args:
     """The text of `.args` in its parts."""
 
     pairs: list[Pair]  # options that name members
-    purpose: list[str] = field(default_factory=list)  # words without which the model is of no use
+    purpose: list[str] = field(default_factory=list)  # `--embeddings` for a model that embeds
     defaults: list[Pair] = field(default_factory=list)  # context size and sampling defaults
     own: str = ""  # the user's part, from the end of the others on
 
@@ -184,9 +184,11 @@ class Args:
         words = [flag for flag, _ in self.pairs] + parse(self.own, os.environ)
         return any(word in _MODEL_FLAGS for word in words)
 
-    def put_own(self, words: str) -> None:
+    def put_own(self, words: str, before: Sequence[str] = ()) -> None:
         """Replace the user's words. Words in the form of llamapack's come after an empty line,
-        which divides the two."""
+        which divides the two. `before`: words without blanks that the user would begin with."""
+        if before:
+            words = f"{' '.join(before)}\n{words}"
         self.own = f"\n{words}" if _AS_WRITTEN.match(words.rstrip("\n")) else words
 
     def put(self, flag: str, value: str) -> None:

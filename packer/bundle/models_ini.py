@@ -57,7 +57,7 @@ class ModelSection:
     loras: Sequence[Lora] = ()
     draft: Draft | None = None
     args: Sequence[str] = ()  # words of its own: `-c`, `4096`, …
-    purpose: Sequence[str] = ()  # words without which it is of no use: `--embeddings`
+    purpose: Sequence[str] = ()  # `--embeddings` for a model that embeds
 
 
 def preset(sections: Iterable[ModelSection]) -> str:

@@ -68,26 +68,30 @@ def purpose_of(
     return VISION_CHAT if sees else AUDIO_CHAT
 
 
-def options_of(header: Header, own: Sequence[str], pooling: str | None = None) -> list[str]:
+def options_of(header: Header, own: Sequence[str]) -> list[str]:
     """The words that `.args` needs for a model's purpose.
 
     Args:
         own: the words of the bundle's maker, which are neither repeated nor contradicted.
-        pooling: what the model's documents say, as a value of `--pooling`.
     """
     options = dict(with_values(own))
     if options.keys() & (_SPELLINGS.keys() | _OTHER_USE) or kind_of(header) != MODEL:
         return []
-    found = _stated(header)
-    # The engine itself takes what the header states, and warns of anything else.
-    needed = pooling if _pooling(header) is None and found != RERANKER else None
-    if needed:
-        found = EMBEDDING
-    if found not in OPTIONS:
+    found = _asked(options) or _stated(header)
+    return [OPTIONS[found]] if found in OPTIONS else []
+
+
+def pooling_of(header: Header, own: Sequence[str], known: str | None) -> list[str]:
+    """The words of the bundle's maker that a model lacks to pool, to be put before `own`.
+
+    Args:
+        known: how it is known to pool, as a value of `--pooling`.
+    """
+    options = dict(with_values(own))
+    is_decided = POOLING in options or options.keys() & _OTHER_USE or _asked(options) == RERANKER
+    if known is None or is_decided or _pooling(header) is not None or _stated(header) == RERANKER:
         return []
-    if options.get(POOLING) == "rank":
-        found = RERANKER
-    return [OPTIONS[found], *([POOLING, needed] if needed and POOLING not in options else [])]
+    return [POOLING, known]
 
 
 def lacks_pooling(header: Header, words: Sequence[str]) -> bool:
@@ -100,9 +104,10 @@ def lacks_pooling(header: Header, words: Sequence[str]) -> bool:
 def _asked(options: Mapping[str, str]) -> str | None:
     """The purpose that options ask for, if any."""
     asked = {_SPELLINGS[option] for option in options if option in _SPELLINGS}
-    if not asked:
-        return None
-    return RERANKER if RERANKER in asked or options.get(POOLING) == "rank" else EMBEDDING
+    pooling = options.get(POOLING, "none")
+    if RERANKER in asked or pooling == "rank":
+        return RERANKER
+    return EMBEDDING if asked or pooling != "none" else None
 
 
 def _stated(header: Header) -> str | None:

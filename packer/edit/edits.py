@@ -12,7 +12,7 @@ from packer.bundle.args import LORA, MMPROJ, Args, check_options
 from packer.bundle.args import MODEL as MODEL_FLAG
 from packer.bundle.contents import check_bundle_name, check_member_name
 from packer.bundle.extraction import members_named
-from packer.bundle.purpose import POOLING, options_of
+from packer.bundle.purpose import POOLING, options_of, pooling_of
 from packer.edit.edition import Edition, changed
 from packer.edit.members import FOLDERS, entries, served_models, with_shards, with_template
 from packer.engines.cache import finished
@@ -23,7 +23,7 @@ from packer.weights.inputs import Inputs
 from runtime.errors import InputError, shell_word
 from runtime.formats.args_file import parse
 from runtime.formats.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle
-from runtime.formats.gguf_header import MAGIC, read_header_of
+from runtime.formats.gguf_header import MAGIC, Header, read_header_of
 from runtime.formats.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of
 from runtime.launch.flags import with_values
 
@@ -219,7 +219,8 @@ def _args(
                     f"the {ARGS} of {bundle.path} cannot be read", "Give new ones with `--args`."
                 ) from None
             readable = False
-    before, had_pair, first = args.text, args.has(MODEL_FLAG), args.members_of(MODEL_FLAG)
+    before, own, had_pair = args.text, args.own, args.has(MODEL_FLAG)
+    first = args.members_of(MODEL_FLAG)
     if edits.args is not None:
         # In a file of another tool everything is its user's own.
         if dialect:
@@ -236,25 +237,23 @@ def _args(
             args.put(flag, name)
     if had_model:
         args.ensure_model(models, by_pair=had_pair)
-    alone = bundle.manifest is not None and MODELS in gone  # or the models' sections state it
     is_new = args.members_of(MODEL_FLAG) != first or MODELS in bundle.members
-    if alone and (is_new or edits.args is not None):
-        args.purpose = _purpose(bundle, added, args, is_new=is_new)
+    # In a bundle that serves several by name, their sections say it.
+    alone = bundle.manifest is not None and MODELS in gone
+    if alone and (is_new or edits.args is not None) and (header := _header(bundle, added, args)):
+        if edits.args is not None and not is_new:
+            # Perhaps only the packer had the documents that say it.
+            pooling = dict(with_values(parse(own))).get(POOLING)
+            args.put_own(edits.args, pooling_of(header, parse(edits.args), pooling))
+        args.purpose = options_of(header, parse(args.own))
     if readable and args.text == before:
         return args, None
     return args, rewritten(args.text, dialect) if dialect else args.text
 
 
-def _purpose(bundle: Bundle, added: _Added, args: Args, *, is_new: bool) -> list[str]:
-    """What `.args` must say of the purpose of the model that it names. `is_new`: whether it named
-    another one before."""
-    (name,) = args.members_of(MODEL_FLAG) or [""]
+def _header(bundle: Bundle, added: _Added, args: Args) -> Header | None:
+    """The header of the model that `.args` names; None for a file outside."""
+    name = next(iter(args.members_of(MODEL_FLAG)), "")
     if name in added.inputs.sources:
-        header = added.inputs.weights_of(name).header()
-    elif name in bundle.members:
-        header = bundle.header(bundle.members[name])
-    else:
-        return []
-    # Only the packer had the documents that state how to pool.
-    pooling = None if is_new else dict(with_values(args.purpose)).get(POOLING)
-    return options_of(header, parse(args.own), pooling)
+        return added.inputs.weights_of(name).header()
+    return bundle.header(bundle.members[name]) if name in bundle.members else None

@@ -180,7 +180,7 @@ def _plan(
         template=template is not None,
         defaults=metadata.options,
     )
-    started.put_own(own)
+    started.put_own(own, weights.first.args)
     packed: tuple[list[PackedEngine], list[PackedModule], list[Packed]] = ([], [], [])
     if not runtime:
         modules = chosen(request.gpu, folders)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packer.bundle.models_ini import Draft, Lora, ModelSection, check_name, draft_kind
-from packer.bundle.purpose import lacks_pooling, options_of
+from packer.bundle.purpose import lacks_pooling, options_of, pooling_of
 from packer.bundle.request import PackRequest
 from packer.io.console import note, warning
 from packer.weights.documents import Documents, stated_pooling
@@ -88,8 +88,7 @@ def chosen_weights(
                 _projector(inputs, one, name, mmprojs.get(name), locator, quiet=request.quiet),
                 [_lora(inputs, word, locator) for word in loras[name]],
                 _draft(inputs, drafts.get(name), locator, merge=request.merge),
-                mine,
-                () if own is None else _purpose(one, [*own, *mine], quiet=request.quiet),
+                *_words(one, own, mine, quiet=request.quiet),
             )
             for name, member, one, mine in zip(names, members, located, args, strict=False)
         ]
@@ -165,16 +164,27 @@ def _projector(
     return None
 
 
-def _purpose(model: Located, own: Sequence[str], *, quiet: bool) -> list[str]:
-    """The words for what a model is for."""
+def _words(
+    model: Located, own: Sequence[str] | None, mine: Sequence[str], *, quiet: bool
+) -> tuple[Sequence[str], Sequence[str]]:
+    """A model's own words, with what its documents say of pooling, and the option of its purpose.
+
+    Args:
+        own: words for all models; None: nothing is added.
+        mine: words for this one.
+    """
+    if own is None:
+        return mine, ()
     header = model.weights.header()
-    found = options_of(header, own, stated_pooling(model.document, header))
-    if lacks_pooling(header, [*own, *found]) and not quiet:
+    known = stated_pooling(model.document, header)
+    words = [*pooling_of(header, [*own, *mine], known), *mine]
+    found = options_of(header, [*own, *words])
+    if lacks_pooling(header, [*own, *words, *found]) and not quiet:
         warning(
             f"{model.weights}: it does not say how it pools, so `/v1/embeddings` will be refused; "
             "add the pooling of its model card: `--args '--pooling mean'`"
         )
-    return found
+    return words, found
 
 
 def _lora(inputs: Inputs, word: str, locator: Locator) -> Lora:

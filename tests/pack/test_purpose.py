@@ -11,7 +11,7 @@ import pytest
 import yaml
 from helpers.stand_ins import CommandLine, write_gguf
 
-from packer.bundle.purpose import lacks_pooling, options_of, purpose_of
+from packer.bundle.purpose import lacks_pooling, options_of, pooling_of, purpose_of
 from packer.weights.documents import SmallFile, stated_pooling
 from runtime.formats.args_file import parse
 from runtime.formats.bundle import MODELS, Bundle
@@ -247,15 +247,27 @@ def test_pooling_that_the_gguf_does_not_state(llamapack: CommandLine, tmp_path: 
     (tmp_path / "modules.json").write_text(MODULES)
     done = llamapack.ran("pack", path, "-o", output, "--force")
     assert "does not say" not in done.stderr
+    assert words(output) == ["-m", "m.gguf", "--embeddings", "--pooling", "mean"]
+    again, recipe = tmp_path / "again.llamafile", tmp_path / "m.toml"
+    recipe.write_text(llamapack.ran("inspect", "--recipe", output).stdout)
+    llamapack.ran("pack", "--recipe", recipe, "-o", again, "-q")
+    assert again.read_bytes() == output.read_bytes()
     llamapack.ran("edit", output, "--args", "-c 64", "-q")
     assert words(output) == ["-m", "m.gguf", "--embeddings", "--pooling", "mean", "-c", "64"]
+    llamapack.ran("pack", path, "-o", again, "-q", "--force", "--args", "-c 64")
+    assert again.read_bytes() == output.read_bytes()
+    llamapack.ran("edit", output, "--args=--pooling last", "-q")
+    assert words(output) == ["-m", "m.gguf", "--embeddings", "--pooling", "last"]
 
 
 def test_pooling_that_is_known() -> None:
     stated = header("bert", {"x.pooling_type": 1})
-    assert options_of(stated, (), "cls") == ["--embeddings"]
-    assert options_of(ENCODER, ["--pooling", "last"], "cls") == ["--embeddings"]
-    assert options_of(header("llama", {}), (), "last") == ["--embeddings", "--pooling", "last"]
+    assert pooling_of(stated, (), "cls") == []
+    assert pooling_of(ENCODER, ["--pooling", "last"], "cls") == []
+    assert pooling_of(ENCODER, ["--reranking"], "cls") == []
+    assert pooling_of(ENCODER, ["--embeddings"], "cls") == ["--pooling", "cls"]
+    assert pooling_of(header("llama", {}), (), "last") == ["--pooling", "last"]
+    assert options_of(header("llama", {}), ["--pooling", "last"]) == ["--embeddings"]
     assert lacks_pooling(ENCODER, ())
     assert not lacks_pooling(ENCODER, ["--pooling", "mean"])
     assert not lacks_pooling(stated, ())
