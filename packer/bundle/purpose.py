@@ -19,6 +19,7 @@ _SPELLINGS = {option: purpose for purpose, option in OPTIONS.items()} | {
     "--embedding": EMBEDDING,
     "--rerank": RERANKER,
 }
+# With these words, the maker has chosen another use or another model.
 _OTHER_USE = frozenset(["--chat", "--cli", "-m", "--model"])
 _TEMPLATES = frozenset(["--chat-template", "--chat-template-file"])
 
@@ -34,7 +35,8 @@ _ENCODERS = frozenset([
 # Not causal either, but nothing that the server can use: llm_arch_is_diffusion in
 # src/llama-arch.cpp, and the half of a speech model.
 _NOT_SERVED = frozenset(["dream", "llada", "llada-moe", "rnd1", "wavtokenizer-dec"])
-_CLASSIFIERS = frozenset(["cls.weight", "cls.output.weight"])
+# For others than this architecture, `cls` is a layer in front of a classifier.
+_CLASSIFIER, _JINA, _JINA_CLASSIFIER = "cls.output.weight", "jina-bert-v2", "cls.weight"
 
 
 def purpose_of(
@@ -81,6 +83,12 @@ def options_of(header: Header, own: Sequence[str]) -> list[str]:
     return [OPTIONS[found]] if found in OPTIONS else []
 
 
+def missing_options(purpose: str | None, words: Sequence[str]) -> list[str]:
+    """The option that a purpose needs, if the words of a start do not have it."""
+    has_it = _SPELLINGS.keys() & dict(with_values(words)).keys()
+    return [] if has_it or purpose not in OPTIONS else [OPTIONS[purpose]]
+
+
 def pooling_of(header: Header, own: Sequence[str], known: str | None) -> list[str]:
     """The words of the bundle's maker that a model lacks to pool, to be put before `own`.
 
@@ -120,7 +128,8 @@ def _stated(header: Header) -> str | None:
     if decides or architecture in _NOT_SERVED:
         return None
     labels = f"{architecture}.classifier.output_labels" in header.metadata
-    if labels or any(tensor.name in _CLASSIFIERS for tensor in header.tensors):
+    classifier = _JINA_CLASSIFIER if architecture == _JINA else _CLASSIFIER
+    if labels or any(tensor.name == classifier for tensor in header.tensors):
         return RERANKER
     causal = header.metadata.get(f"{architecture}.attention.causal")
     return EMBEDDING if architecture in _ENCODERS or causal is False else COMPLETION
@@ -129,4 +138,5 @@ def _stated(header: Header) -> str | None:
 def _pooling(header: Header) -> int | None:
     """What the header states of pooling, as in enum llama_pooling_type."""
     found = header.metadata.get(f"{header.metadata.get('general.architecture')}.pooling_type")
-    return found if isinstance(found, int) else None
+    # -1, written as a number of 32 bits without a sign, states nothing.
+    return found if isinstance(found, int) and found <= _RANK else None

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from packer.bundle import purpose
+from packer.bundle.purpose import (
+    AUDIO_CHAT,
+    CHATS,
+    EMBEDDING,
+    RERANKER,
+    VISION_CHAT,
+    missing_options,
+)
 from packer.engines.gpu import pins
 from packer.inspection.summary import described
 from packer.metadata.fields import FIELDS, general, stated
@@ -16,7 +23,7 @@ from packer.metadata.licenses import license_fields
 from packer.parts.layout import Layout
 from runtime.errors import InputError
 from runtime.formats.args_file import ZIP
-from runtime.formats.bundle import BASE_CARD, GPU_SOURCES, LICENSES, Bundle
+from runtime.formats.bundle import BASE_CARD, GPU_SOURCES, LICENSES, MODELS, Bundle
 from runtime.formats.gguf_header import Header
 from runtime.hub.words import HubWord
 from runtime.launch.flags import DEFAULT_CONTEXT, read_flags
@@ -75,10 +82,10 @@ class Task:
 
 
 _TASKS = {
-    purpose.EMBEDDING: Task("feature-extraction", False),
-    purpose.RERANKER: Task("text-ranking", False),
-    purpose.VISION_CHAT: Task("image-text-to-text", True, images=True),
-    purpose.AUDIO_CHAT: Task("audio-text-to-text", True),
+    EMBEDDING: Task("feature-extraction", False),
+    RERANKER: Task("text-ranking", False),
+    VISION_CHAT: Task("image-text-to-text", True, images=True),
+    AUDIO_CHAT: Task("audio-text-to-text", True),
 }
 
 
@@ -202,7 +209,7 @@ def facts(
         model_id=model.get("served_as") or model["file"].rpartition("/")[2].removesuffix(".gguf"),
         task=aim,
         conversational=conversational(model),
-        missing_args=purpose.options_of(header, words),
+        missing_args=([] if MODELS in bundle.members else missing_options(model["purpose"], words)),
         context=starting_context(words, model["context_length"]),
         args=words,
         modules=_modules(bundle),
@@ -228,7 +235,7 @@ def task(model: Mapping[str, Any]) -> Task:
 
 def conversational(model: Mapping[str, Any]) -> bool:
     """Whether a model is for chat."""
-    return model["purpose"] in purpose.CHATS
+    return model["purpose"] in CHATS
 
 
 def systems(targets: Iterable[str]) -> list[SupportedSystem]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from helpers.running import append_members
 from helpers.stand_ins import CommandLine, write_gguf
 
 from packer.bundle.purpose import lacks_pooling, options_of, pooling_of, purpose_of
@@ -77,6 +78,8 @@ _CAUSAL = {"x.attention.causal": False}
         ("t5encoder", {}, (), "embedding"),
         ("an-encoder-to-come", _CAUSAL, (), "embedding"),
         ("jina-bert-v2", _CAUSAL, ("cls.weight",), "reranker"),
+        ("qwen3", {}, ("cls.output.weight",), "reranker"),
+        ("modern-bert", _CAUSAL, ("cls.weight",), "embedding"),
         ("bert", {"x.pooling_type": 2, "x.classifier.output_labels": 1}, (), "embedding"),
         ("llada", _CAUSAL, (), None),
         ("lfm2", {**_CAUSAL, "x.decision.block_count": 2}, ("cls.output.weight",), None),
@@ -139,6 +142,15 @@ def test_words_that_a_user_gave_before_there_were_purposes(
     assert words(path) == ["-m", "other.gguf", "--embeddings"]
     llamapack.ran("edit", path, "--args=", "-q")
     assert words(path) == ["-m", "other.gguf"]
+
+
+def test_the_card_of_a_bundle_from_before_there_were_purposes(
+    llamapack: CommandLine, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.llamafile"
+    llamapack.ran("pack", write_gguf(tmp_path / "m.gguf", **EMBEDS), "-o", path, "-q")
+    append_members(path, {".args": "-m\nm.gguf\n-c\n64\n"})
+    assert "--host 0.0.0.0 --embeddings\n" in llamapack.ran("card", path).stdout
 
 
 def test_another_model_has_another_purpose(llamapack: CommandLine, tmp_path: Path) -> None:
@@ -265,6 +277,8 @@ def test_pooling_that_is_known() -> None:
     assert pooling_of(stated, (), "cls") == []
     assert pooling_of(ENCODER, ["--pooling", "last"], "cls") == []
     assert pooling_of(ENCODER, ["--reranking"], "cls") == []
+    unknown = header("t5encoder", {"x.pooling_type": 0xFFFFFFFF})
+    assert pooling_of(unknown, (), "cls") == ["--pooling", "cls"]
     assert pooling_of(ENCODER, ["--embeddings"], "cls") == ["--pooling", "cls"]
     assert pooling_of(header("llama", {}), (), "last") == ["--pooling", "last"]
     assert options_of(header("llama", {}), ["--pooling", "last"]) == ["--embeddings"]
