@@ -46,6 +46,7 @@ def test_bundle(bundle: Path, gguf: Path, llamapack: CommandLine) -> None:
             "license": "apache-2.0",
             "name": "Tiny",
             "parameters": 1024,
+            "purpose": "chat",
             "quantization": "Q8_0",
             "shards": 1,
             "size": gguf.stat().st_size,

@@ -89,12 +89,10 @@ def write(path: Path, bundle: Bundle, sha256: str) -> None:
 def weights(bundle: Bundle) -> list[dict[str, Any]]:
     """A component with a model card for each model, projector and adapter in a bundle."""
     models = [one for one in described(bundle)["models"] if "problem" not in one]
-    return [_component(bundle, model, models) for model in models]
+    return [_component(bundle, model) for model in models]
 
 
-def _component(
-    bundle: Bundle, model: dict[str, Any], models: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _component(bundle: Bundle, model: dict[str, Any]) -> dict[str, Any]:
     facts = {
         "gguf:context_length": model["context_length"],
         "gguf:kind": model["kind"],
@@ -104,7 +102,7 @@ def _component(
     }
     parameters: dict[str, Any] = {}
     if model["kind"] == "model":
-        aim = task(bundle, models, bundle.header(bundle.members[model["file"]]))
+        aim = task(model)
         parameters = {
             "inputs": [{"format": one} for one in _inputs(aim)],
             "outputs": [{"format": _OUTPUTS.get(aim.tag, "text")}],

@@ -12,6 +12,7 @@ __all__ = [
     "manifest",
     "models_ini",
     "pack",
+    "purpose",
     "recipe",
     "request",
     "write",

@@ -50,7 +50,9 @@ _MODEL_FLAGS = (MODEL, "--model")
 _DRAFT_FLAGS = (DRAFT, "--model-draft")
 _DEFAULTS = {flag: rank for rank, flag in enumerate((CONTEXT, *SAMPLING.values()))}
 
-_AS_WRITTEN = re.compile(r"-\S*\n")
+_PURPOSE = re.compile(r"--(?:embeddings|reranking)\n")
+# Also the option of a purpose alone, as which it would be read.
+_AS_WRITTEN = re.compile(r"-\S*\n|--(?:embeddings|reranking)$")
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _OWN_LIMIT = 1 << 20  # bytes
 
@@ -88,6 +90,7 @@ class Args:
     """The text of `.args` in its parts."""
 
     pairs: list[Pair]  # options that name members
+    purpose: list[str] = field(default_factory=list)  # `--embeddings` for a model that embeds
     defaults: list[Pair] = field(default_factory=list)  # context size and sampling defaults
     own: str = ""  # the user's part, from the end of the others on
 
@@ -98,7 +101,7 @@ class Args:
         """What a bundle starts with when its user says nothing else. `several`: whether
         `models.ini` states what belongs to each model. Raises InputError if an adapter has a name
         that options cannot hold."""
-        args = cls([Pair(MODEL, first.model)], list(defaults))
+        args = cls([Pair(MODEL, first.model)], defaults=list(defaults))
         if first.mmproj is not None:
             args.pairs.append(Pair(MMPROJ, first.mmproj))
         args.pairs += [Pair(*lora_option(lora)) for lora in first.loras]
@@ -106,6 +109,7 @@ class Args:
             args.pairs.append(Pair(DRAFT, first.draft.member))
             if first.draft.kind:
                 args.pairs.append(Pair(_SPEC_TYPE, first.draft.kind))
+        args.purpose = list(first.purpose)
         if several:
             args.pairs.append(Pair(_PRESET, ZIP + MODELS))
         args.set_template(template)
@@ -137,8 +141,10 @@ class Args:
             end = after
             own += len(pair.text) if as_written else 0
         args.own = text[own:] if own or not args.pairs else text[end:].lstrip(" \t\r\n")
+        args._take_purpose()
         least = 0
-        for pair, _ in options[len(args.pairs) :]:
+        rest = [word for word, _ in words[2 * len(args.pairs) + len(args.purpose) :]]
+        for pair in map(Pair, rest[::2], rest[1::2]):
             rank = _DEFAULTS.get(pair.flag, -1)
             as_written = args.own.startswith(pair.text) and pair.value != USER_WORDS
             if rank < least or not as_written:
@@ -148,10 +154,25 @@ class Args:
             least = rank
         return args
 
+    def _take_purpose(self) -> None:
+        """Take the words of a purpose from the beginning of the user's."""
+        if match := _PURPOSE.match(self.own):
+            self.purpose = match[0].split()
+            self.own = self.own.removeprefix(match[0])
+
+    def give_back(self, own: str) -> None:
+        """Give the words of the purpose to the user, if their part, `own`, is known to begin with
+        them. Raises InputError if `own` cannot be parsed."""
+        if self.purpose and parse(own)[: len(self.purpose)] == self.purpose:
+            self.own = "".join(f"{word}\n" for word in self.purpose) + self.own
+            self.purpose = []
+
     @property
     def text(self) -> str:
         """The text of `.args`."""
-        text = "".join(pair.text for pair in (*self.pairs, *self.defaults))
+        purpose = "".join(f"{word}\n" for word in self.purpose)
+        text = "".join(pair.text for pair in self.pairs) + purpose
+        text += "".join(pair.text for pair in self.defaults)
         if not self.own.strip(BLANKS):
             return text
         # A backslash at the very end stands for itself, one in front of a line end for that.
@@ -163,9 +184,11 @@ class Args:
         words = [flag for flag, _ in self.pairs] + parse(self.own, os.environ)
         return any(word in _MODEL_FLAGS for word in words)
 
-    def put_own(self, words: str) -> None:
+    def put_own(self, words: str, before: Sequence[str] = ()) -> None:
         """Replace the user's words. Words in the form of llamapack's come after an empty line,
-        which divides the two."""
+        which divides the two. `before`: words without blanks that the user would begin with."""
+        if before:
+            words = f"{' '.join(before)}\n{words}"
         self.own = f"\n{words}" if _AS_WRITTEN.match(words.rstrip("\n")) else words
 
     def put(self, flag: str, value: str) -> None:

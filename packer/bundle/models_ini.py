@@ -57,6 +57,7 @@ class ModelSection:
     loras: Sequence[Lora] = ()
     draft: Draft | None = None
     args: Sequence[str] = ()  # words of its own: `-c`, `4096`, …
+    purpose: Sequence[str] = ()  # `--embeddings` for a model that embeds
 
 
 def preset(sections: Iterable[ModelSection]) -> str:
@@ -64,9 +65,9 @@ def preset(sections: Iterable[ModelSection]) -> str:
     return "\n".join(_section(section.name, _pairs(section)) for section in sections)
 
 
-def section_of(name: str, model: str) -> str:
-    """The section of a model that has nothing of its own."""
-    return _section(name, [(_MODEL, _MEMBERS + model)])
+def section_of(name: str, model: str, purpose: Sequence[str]) -> str:
+    """The section of a model that has nothing of its own but the words of its purpose."""
+    return _section(name, _pairs(ModelSection(name, model, purpose=purpose)))
 
 
 def served_as(text: str) -> dict[str, str]:
@@ -76,6 +77,18 @@ def served_as(text: str) -> dict[str, str]:
         for line in lines:
             if model := _names_model(line):
                 found.setdefault(model, name)
+    return found
+
+
+def words_of(text: str) -> dict[str, list[str]]:
+    """The options of each model's own section as words of a command line, by the member that it
+    is."""
+    found: dict[str, list[str]] = {}
+    for name, lines in _sections(text):
+        pairs = [pair for pair in map(_pair, lines) if pair and name not in _FOR_ALL]
+        words = [word for key, value in pairs for word in _as_option(key, value)]
+        for model in filter(None, map(_names_model, lines)):
+            found.setdefault(model, words)
     return found
 
 
@@ -148,7 +161,7 @@ def _pairs(section: ModelSection) -> Iterator[tuple[str, str]]:
         yield _DRAFT, _MEMBERS + section.draft.member
         if section.draft.kind:
             yield _SPEC_TYPE, section.draft.kind
-    yield from _options(section.args)
+    yield from _options([*section.purpose, *section.args])
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -197,6 +210,11 @@ def _pair(line: str) -> tuple[str, str] | None:
     """Key and value of a line, if it has them."""
     pair = _PAIR.fullmatch(line)
     return (pair[1], pair[2].strip(" \t")) if pair else None
+
+
+def _as_option(key: str, value: str) -> list[str]:
+    """The words of a pair; an option without a value is `true` in a preset."""
+    return [f"--{key}"] if value == "true" else [f"--{key}", value]
 
 
 def _names_model(line: str) -> str | None:

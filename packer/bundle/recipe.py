@@ -91,18 +91,18 @@ def of_bundle(bundle: Bundle) -> dict[str, Any] | None:
 
 
 def divided(bundle: Bundle) -> dict[str, Any]:
-    """What `.args` says, with its defaults as the user's words. Raises InputError if it cannot be
-    read."""
+    """What `.args` says, with its defaults and the words of a purpose as the user's. Raises
+    InputError if it cannot be read."""
     args = Args.parsed(bundle.args, bundle.members)
     of_model = {} if MODELS in bundle.members else _of_one_model(args)
-    return _stated({"args": _own(args, {}), **of_model})
+    return _stated({"args": _own(args, {}, args.purpose), **of_model})
 
 
-def _own(args: Args, recipe: Mapping[str, Any] | None = None) -> str:
+def _own(args: Args, recipe: Mapping[str, Any] | None = None, purpose: Sequence[str] = ()) -> str:
     """The user's part of `.args`, with words that no other key of a recipe states."""
     others = [pair for pair in args.pairs if pair.flag.startswith("--control-vector")]
     has_defaults = recipe is None or "ctx-size" in recipe or "sampling" in recipe
-    return Args(others, [] if has_defaults else args.defaults, args.own).text
+    return Args(others, list(purpose), [] if has_defaults else args.defaults, args.own).text
 
 
 def _of_one_model(args: Args) -> dict[str, Any]:

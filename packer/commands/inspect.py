@@ -120,7 +120,7 @@ def _model_lines(model: dict[str, Any]) -> Iterator[str]:
     rows = {
         "name": model["name"],
         "served as": model.get("served_as"),
-        "kind": None if model["kind"] == "model" else model["kind"],
+        "kind": model["purpose"] or (None if model["kind"] == "model" else model["kind"]),
         "architecture": model["architecture"],
         "parameters": model["parameters"] and f"{model['parameters']:,}",
         "quantization": model["quantization"],

@@ -73,8 +73,9 @@ def _add_contents(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--mmproj",
         action="append",
-        metavar="FILE|auto",
-        help="projector of a vision model; auto: the one in the model's repository or archive",
+        metavar="FILE|auto|none",
+        help="projector of a vision model; auto: the one in the model's repository, archive or "
+        "folder; default: auto for a repository, else none",
     )
     group.add_argument(
         "--lora",

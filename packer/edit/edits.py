@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from packer.bundle.args import LORA, MMPROJ, Args, check_options
 from packer.bundle.args import MODEL as MODEL_FLAG
 from packer.bundle.contents import check_bundle_name, check_member_name
 from packer.bundle.extraction import members_named
+from packer.bundle.purpose import POOLING, options_of, pooling_of
 from packer.edit.edition import Edition, changed
 from packer.edit.members import FOLDERS, entries, served_models, with_shards, with_template
 from packer.engines.cache import finished
@@ -22,8 +23,9 @@ from packer.weights.inputs import Inputs
 from runtime.errors import InputError, shell_word
 from runtime.formats.args_file import parse
 from runtime.formats.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle
-from runtime.formats.gguf_header import MAGIC, read_header_of
+from runtime.formats.gguf_header import MAGIC, Header, read_header_of
 from runtime.formats.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of
+from runtime.launch.flags import with_values
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def edited(bundle: Bundle, edits: Edits) -> Edition:
     removed = _removed(bundle, edits)
     added = _added(bundle, edits, own_template)
     _refuse_replacing(bundle, added, removed, edits.force)
-    served = served_models(bundle, removed, added.inputs.models)
+    served = served_models(bundle, removed, added.inputs)
     models = _models(bundle, removed | set(added.names), own_template, edits)
     models += [manifest.model_entry(model) for model in added.inputs.models]
     models = [served.named(entry) for entry in models]
@@ -82,7 +84,9 @@ def edited(bundle: Bundle, edits: Edits) -> Edition:
         gone.add(MODELS)
     if edits.template is not None or edits.no_template:
         gone.add(TEMPLATE)
-    args, text = _args(bundle, edits, added, gone, [str(model.get("file")) for model in models])
+    recorded = None if old is None else recipe.of_bundle(bundle)
+    files = [str(model.get("file")) for model in models]
+    args, text = _args(bundle, edits, added, gone, files, recorded=recorded or {})
     if text is not None:
         gone.add(ARGS)
     if served.changed:
@@ -94,7 +98,7 @@ def edited(bundle: Bundle, edits: Edits) -> Edition:
         "models": models,
         "name": (old or {}).get("name") if edits.name is None else edits.name,
     }
-    if old is not None and (recorded := recipe.of_bundle(bundle)) is not None:
+    if recorded is not None:
         names = set(served.names.values())
         stated["recipe"] = recipe.edited(recorded, args, served=names, removed=removed)
     texts = {
@@ -188,9 +192,15 @@ def _models(
 
 
 def _args(
-    bundle: Bundle, edits: Edits, added: _Added, gone: Collection[str], models: Sequence[str]
+    bundle: Bundle,
+    edits: Edits,
+    added: _Added,
+    gone: Collection[str],
+    models: Sequence[str],
+    *,
+    recorded: Mapping[str, Any],
 ) -> tuple[Args, str | None]:
-    """The new `.args`, and its text; None: as it is."""
+    """The new `.args`, and its text; None: as it is. `recorded`: the recipe in the manifest."""
     args, had_model, readable = Args([]), bool(models), True
     dialect = dialect_of(bundle) if bundle.manifest is None else None
     if ARGS in bundle.members:
@@ -201,6 +211,7 @@ def _args(
                 bundle.members.keys(),
                 outside=not bundle.weights,
             )
+            args.give_back(str(recorded.get("args", "")))
             had_model = args.names_model
         except (InputError, UnicodeDecodeError):
             if edits.args is None:
@@ -208,7 +219,8 @@ def _args(
                     f"the {ARGS} of {bundle.path} cannot be read", "Give new ones with `--args`."
                 ) from None
             readable = False
-    before, had_pair = args.text, args.has(MODEL_FLAG)
+    before, own, had_pair = args.text, args.own, args.has(MODEL_FLAG)
+    first = args.members_of(MODEL_FLAG)
     if edits.args is not None:
         # In a file of another tool everything is its user's own.
         if dialect:
@@ -225,6 +237,23 @@ def _args(
             args.put(flag, name)
     if had_model:
         args.ensure_model(models, by_pair=had_pair)
+    is_new = args.members_of(MODEL_FLAG) != first or MODELS in bundle.members
+    # In a bundle that serves several by name, their sections say it.
+    alone = bundle.manifest is not None and MODELS in gone
+    if alone and (is_new or edits.args is not None) and (header := _header(bundle, added, args)):
+        if edits.args is not None and not is_new:
+            # Perhaps only the packer had the documents that say it.
+            pooling = dict(with_values(parse(own))).get(POOLING)
+            args.put_own(edits.args, pooling_of(header, parse(edits.args), pooling))
+        args.purpose = options_of(header, parse(args.own))
     if readable and args.text == before:
         return args, None
     return args, rewritten(args.text, dialect) if dialect else args.text
+
+
+def _header(bundle: Bundle, added: _Added, args: Args) -> Header | None:
+    """The header of the model that `.args` names; None for a file outside."""
+    name = next(iter(args.members_of(MODEL_FLAG)), "")
+    if name in added.inputs.sources:
+        return added.inputs.weights_of(name).header()
+    return bundle.header(bundle.members[name]) if name in bundle.members else None

@@ -8,7 +8,9 @@ from typing import Any
 
 from packer.bundle.manifest import Model, model_entry
 from packer.bundle.models_ini import check_name, section_of, served_as, without
+from packer.bundle.purpose import options_of
 from packer.inspection.summary import grouped
+from packer.weights.inputs import Inputs
 from runtime.formats.bundle import (
     ENGINES,
     GPU,
@@ -90,17 +92,18 @@ class Served:
         return other if name is None else {**other, "served_as": name}
 
 
-def served_models(bundle: Bundle, removed: Collection[str], added: Iterable[Model]) -> Served:
+def served_models(bundle: Bundle, removed: Collection[str], added: Inputs) -> Served:
     """What `bundle` serves after removing and adding members. Raises InputError if an added model
     cannot be served under its name."""
     if MODELS not in bundle.members or MODELS in removed:
         return Served(None, False, {})
     old = bundle.read(MODELS).decode(errors="replace")
     text = without(old, removed)
-    for model in added:
+    for model in added.models:
         if model.file not in served_as(text):
             name = check_name(model_stem(model.file))
-            text += ("\n" if text else "") + section_of(name, model.file)
+            purpose = options_of(added.weights_of(model.file).header(), ())
+            text += ("\n" if text else "") + section_of(name, model.file, purpose)
     return Served(text or None, text != old, served_as(text))
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from packer.bundle.models_ini import keys, served_as
+from packer.bundle.models_ini import keys, served_as, words_of
+from packer.bundle.purpose import purpose_of
 from packer.engines.other_runtimes import dialect_of, ours, runtime_facts
 from runtime.errors import InputError
-from runtime.formats.args_file import is_refused, parse, refused_of
+from runtime.formats.args_file import ZIP, is_refused, parse, refused_of
 from runtime.formats.bundle import MODELS, TEMPLATE, Bundle
 from runtime.formats.gguf_header import MAGIC, Header, read_header_of
 from runtime.formats.model_facts import ModelFacts, model_facts, shard
 from runtime.formats.weights import ShardName
 from runtime.formats.zip_directory import METHODS, Member
+from runtime.launch.flags import read_flags
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -33,10 +35,12 @@ def _gguf(path: Path) -> dict[str, Any]:
     header = read_header_of(path)
     size = path.stat().st_size
     facts = model_facts([header], size)
+    model = _model(path.name, facts, "gguf" if facts.chat_template else None, header)
+    purpose = purpose_of(header, template=facts.chat_template)
     return {
         "file": str(path),
         "kind": "gguf",
-        "models": [_model(path.name, facts, "gguf" if facts.chat_template else None, header)],
+        "models": [{**model, "purpose": purpose}],
         "size": size,
     }
 
@@ -117,11 +121,14 @@ def _models(bundle: Bundle) -> list[dict[str, Any]]:
             problems.append({"file": member.name, "problem": problem.message})
     readable = [(one, headers[one.name]) for one in bundle.weights if one.name in headers]
     models = [*problems, *(_of_files(bundle, files) for files in grouped(readable))]
-    names = _served_as(bundle)
+    words, served, names = _words(bundle) or [], _served(bundle), _served_as(bundle)
     places = [member.name for member in bundle.weights]
     for model in models:
         if model["file"] in names:
             model["served_as"] = names[model["file"]]
+        if model["file"] in headers:
+            own = served.get(model["file"], [] if served else words)
+            model["purpose"] = _purpose(model, headers, own, words)
     return sorted(models, key=lambda model: places.index(model["file"]))
 
 
@@ -142,6 +149,33 @@ def grouped(weights: Iterable[tuple[Member, Header]]) -> list[list[tuple[Member,
         key = named.model if named else (member.name, 1)
         groups.setdefault(key, []).append((member, header))
     return list(groups.values())
+
+
+def _purpose(
+    model: Mapping[str, Any],
+    headers: Mapping[str, Header],
+    own: Sequence[str],
+    words: Sequence[str],
+) -> str | None:
+    """What a model is for. `own`: the words that name the files of one model; `words`: those for
+    all models."""
+    flags = read_flags(own)
+    projector = headers.get(flags.mmproj.removeprefix(ZIP))
+    if flags.model.removeprefix(ZIP) != model["file"]:
+        projector = None
+    return purpose_of(
+        headers[model["file"]],
+        template=model["chat_template"] is not None,
+        words=[*words, *own],
+        projector=projector.metadata if projector else None,
+    )
+
+
+def _served(bundle: Bundle) -> dict[str, list[str]]:
+    """The words of each model that is served by name, by member."""
+    if MODELS not in bundle.members:
+        return {}
+    return words_of(bundle.read(MODELS).decode(errors="replace"))
 
 
 def _served_as(bundle: Bundle) -> dict[str, str]:

@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from packer.bundle.purpose import (
+    AUDIO_CHAT,
+    CHATS,
+    EMBEDDING,
+    RERANKER,
+    VISION_CHAT,
+    missing_options,
+)
 from packer.engines.gpu import pins
 from packer.inspection.summary import described
 from packer.metadata.fields import FIELDS, general, stated
@@ -15,7 +23,7 @@ from packer.metadata.licenses import license_fields
 from packer.parts.layout import Layout
 from runtime.errors import InputError
 from runtime.formats.args_file import ZIP
-from runtime.formats.bundle import BASE_CARD, GPU_SOURCES, LICENSES, Bundle
+from runtime.formats.bundle import BASE_CARD, GPU_SOURCES, LICENSES, MODELS, Bundle
 from runtime.formats.gguf_header import Header
 from runtime.hub.words import HubWord
 from runtime.launch.flags import DEFAULT_CONTEXT, read_flags
@@ -23,8 +31,6 @@ from runtime.machine.targets import ARCHITECTURES, SYSTEMS, TARGETS
 
 _DIGITS = 12  # a number of tokens has fewer
 _FLOATS = ("F64", "F32", "F16", "BF16")
-# llama.cpp v0.6.0, enum llama_pooling_type in include/llama.h.
-_NO_POOLING, _RANK = 0, 4
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,14 @@ class Task:
     """Whether it takes images."""
 
 
+_TASKS = {
+    EMBEDDING: Task("feature-extraction", False),
+    RERANKER: Task("text-ranking", False),
+    VISION_CHAT: Task("image-text-to-text", True, images=True),
+    AUDIO_CHAT: Task("audio-text-to-text", True),
+}
+
+
 @dataclass(frozen=True)
 class CardFacts:
     """The facts that the templates can use; None or empty if they are not known."""
@@ -120,6 +134,9 @@ class CardFacts:
     task: Task
     conversational: bool
     """Whether it is for chat: there is a template."""
+    missing_args: Sequence[str]
+    """The options that its purpose needs and its default arguments lack, in bundles of earlier
+    versions."""
     context: int | None
     """Tokens that it starts with."""
     args: Sequence[str]
@@ -156,7 +173,7 @@ def facts(
     model = _main_model(bundle, found)
     member = bundle.members[model["file"]]
     header = bundle.header(member)
-    aim = task(bundle, found["models"], header)
+    aim = task(model)
     texts = licence_texts(bundle)
     fields = _fields(bundle.manifest, header, model, aim, next(iter(texts), None))
 
@@ -191,7 +208,8 @@ def facts(
         models=[_with_member(bundle, one) for one in found["models"] if "problem" not in one],
         model_id=model.get("served_as") or model["file"].rpartition("/")[2].removesuffix(".gguf"),
         task=aim,
-        conversational=conversational(aim, model),
+        conversational=conversational(model),
+        missing_args=([] if MODELS in bundle.members else missing_options(model["purpose"], words)),
         context=starting_context(words, model["context_length"]),
         args=words,
         modules=_modules(bundle),
@@ -210,29 +228,14 @@ def licence_texts(bundle: Bundle) -> dict[str, str]:
     return {name.removeprefix(LICENSES): name for name in names}
 
 
-def task(bundle: Bundle, models: Sequence[Mapping[str, Any]], header: Header) -> Task:
-    """The task of the model with this header, with the bundle's projectors."""
-    pooling = header.metadata.get(f"{header.metadata.get('general.architecture')}.pooling_type")
-    if isinstance(pooling, int) and pooling != _NO_POOLING:
-        return Task("text-ranking" if pooling == _RANK else "feature-extraction", False)
-    projectors = [
-        bundle.header(bundle.members[model["file"]]).metadata
-        for model in models
-        if model.get("kind") == "mmproj"
-    ]
-    # Projectors from before there was audio state nothing.
-    images = any(
-        found.get("clip.has_vision_encoder", "clip.has_audio_encoder" not in found)
-        for found in projectors
-    )
-    if images:
-        return Task("image-text-to-text", True, images=True)
-    return Task("audio-text-to-text" if projectors else "text-generation", True)
+def task(model: Mapping[str, Any]) -> Task:
+    """The task of a model, as in `llamapack inspect --json`."""
+    return _TASKS.get(model["purpose"], Task("text-generation", True))
 
 
-def conversational(aim: Task, model: Mapping[str, Any]) -> bool:
-    """Whether the model is for chat: it writes text and has a template."""
-    return aim.generates and model["chat_template"] is not None
+def conversational(model: Mapping[str, Any]) -> bool:
+    """Whether a model is for chat."""
+    return model["purpose"] in CHATS
 
 
 def systems(targets: Iterable[str]) -> list[SupportedSystem]:
@@ -276,7 +279,7 @@ def _fields(
     if model["quantization"] in _FLOATS and "base_model_relation" not in own:
         fields["base_model_relation"] = None
     fields |= dict.fromkeys(("license", "license_name", "license_link"))
-    wanted = ["llamafile", "gguf"] + ["conversational"] * conversational(aim, model)
+    wanted = ["llamafile", "gguf"] + ["conversational"] * conversational(model)
     fields["tags"] = list(
         dict.fromkeys([*wanted, *_list(own.get("tags")), *_list(inside.get("tags"))])
     )

@@ -113,9 +113,14 @@ def _make(
         check_options(parse(own), folders)
         workshop = stack.enter_context(_workshop(request, place))
         template = _template(request.chat_template)
-        weights = chosen_weights(request, own_template=template is not None, workshop=workshop)
+        weights = chosen_weights(
+            request,
+            own_template=template is not None,
+            own=None if runtime else parse(own),
+            workshop=workshop,
+        )
         metadata = read_metadata(request, weights)
-        template = _settled(template, weights, metadata, quiet=request.quiet)
+        template = _settled(template, weights, metadata, parse(own), quiet=request.quiet)
         check_models(weights.inputs, folders)
         for section in weights.several:
             check_options(section.args, folders)
@@ -139,16 +144,22 @@ def _make(
 
 
 def _settled(
-    template: bytes | None, weights: ChosenWeights, metadata: ModelMetadata, *, quiet: bool
+    template: bytes | None,
+    weights: ChosenWeights,
+    metadata: ModelMetadata,
+    words: Sequence[str],
+    *,
+    quiet: bool,
 ) -> bytes | None:
-    """The bundle's own template, if any: the requested one, or the one of the model's card."""
+    """The bundle's own template, if any: the requested one, or the one of the model's card.
+    `words`: of `--args`."""
     inputs = weights.inputs
     if template is None and (template := card_template(metadata.card, inputs)):
         inputs.use_own_template()
     if not quiet:
         if metadata.warning:
             note(metadata.warning)
-        warn_of_problems(inputs, template)
+        warn_of_problems(inputs, template, words)
     return template
 
 
@@ -169,7 +180,7 @@ def _plan(
         template=template is not None,
         defaults=metadata.options,
     )
-    started.put_own(own)
+    started.put_own(own, weights.first.args)
     packed: tuple[list[PackedEngine], list[PackedModule], list[Packed]] = ([], [], [])
     if not runtime:
         modules = chosen(request.gpu, folders)

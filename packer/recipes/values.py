@@ -12,7 +12,7 @@ from packer.io.sizes import parse_size
 from packer.metadata import sampling
 from packer.metadata.model_metadata import NO_CARD
 from packer.templates.origin import names
-from packer.weights.selection import AUTO
+from packer.weights.selection import AUTO, NONE
 
 _T = TypeVar("_T")
 
@@ -59,7 +59,7 @@ def sources(value: Any, folder: Path) -> list[str]:
 
 
 def projector(value: Any, folder: Path) -> str:
-    return AUTO if value == AUTO else source(value, folder)
+    return value if value in (AUTO, NONE) else source(value, folder)
 
 
 def runtime(value: Any, folder: Path) -> Path:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from packer.bundle.purpose import CHAT, COMPLETION, purpose_of
 from packer.io.console import warning
 from packer.templates.origin import of_model
 from packer.templates.template import (
@@ -17,7 +18,6 @@ from packer.templates.template import (
     find_engine,
 )
 from packer.weights.inputs import Inputs
-from runtime.formats.gguf_header import Header
 
 _SYSTEM, _QUESTION, _ANSWER = "SysMark1", "AskMark2", "SayMark3"
 _SECOND = "AskMark7"
@@ -29,29 +29,26 @@ _SPECIAL = re.compile(
 )
 
 
-def warn_of_problems(inputs: Inputs, template: bytes | None) -> None:
-    """Print a WARNING line for each problem of the templates of models.
+def warn_of_problems(inputs: Inputs, template: bytes | None, words: Sequence[str]) -> None:
+    """Print a WARNING line for each problem of the templates of models that write text.
 
     Args:
         template: the bundle's own, in place of those of the models.
+        words: the bundle's arguments, which may name another template.
     """
     for model in inputs.models:
         weights = inputs.weights_of(model.file)
         header = weights.header()
-        if model.facts.kind != "model" or (template is None and not _chats(header)):
+        purpose = purpose_of(header, template=model.chat_template is not None, words=words)
+        if purpose not in (CHAT, COMPLETION):
             continue
         found = of_model(header, weights.source().open)
         if template is not None:
             found = ChatTemplate(template.decode()).of_model(found)
+        if purpose == CHAT and not found.text:
+            continue  # the arguments name one
         for problem in problems(found):
             warning(f"{weights}: {problem}")
-
-
-def _chats(header: Header) -> bool:
-    """Whether a model can chat: models that embed and rank texts cannot, and need no template."""
-    architecture = header.metadata.get("general.architecture")
-    pooling = header.metadata.get(f"{architecture}.pooling_type")
-    return not pooling and header.metadata.get(f"{architecture}.attention.causal") is not False
 
 
 def problems(template: ChatTemplate) -> list[str]:
@@ -59,8 +56,8 @@ def problems(template: ChatTemplate) -> list[str]:
     those of the syntax where no engine runs."""
     if not template.text:
         return [
-            "it has no chat template, so chats will be in ChatML; if it was trained for chats, "
-            "name its template with `--chat-template`"
+            "it has no chat template, so it completes texts; if it was trained for chats, name its "
+            "template with `--chat-template`"
         ]
     return list(_problems(template))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,19 @@ from packer.io.sources import FileSource, Source
 from packer.weights.archives import ZippedSource, named_member
 from runtime.errors import InputError, shell_word
 from runtime.formats.bundle import Bundle
-from runtime.formats.json_input import parse_json
+from runtime.formats.gguf_header import Header
+from runtime.formats.json_input import MALFORMED, parse_json
 
 if TYPE_CHECKING:
     from runtime.hub.hub import Hub, HubModel
 
-_CARD, _GENERATION = "README.md", "generation_config.json"
+_CARD, _GENERATION, _MODULES = "README.md", "generation_config.json", "modules.json"
+_POOLING = re.compile(r"\d+_\w+")
+# sentence-transformers 5.2, models/Pooling.py: a flag for each mode, or `pooling_mode`.
+_MODES = {
+    "pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls",
+    "pooling_mode_lasttoken": "last", "pooling_mode_mean": "mean", "pooling_mode_cls": "cls",
+}  # fmt: skip
 _LIMIT = 1 << 20  # bytes; the longest licences and cards have a tenth
 
 
@@ -72,24 +80,61 @@ def small_file(word: str) -> SmallFile:
 def documents_of(hub: Hub, model: HubModel) -> Documents:
     """Download the documents of a repository, as far as it has them. Raises InputError if one of
     them cannot be downloaded, or is not a document."""
-    files = model.listing.files
-
-    def fetched(file: str) -> SmallFile:
-        origin = f"hf:{model.word.repo}/{file}"
-        size = files[file].size
-        if size is None and not hub.here(model, file):
-            raise InputError(f"the Hub does not state the size of {origin}", "Check HF_ENDPOINT.")
-        _check_size(size or 0, origin)  # before gigabytes come
-        return _from_disk(hub.path(model, file), origin)
-
+    generation = hub_file(hub, model, _GENERATION)
+    licenses = [hub_file(hub, model, file) for file in license_files(model.listing.files)]
     return Documents(
         repo=model.word.repo,
         page=hub.page(model.word),
         gated=model.listing.gated,
-        card=fetched(_CARD) if _CARD in files else None,
-        licenses=[fetched(file) for file in license_files(files)],
-        generation=_generation(fetched(_GENERATION)) if _GENERATION in files else {},
+        card=hub_file(hub, model, _CARD),
+        licenses=[file for file in licenses if file],
+        generation=_object(generation) if generation else {},
     )
+
+
+def hub_file(hub: Hub, model: HubModel, file: str) -> SmallFile | None:
+    """Download a document of a repository; None if it has none of this name. Raises InputError as
+    `documents_of`."""
+    if file not in model.listing.files:
+        return None
+    origin = f"hf:{model.word.repo}/{file}"
+    size = model.listing.files[file].size
+    if size is None and not hub.here(model, file):
+        raise InputError(f"the Hub does not state the size of {origin}", "Check HF_ENDPOINT.")
+    _check_size(size or 0, origin)  # before gigabytes come
+    return _from_disk(hub.path(model, file), origin)
+
+
+def file_in(folder: Path, name: str) -> SmallFile | None:
+    """The document of this name in a folder, if there is one. Raises InputError if it is larger
+    than 1 MiB."""
+    path = folder / name
+    return _from_disk(path, str(path)) if path.is_file() else None
+
+
+def stated_pooling(document: Callable[[str], SmallFile | None], header: Header) -> str | None:
+    """How sentence-transformers pools with a model, as a value of `--pooling`; None if its files
+    are missing, cannot be read, or are of another model.
+
+    Args:
+        document: gets a file from the folder of the model.
+    """
+    try:
+        modules = document(_MODULES)
+        found = parse_json(modules.data) if modules else []
+        paths = [one["path"] for one in found if one["type"].endswith("Pooling")]
+        path = next((path for path in paths if _POOLING.fullmatch(path)), None)
+        settings = document(f"{path}/config.json") if path else None
+    except (InputError, *MALFORMED):
+        return None
+    if settings is None:
+        return None
+    stated = _object(settings)
+    length = header.metadata.get(f"{header.metadata.get('general.architecture')}.embedding_length")
+    if stated.get("word_embedding_dimension", length) != length:
+        return None
+    modes = [mode for key, mode in _MODES.items() if stated.get(key) is True]
+    return next(iter(modes), _MODES.get(f"pooling_mode_{stated.get('pooling_mode')}"))
 
 
 def extra_files(words: Iterable[str]) -> dict[str, Source]:
@@ -130,7 +175,7 @@ def _check_size(size: int, origin: str) -> None:
         raise InputError(f"{origin} has more than 1 MiB", "Give a document, not weights.")
 
 
-def _generation(file: SmallFile) -> dict[str, Any]:
+def _object(file: SmallFile) -> dict[str, Any]:
     """Its contents; empty if it is not a JSON object, since only its author could fix it."""
     try:
         found = parse_json(file.data)

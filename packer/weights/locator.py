@@ -17,9 +17,10 @@ from packer.convert.checkpoint import (
 )
 from packer.io.sources import FileWeights, WeightsSource
 from packer.weights.archives import find_weights, is_archive, named_member
-from packer.weights.documents import Documents, documents_of
+from packer.weights.documents import Documents, SmallFile, documents_of, file_in, hub_file
 from packer.weights.downloads import Downloads
 from runtime.errors import InputError
+from runtime.hub.choice import best_projector
 from runtime.hub.words import HubWord, WebWord, parsed
 
 if TYPE_CHECKING:
@@ -37,8 +38,13 @@ class Located:
     projector: Callable[[], WeightsSource] | None = None
     """Gets the projector of a vision model; None if it has none."""
     projector_name: str | None = None
+    has_default_projector: bool = False
+    """Whether the projector belongs to the model unless the user says otherwise."""
     documents: Callable[[], Documents] | None = None
     """Gets the documents of the model's repository; None if it is not in one."""
+    document: Callable[[str], SmallFile | None] = lambda _: None
+    """Gets the small file of this name beside the weights, if there is one. Raises InputError if it
+    cannot be read."""
 
 
 class Locator(Downloads):
@@ -109,7 +115,11 @@ class Locator(Downloads):
         model = hub.fetched(model)
         weights = FileWeights(hub.path(model, model.files[0]))
         self.finish()
-        located = Located(weights, documents=lambda: self._documents(hub, model))
+        located = Located(
+            weights,
+            documents=lambda: self._documents(hub, model),
+            document=lambda name: hub_file(hub, model, name),
+        )
         projector = model.projector
         if projector is None or projector in model.files:
             return located
@@ -117,6 +127,7 @@ class Locator(Downloads):
             located,
             projector=lambda: FileWeights(hub.path(model, projector)),
             projector_name=projector,
+            has_default_projector=True,  # as `-hf` of llama.cpp
         )
 
     def _documents(self, hub: Hub, model: HubModel) -> Documents:
@@ -191,7 +202,8 @@ class Locator(Downloads):
         return Checkpoint.open(config.parent, word.repo.partition("/")[2])
 
     def _made(self, workshop: Workshop, checkpoint: Checkpoint) -> Located:
-        return Located(FileWeights(workshop.converted(checkpoint, self.base_of)))
+        weights = FileWeights(workshop.converted(checkpoint, self.base_of))
+        return Located(weights, document=lambda name: file_in(checkpoint.folder, name))
 
 
 def _file_name(word: str, remote: HubWord | WebWord | None) -> str:
@@ -207,7 +219,29 @@ def _local(word: str) -> Located:
         return _archived(path, None)
     if parts := named_member(word):
         return _archived(*parts)
-    return Located(FileWeights(path))
+    found = Located(FileWeights(path), document=lambda name: file_in(path.parent, name))
+    projector = _projector_beside(path)
+    return replace(
+        found,
+        projector=(lambda: projector) if projector else None,
+        projector_name=projector.name if projector else None,
+    )
+
+
+def _projector_beside(path: Path) -> FileWeights | None:
+    """The projector in the folder of a model, if one gives embeddings of the model's length."""
+    names = [one.name for one in path.parent.glob("*mmproj*.gguf") if one != path]
+    name = best_projector(names, path.name) if path.is_file() else None
+    if name is None:
+        return None
+    projector = FileWeights(path.with_name(name))
+    try:
+        model, stated = FileWeights(path).header().metadata, projector.header().metadata
+    except InputError:
+        return None  # what is wrong with the model is said when it is read
+    length = model.get(f"{model.get('general.architecture')}.embedding_length")
+    dimensions = [stated.get(f"clip.{sense}.projection_dim") for sense in ("vision", "audio")]
+    return projector if length is not None and length in dimensions else None
 
 
 def _archived(path: Path, member: str | None) -> Located:

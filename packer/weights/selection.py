@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packer.bundle.models_ini import Draft, Lora, ModelSection, check_name, draft_kind
+from packer.bundle.purpose import lacks_pooling, options_of, pooling_of
 from packer.bundle.request import PackRequest
-from packer.io.console import note
-from packer.weights.documents import Documents
+from packer.io.console import note, warning
+from packer.weights.documents import Documents, stated_pooling
 from packer.weights.inputs import Inputs, bundle_stem
 from packer.weights.locator import Located, Locator
 from runtime.errors import InputError
@@ -22,7 +23,7 @@ from runtime.formats.weights import is_gguf
 if TYPE_CHECKING:
     from packer.convert.workshop import Workshop
 
-AUTO = "auto"
+AUTO, NONE = "auto", "none"
 _UNNAMED = ""  # the model of a bundle that serves one
 _SCALED = re.compile(r"(?P<file>.+)[:=](?P<scale>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _ENDING = re.compile(r"(?P<file>.+)[:=](?P<end>[^/]*)")
@@ -46,12 +47,18 @@ class ChosenWeights:
 
 
 def chosen_weights(
-    request: PackRequest, *, own_template: bool, workshop: Workshop | None = None
+    request: PackRequest,
+    *,
+    own_template: bool,
+    own: Sequence[str] | None,
+    workshop: Workshop | None = None,
 ) -> ChosenWeights:
     """Find (and fetch, convert and quantize) all weights.
 
     Args:
         own_template: whether the bundle gets a template of its own.
+        own: the words of `--args`, to which those of the models' purposes are added; None: nothing
+            is added, for a runtime with other options.
         workshop: makes GGUF from other formats.
 
     Raises:
@@ -72,7 +79,8 @@ def chosen_weights(
         mmprojs = _one_each("--mmproj", request.mmproj, names)
         loras = _by_model(request.lora, names)
         drafts = _one_each("--draft", request.draft, names)
-        own = _one_each("--model-args", request.model_args, names)
+        words_of = _one_each("--model-args", request.model_args, names)
+        args = [parse(words_of.get(name, ""), {}) for name in names]
         sections = [
             ModelSection(
                 name,
@@ -80,9 +88,9 @@ def chosen_weights(
                 _projector(inputs, one, name, mmprojs.get(name), locator, quiet=request.quiet),
                 [_lora(inputs, word, locator) for word in loras[name]],
                 _draft(inputs, drafts.get(name), locator, merge=request.merge),
-                parse(own.get(name, ""), {}),
+                *_words(one, own, mine, quiet=request.quiet),
             )
-            for name, member, one in zip(names, members, located, strict=False)
+            for name, member, one, mine in zip(names, members, located, args, strict=False)
         ]
         first = located[0]
         return ChosenWeights(
@@ -139,7 +147,9 @@ def _one_each(flag: str, words: Sequence[str], names: Sequence[str]) -> dict[str
 def _projector(
     inputs: Inputs, model: Located, name: str, word: str | None, locator: Locator, *, quiet: bool
 ) -> str | None:
-    if word == AUTO:
+    if word == NONE:
+        return None
+    if word == AUTO or (word is None and model.has_default_projector):
         if model.projector is None:
             raise InputError(
                 f"{model.weights} has no projector",
@@ -150,11 +160,31 @@ def _projector(
         return inputs.add_file(locator.locate(word).weights, PROJECTOR)
     if model.projector_name and not quiet:
         auto = f"{name}={AUTO}" if name else AUTO
-        note(
-            f"there is a projector for images, {model.projector_name}; add `--mmproj {auto}` to "
-            "pack it"
-        )
+        note(f"there is a projector, {model.projector_name}; add `--mmproj {auto}` to pack it")
     return None
+
+
+def _words(
+    model: Located, own: Sequence[str] | None, mine: Sequence[str], *, quiet: bool
+) -> tuple[Sequence[str], Sequence[str]]:
+    """A model's own words, with what its documents say of pooling, and the option of its purpose.
+
+    Args:
+        own: words for all models; None: nothing is added.
+        mine: words for this one.
+    """
+    if own is None:
+        return mine, ()
+    header = model.weights.header()
+    known = stated_pooling(model.document, header)
+    words = [*pooling_of(header, [*own, *mine], known), *mine]
+    found = options_of(header, [*own, *words])
+    if lacks_pooling(header, [*own, *words, *found]) and not quiet:
+        warning(
+            f"{model.weights}: it does not say how it pools, so `/v1/embeddings` will be refused; "
+            "add the pooling of its model card: `--args '--pooling mean'`"
+        )
+    return words, found
 
 
 def _lora(inputs: Inputs, word: str, locator: Locator) -> Lora:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from runtime.formats.args_file import list_items
@@ -49,9 +49,7 @@ class Flags:
 def read_flags(words: Sequence[str]) -> Flags:
     """Look through words for an engine."""
     flags = Flags(only_asks=bool(words) and words[0] in _COMMANDS)
-    rest = iter(words)
-    for word in map(_spelled, rest):
-        value = "".join([next(rest, "") for _ in range(_values(word))][:1])
+    for word, value in with_values(words):
         if word in ("-m", "--model"):
             flags.model = value
         elif word in ("-mm", "--mmproj"):
@@ -69,6 +67,14 @@ def read_flags(words: Sequence[str]) -> Flags:
         elif word in _ASKING:
             flags.only_asks = True
     return flags
+
+
+def with_values(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The options among words for an engine, with `-` for `_`, each with its first value; empty for
+    an option without one."""
+    rest = iter(words)
+    for word in map(_spelled, rest):
+        yield word, "".join([next(rest, "") for _ in range(_values(word))][:1])
 
 
 def positional(words: Sequence[str]) -> int | None:

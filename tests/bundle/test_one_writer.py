@@ -28,6 +28,7 @@ FILES = {
 }
 ARGS = (
     "", " ", "-c 4096", "  --temp 0 # cold\n\n", "--lora tiny.gguf -c 1", "'a b'\n...\n$HOME",
+    "--embeddings", "--embeddings\n--pooling\ncls", "--rerank -c 1", "--reranking\n",
     "-m other.gguf", "\n-c\n12\n", "-c\n12\n--temp\n0", "--lora\ntiny.gguf\n",
 )  # fmt: skip
 
@@ -50,8 +51,11 @@ class Workplace:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         for seed, name in enumerate(MODELS):
-            template = None if name == "bare.gguf" else "{{ messages }}"
-            write_gguf(folder / name, name=name, seed=seed, template=template)
+            embeds = name == "bare.gguf"
+            write_gguf(
+                folder / name, name=name, seed=seed, template=None if embeds else "{{ messages }}",
+                facts={"llama.pooling_type": 1} if embeds else {},
+            )  # fmt: skip
         for name, contents in FILES.items():
             for number, data in enumerate(contents):
                 (folder / str(number)).mkdir(exist_ok=True)

@@ -65,11 +65,14 @@ def test_pack(model: Repo, run: Run, tmp_path: Path) -> None:
     done = run("pack", "hf:org/see-GGUF:Q8_0")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "see-Q8_0.llamafile\n"
-    assert "mmproj-see-F16.gguf; add `--mmproj auto`" in done.stderr
     with Bundle.open(tmp_path / "work" / "see-Q8_0.llamafile") as bundle:
         assert [m.name for m in bundle.weights] == [
-            "see-Q8_0-00001-of-00002.gguf", "see-Q8_0-00002-of-00002.gguf",
+            "see-Q8_0-00001-of-00002.gguf", "see-Q8_0-00002-of-00002.gguf", "mmproj-see-F16.gguf",
         ]  # fmt: skip
+    done = run("pack", "hf:org/see-GGUF", "--mmproj", "none", "-o", "blind.llamafile", "-q")
+    assert (done.returncode, done.stderr) == (0, "")
+    with Bundle.open(tmp_path / "work" / "blind.llamafile") as bundle:
+        assert [m.name for m in bundle.weights] == ["see-Q4_K_M.gguf"]
     done = run("pack", "hf:org/see-GGUF", "--mmproj", "auto", "-o", "eyes.llamafile", "-q")
     assert (done.returncode, done.stderr) == (0, "")
     with Bundle.open(tmp_path / "work" / "eyes.llamafile") as bundle:

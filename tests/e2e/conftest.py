@@ -32,6 +32,13 @@ def models() -> None:
 
 
 @pytest.fixture(scope="session")
+def mini_bundle(engines: object, models: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that embeds, converted from its folder; not to be changed."""
+    output = tmp_path_factory.mktemp("mini") / "mini.llamafile"
+    return pack(real_models.MINILM, "--targets", "linux-x86_64", output=output)
+
+
+@pytest.fixture(scope="session")
 def demo_bundle(engines: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One file for all of them; not to be changed."""
     output = tmp_path_factory.mktemp("demo") / "demo.llamafile"

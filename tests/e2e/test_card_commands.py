@@ -26,7 +26,10 @@ from helpers.running import llamapack, run, succeed
 from wine import Wine
 
 PROMPT, CTRL_C, CTRL_D = ">>> ", "\x03", "\x04"
-WHOLE, PARTS = "acme/demo", "acme/demo-in-parts"
+WHOLE, PARTS, EMBEDDING = "acme/demo", "acme/demo-in-parts", "acme/mini"
+ENVIRONMENT = {
+    "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": TOKEN, "NO_PROXY": "*"
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +39,9 @@ def hub(demo_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     server = HubWriter(storage)
     with storage.running(), server.running():
         environment = {
+            **ENVIRONMENT,
             "HF_ENDPOINT": server.url,
             "HF_HOME": str(tmp_path_factory.mktemp("hf")),
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_TOKEN": TOKEN,
-            "NO_PROXY": "*",
         }
         for words in ([WHOLE], [PARTS, "--part-size", "14MB"]):
             succeed("publish", demo_bundle, "--repo", *words, **environment)
@@ -80,9 +80,10 @@ def own_network() -> Iterator[OwnNetwork]:
         process.wait(30)
 
 
-def card(hub: HubWriter, repo: str) -> list[Block]:
+def card(hub: HubWriter, repo: str, *, windows: bool = True) -> list[Block]:
     found = blocks(hub.repos[repo].files["README.md"].decode())
-    assert {block.language for block in found} == {"sh", "bat", "python", "text"}
+    languages = {"sh", "python", "text"} | ({"bat"} if windows else set())
+    assert {block.language for block in found} == languages
     return found
 
 
@@ -168,13 +169,29 @@ def served(block: Block, folder: Path, network: OwnNetwork) -> Iterator[None]:
 
 
 def asked(block: Block, folder: Path, network: OwnNetwork) -> str:
-    """What the model says to a block of curl or Python."""
+    """What the model says to a block of curl or Python; of embeddings, how long they are."""
     program = {"sh": ["bash", "-ec"], "python": [sys.executable, "-c"]}[block.language]
     done = run(network.command([*program, block.text]), cwd=folder, NO_PROXY="*")
     assert done.returncode == 0, done.stderr.decode()
     if block.language == "python":
         return done.stdout.decode().strip()
-    return str(json.loads(done.stdout)["choices"][0]["message"]["content"])
+    answer = json.loads(done.stdout)
+    if answer["object"] == "list":
+        return str([len(one["embedding"]) for one in answer["data"]])
+    return str(answer["choices"][0]["message"]["content"])
+
+
+def test_the_card_of_a_model_that_embeds(hub: HubWriter, mini_bundle: Path, tmp_path: Path) -> None:
+    succeed("publish", mini_bundle, "--repo", EMBEDDING, HF_ENDPOINT=hub.url, **ENVIRONMENT)
+    found = card(hub, EMBEDDING, windows=False)
+    in_bash(one(found, "Linux"), tmp_path)
+    with own_network() as network:
+        server = one([b for b in found if "--server" in b.text], "Server")
+        with served(server, tmp_path, network):
+            asking = [block for block in found if "localhost:8080" in block.text]
+            assert [block.language for block in asking] == ["sh", "python"]
+            for block in asking:
+                assert asked(block, tmp_path, network) == "[384, 384]"
 
 
 def test_the_card_of_parts(hub: HubWriter, demo_bundle: Path, tmp_path: Path) -> None:

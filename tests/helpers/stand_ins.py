@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -27,6 +27,9 @@ ENGINE_FILES = {
 }
 
 
+_NOTHING: Mapping[str, bool | int | list[str]] = {}
+
+
 def write_gguf(
     path: Path,
     *,
@@ -37,9 +40,17 @@ def write_gguf(
     template: str | None = "{{ messages }}",
     tokens: int = 300,
     seed: int = 1,
+    architecture: str = "llama",
+    facts: Mapping[str, bool | int | list[str]] = _NOTHING,
 ) -> Path:
-    """A small model; `shard` is (number from 0, count, tensors in all shards)."""
-    writer = GGUFWriter(path, "llama")
+    """A small model; `shard` is (number from 0, count, tensors in all shards), `facts` are more
+    metadata."""
+    writer = GGUFWriter(path, architecture)
+    for key, value in facts.items():
+        if isinstance(value, list):
+            writer.add_array(key, value)
+        else:
+            (writer.add_bool if isinstance(value, bool) else writer.add_uint32)(key, value)
     writer.add_name(name)
     writer.add_type(kind)
     writer.add_license("apache-2.0")

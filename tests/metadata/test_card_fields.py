@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packer.metadata.card import conversational, systems, task
+from packer.metadata.card import systems
 from packer.metadata.fields import FIELDS, general
 from packer.metadata.front_matter import without, write
 from packer.metadata.licenses import license_fields
@@ -125,36 +125,3 @@ def test_systems_of_targets() -> None:
     assert (linux.name, linux.architectures) == ("Linux", ("x86-64", "ARM64"))
     assert linux.floor == "glibc 2.17 or Linux 3.17"
     assert (macos.name, macos.architectures, macos.floor) == ("macOS", ("ARM64",), "macOS 13.0")
-
-
-class _Bundle:
-    """With one projector of these metadata."""
-
-    def __init__(self, **metadata: Value) -> None:
-        self._header = header(**metadata)
-        self.members = {"p.gguf": None}
-
-    def header(self, member: object) -> Header:
-        return self._header
-
-
-@pytest.mark.parametrize(
-    ("projector", "model", "tag"),
-    [
-        (None, {}, "text-generation"),
-        (None, {"general__architecture": "bert", "bert__pooling_type": 1}, "feature-extraction"),
-        (None, {"general__architecture": "bert", "bert__pooling_type": 4}, "text-ranking"),
-        (None, {"general__architecture": "llama", "llama__pooling_type": 0}, "text-generation"),
-        ({}, {}, "image-text-to-text"),
-        ({"clip__has_vision_encoder": True}, {}, "image-text-to-text"),
-        ({"clip__has_audio_encoder": True}, {}, "audio-text-to-text"),
-    ],
-)
-def test_tasks(projector: dict[str, Value] | None, model: dict[str, Value], tag: str) -> None:
-    models = [] if projector is None else [{"kind": "mmproj", "file": "p.gguf"}]
-    bundle: Any = _Bundle(**(projector or {}))
-    aim = task(bundle, models, header(**model))
-    assert aim.tag == tag
-    generates = tag not in ("feature-extraction", "text-ranking")
-    assert conversational(aim, {"chat_template": "gguf"}) == generates
-    assert not conversational(aim, {"chat_template": None})

@@ -106,12 +106,12 @@ def test_a_model_s_name_that_shells_would_misread(of_the_bundle: CardFacts) -> N
     ("fields", "words", "absent"),
     [
         (
-            {"task": Task("feature-extraction", False)},
+            {"task": Task("feature-extraction", False), "missing_args": ["--embeddings"]},
             ["--server --nobrowser --host 0.0.0.0 --embeddings\n", "/v1/embeddings"],
             ["--chat ", "/v1/chat", "--cli", "opens a chat"],
         ),
-        ({"task": Task("text-ranking", False)}, ["--reranking\n", "/v1/rerank"], ["/v1/chat"]),
-        ({}, ["/v1/completions"], ["/v1/chat"]),
+        ({"task": Task("text-ranking", False)}, ["0.0.0.0\n", "/v1/rerank"], ["/v1/chat"]),
+        ({}, ["/v1/completions", "starts an HTTP server"], ["/v1/chat", "opens a chat"]),
     ],
     ids=["embeddings", "ranking", "without a template"],
 )

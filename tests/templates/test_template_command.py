@@ -243,19 +243,6 @@ def test_pack_has_nothing_to_say_of_a_good_template(llamapack: CommandLine, tmp_
     assert not warnings(llamapack("pack", model, "-o", tmp_path / "out.llamafile"))
 
 
-def test_pack_expects_no_template_of_a_model_that_embeds(
-    llamapack: CommandLine, tmp_path: Path
-) -> None:
-    path = tmp_path / "embed.gguf"
-    writer = GGUFWriter(path, "bert")
-    writer.add_causal_attention(False)
-    writer.add_token_list(["a", "b"])
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.close()
-    assert not warnings(llamapack("pack", path, "-o", tmp_path / "out.llamafile"))
-
-
 def test_an_old_card_is_all_that_a_model_without_template_needs(
     llamapack: CommandLine, tmp_path: Path
 ) -> None:
