@@ -11,7 +11,9 @@ from helpers.repository import DEMO
 from helpers.running import ENGINES, Server, answer, pack, serving
 from wine import Wine
 
+from packer.convert.converter import find_python
 from packer.engines import cache
+from runtime.errors import InputError
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,14 @@ def models() -> None:
     """The real models are there."""
     if not real_models.COMPLETE.exists():
         pytest.fail("the models are missing; run `sh ci/models`")
+
+
+@pytest.fixture(scope="session")
+def python_with_torch() -> Path:
+    try:
+        return find_python()
+    except InputError as problem:
+        pytest.skip(f"{problem.message}: {problem.tip}")
 
 
 @pytest.fixture(scope="session")
