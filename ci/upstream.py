@@ -30,11 +30,8 @@ _FEATURES = ("SSE42", "AVX", "AVX2", "BMI2", "FMA", "F16C")
 
 COMPLETION, BENCH = "llama-completion", "llama-bench"
 
-_MODELS_TOGETHER = Path(__file__).with_suffix(".cmake")
-
 _DEFINITIONS = {
     "CMAKE_BUILD_TYPE": "Release", "BUILD_SHARED_LIBS": "OFF",
-    "CMAKE_PROJECT_llama.cpp_INCLUDE": str(_MODELS_TOGETHER),
     "GGML_CCACHE": "OFF", "LLAMA_OPENSSL": "OFF",
     "LLAMA_BUILD_TESTS": "OFF", "LLAMA_BUILD_EXAMPLES": "OFF", "LLAMA_BUILD_SERVER": "OFF",
     "LLAMA_BUILD_APP": "OFF", "LLAMA_BUILD_UI": "OFF", "LLAMA_USE_PREBUILT_UI": "OFF",

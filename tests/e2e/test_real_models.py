@@ -24,8 +24,9 @@ PROMPTS = (
     "Wasser kocht bei",
 )
 STEPS = 48
-NEARLY = 0.3
-"""Largest difference of log-probabilities for which a CPU variant may choose another token."""
+NEARLY = 1.5
+"""Largest difference of log-probabilities for which a CPU variant may choose another token. With
+AVX-512 0.14 was seen for SmolLM2 and 0.52 for Gemma; a wrong sum makes it many times as large."""
 ONE_THREAD = ("-t", "1")
 """On a busy machine two wait for each other."""
 REFERENCE = Path(__file__).parent / "convert" / "reference" / "embeddings.py"
