@@ -13,7 +13,6 @@ table in Markdown. Run it on an idle machine; the first round warms caches and i
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from ci.bench import synthetic_model
 from ci.bench.synthetic_model import BILLION_7, MILLION_400
+from ci.bench.tokens import measure
 from ci.ending import status_of
 from ci.words import positive
 
@@ -78,21 +78,10 @@ def _measured(
     for turn in range(rounds + 1):
         for name, program in programs.items():
             for quantization, model in models.items():
-                for test, rate in _measure(program, model).items():
+                for test, rate in measure(program, model, "-p", 512, "-n", 128, "-r", 1).items():
                     if turn:
                         rates[name][f"{quantization} {test}"].append(rate)
     return {n: {t: statistics.median(v) for t, v in tests.items()} for n, tests in rates.items()}
-
-
-def _measure(program: list[str], model: Path) -> dict[str, float]:
-    words = ["-m", str(model), "-p", "512", "-n", "128", "-r", "1", "-o", "json"]
-    done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{program} ended with {done.returncode}: {done.stderr[-500:]}")
-    return {
-        "prompt" if row["n_prompt"] else "generation": row["avg_ts"]
-        for row in json.loads(done.stdout)
-    }
 
 
 def _table(rows: dict[str, dict[str, float]]) -> str:

@@ -22,6 +22,9 @@ class Shape:
 MILLION_400 = Shape(layers=24, width=1024, heads=16, feed_forward=2816)
 """About 370 million parameters, 390 MB in Q8_0."""
 
+BILLION_1 = Shape(layers=20, width=2048, heads=32, feed_forward=5632)
+"""About 1.2 billion parameters, 1.2 GB in Q8_0."""
+
 BILLION_7 = Shape(layers=32, width=4096, heads=32, feed_forward=11008)
 """About 6.7 billion parameters, 7.2 GB in Q8_0."""
 

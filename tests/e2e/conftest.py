@@ -11,7 +11,9 @@ from helpers.repository import DEMO
 from helpers.running import ENGINES, Server, answer, pack, serving
 from wine import Wine
 
+from packer.convert.converter import find_python
 from packer.engines import cache
+from runtime.errors import InputError
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +38,14 @@ def mini_bundle(engines: object, models: object, tmp_path_factory: pytest.TempPa
     """A model that embeds, converted from its folder; not to be changed."""
     output = tmp_path_factory.mktemp("mini") / "mini.llamafile"
     return pack(real_models.MINILM, "--targets", "linux-x86_64", output=output)
+
+
+@pytest.fixture(scope="session")
+def python_with_torch() -> Path:
+    try:
+        return find_python()
+    except InputError as problem:
+        pytest.skip(f"{problem.message}: {problem.tip}")
 
 
 @pytest.fixture(scope="session")

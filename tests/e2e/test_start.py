@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers.repository import DEMO, REPOSITORY
-from helpers.running import CLI, answer, run
-
-from ci import upstream
+from helpers.running import CLI, answer, run, upstream_answer
 
 PROGRAMS = ("sh", "uname", "dd", "mkdir", "chmod", "mv", "rm", "id", "ls", "wc", "cksum", "head")
 """What the file's script may use."""
@@ -22,15 +20,9 @@ PROGRAMS = ("sh", "uname", "dd", "mkdir", "chmod", "mv", "rm", "id", "ls", "wc",
 
 @pytest.fixture(scope="module")
 def expected() -> bytes:
-    """What upstream's own program prints for the bare GGUF. It prints through a thread that it does
-    not wait for at its end, so that now and then the tail is missing: the longest of some runs."""
-    program = upstream.ready(upstream.COMPLETION)
-    runs = [run([program, "-m", DEMO, "-no-cnv", *CLI[1:]]) for _ in range(5)]
-    assert {done.returncode for done in runs} == {0}, runs[0].stderr.decode()
-    longest = max((done.stdout for done in runs), key=len)
-    assert len(longest) > 40
-    assert all(longest.startswith(done.stdout) for done in runs)
-    return longest
+    found = upstream_answer(DEMO, *CLI[1:], runs=5)
+    assert len(found) > 40
+    return found
 
 
 def answers(command: Sequence[str | Path], expected: bytes, **environment: str) -> None:

@@ -20,6 +20,8 @@ from urllib.request import Request, urlopen
 
 import psutil
 
+from ci import upstream
+
 if TYPE_CHECKING:
     from openai import OpenAI
 
@@ -93,6 +95,17 @@ def answer(bundle: Path, *words: str | Path, cwd: Path | None = None, **env: str
     found = run(["sh", bundle, *CLI, *words], cwd=cwd, **env)
     assert found.returncode == 0, found.stderr.decode()
     return found.stdout
+
+
+def upstream_answer(model: Path, *words: str, runs: int) -> bytes:
+    """What upstream's own program prints for a bare GGUF. It prints through a thread that it does
+    not wait for at its end, so that now and then the tail is missing: the longest of some runs."""
+    program = upstream.ready(upstream.COMPLETION)
+    found = [run([program, "-m", model, "-no-cnv", *words]) for _ in range(runs)]
+    assert {done.returncode for done in found} == {0}, found[0].stderr.decode()
+    longest = max((done.stdout for done in found), key=len)
+    assert all(longest.startswith(done.stdout) for done in found)
+    return longest
 
 
 def refusal(found: subprocess.CompletedProcess[Any]) -> tuple[str, str]:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ci.pins import hooks
 from ci.pins.flags import Flag, changes, flags
 from ci.pins.toml_text import replaced, with_section
-from packer.engines import layout, native, pins
+from packer.engines import layout, native, pins, source
 
 SMALL = """\
     add_opt(common_arg(
@@ -66,6 +67,29 @@ def test_the_table_of_the_pinned_release() -> None:
     assert len(found) > 300
     assert {"-m", "--model", "-ngl", "--no-display-prompt", "--port"} <= set(found)
     assert all(name.startswith("-") for name in found)
+
+
+HOOKS = """
+set_source_files_properties("${ggml_src}/ggml.c" DIRECTORY "${ggml_src}"
+    PROPERTIES COMPILE_DEFINITIONS open_file=open_member)
+set_property(SOURCE "${LLAMA_SOURCE}/common/chat.cpp" "${LLAMA_SOURCE}/common/log.cpp"
+    APPEND PROPERTY COMPILE_OPTIONS "-include;x.h")
+"""
+
+
+def test_what_hooks_need_of_a_release(tmp_path: Path) -> None:
+    """CMake itself says nothing of a file without use: the engine would lack the hook."""
+    assert hooks.missing(native.directory(), source.folder(pins.load(native.directory()))) == []
+    for folder in ("native/cmake", "ggml/src", "common"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "native/cmake/some-hooks.cmake").write_text(HOOKS)
+    (tmp_path / "ggml/src/ggml.c").write_text("FILE * open_files(void);")
+    (tmp_path / "common/chat.cpp").touch()
+    lacks = ["`open_file` in `ggml.c`", "`common/log.cpp`"]
+    assert hooks.missing(tmp_path / "native", tmp_path) == lacks
+    (tmp_path / "common/log.cpp").touch()
+    (tmp_path / "ggml/src/impl.h").write_text("#define OPEN \\\n    FILE * open_file(void);\n")
+    assert hooks.missing(tmp_path / "native", tmp_path) == []
 
 
 def test_comments_and_order_stay() -> None:

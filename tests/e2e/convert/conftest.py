@@ -9,18 +9,9 @@ import pytest
 from converting import Models
 from helpers.running import succeed
 
-from packer.convert.converter import find_python, offline_environment
-from runtime.errors import InputError
+from packer.convert.converter import offline_environment
 
 REFERENCE = Path(__file__).parent / "reference"
-
-
-@pytest.fixture(scope="session")
-def python_with_torch() -> Path:
-    try:
-        return find_python()
-    except InputError as problem:
-        pytest.skip(f"{problem.message}: {problem.tip}")
 
 
 @pytest.fixture(scope="session")
