@@ -17,7 +17,6 @@ finds then may come from a stranger, so all bytes are compared with the journal'
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from collections.abc import Iterable
 from io import FileIO
@@ -40,7 +39,7 @@ from packer.io.output import (
 from packer.parts import sha256_lists
 from packer.parts.joining import check, check_first
 from packer.parts.journal import Journal, growing_path, journal_path, prove
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.parts import PartName, Parts, find, of_whole, part_name, siblings
 from runtime.locks import Busy
 
@@ -81,11 +80,10 @@ def join_in_place(first: Path, whole: Path, output: Path | None, *, force: bool)
             f"another llamapack joins the parts of {whole}", "Wait until it is done."
         ) from None
     except KeyboardInterrupt:
-        words = ["llamapack", "join", "--in-place", str(first)]
-        words += ["-o", str(output)] if output else []
+        shell_words = shell_word(first) + (f" -o {shell_word(output)}" if output else "")
         raise InputError(
             f"interrupted; {whole} is joined in part, and nothing is lost",
-            f"Run `{shlex.join(words)}` again: it goes on from here.",
+            f"Run `llamapack join --in-place {shell_words}` again: it goes on from here.",
         ) from None
 
 

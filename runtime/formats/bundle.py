@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from shlex import quote
 from typing import Any, BinaryIO
 
 from runtime.errors import InputError, shell_word
@@ -47,7 +46,7 @@ def _refuse_other(path: Path, start: bytes) -> None:
     if start.startswith(MAGIC):
         raise InputError(
             f"{path} is a GGUF file, not a bundle",
-            f"`llamapack pack {quote(str(path))}` makes a bundle of it.",
+            f"`llamapack pack {shell_word(path)}` makes a bundle of it.",
         )
     if start == LFS_POINTER:
         raise InputError(
