@@ -82,6 +82,13 @@ class GpuModule:
     compressed_size: int
 
 
+def stored_again(path: Path, name: str, ours: bool) -> str:
+    """A tip for weights that some tool has compressed; `ours`: whether llamapack made the file."""
+    if ours:
+        return f"`llamapack upgrade {shell_word(path)}` stores it again"
+    return f"`llamapack pack {shell_word(f'{path}:{name}')}` makes a bundle in which it is stored"
+
+
 class Bundle:
     """A bundle that is open for reading; a context manager."""
 
@@ -217,7 +224,7 @@ class Bundle:
         if member.method != STORED or member.encrypted:
             raise InputError(
                 f"{name} is compressed, so engines cannot map it",
-                "Pack it again, or store it with `zip -0`.",
+                f"{stored_again(self.path, member.name, self.manifest is not None)}.",
             )
         return read_header(self._file, name, self.data_offset(member), member.size)
 
