@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from runtime.errors import InputError, shell_word
+from runtime.errors import InputError, full_disk_named, shell_word
 
 _OURS = re.compile(
     r"(?:\..+)?\.llamapack-(?P<key>[0-9a-f]{12})(?P<number>-\d+)?\.partial", re.DOTALL
@@ -45,7 +45,7 @@ def temporary_files(path: Path) -> Iterator[Callable[[], Path]]:
     _remove_abandoned(path.parent)
     stem = f".{path.name}" if len(os.fsencode(path.name)) < _LONGEST else ""
     made: list[Path] = []
-    with _locked(path.parent) as key:
+    with full_disk_named(path), _locked(path.parent) as key:
 
         def new() -> Path:
             made.append(path.parent / f"{stem}.llamapack-{key}-{len(made)}.partial")

@@ -39,7 +39,7 @@ from packer.io.output import (
 from packer.parts import sha256_lists
 from packer.parts.joining import check, check_first
 from packer.parts.journal import Journal, growing_path, journal_path, prove
-from runtime.errors import InputError, shell_word
+from runtime.errors import InputError, full_disk_named, shell_word
 from runtime.formats.parts import PartName, Parts, find, of_whole, part_name, siblings
 from runtime.locks import Busy
 
@@ -69,7 +69,7 @@ def join_in_place(first: Path, whole: Path, output: Path | None, *, force: bool)
     record = journal_path(whole)
     try:
         check_exclusive(record, f"If the parts are whole, remove {record}.", names=2)
-        with locked(record, wait=False, make=False), terminable():
+        with locked(record, wait=False, make=False), terminable(), full_disk_named(path):
             return _finish(name, whole, path, force, begun)
     except FileNotFoundError:
         if unfinished(whole) or not path.is_file():
