@@ -47,8 +47,14 @@ class Call:
     text: str
 
 
-def calls(llamapack: CommandLine, path: Path, *words: str | Path) -> list[Call]:
-    """Run a command to its end; what it did to the bundle and to files beside it, in order."""
+def calls(
+    llamapack: CommandLine, path: Path, *words: str | Path, threads: bool = False
+) -> list[Call]:
+    """Run a command to its end; what it did to the bundle and to files beside it, in order.
+
+    Args:
+        threads: whether others than the first may do so, whose calls are left out.
+    """
     log = path.parent.with_name("strace.log")
     done = strace(llamapack, ["-y", "-e", f"trace={CALLS}", "-o", log], words)
     assert done.returncode == 0, done.stderr
@@ -58,7 +64,7 @@ def calls(llamapack: CommandLine, path: Path, *words: str | Path) -> list[Call]:
     counts: Counter[str] = Counter()
     for thread, text in lines:
         ours = str(path.parent) in text
-        assert thread == main or not ours, "strace counts per thread"
+        assert threads or thread == main or not ours, "strace counts per thread"
         if thread == main:
             name = text.partition("(")[0]
             counts[name] += 1
