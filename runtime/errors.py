@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -23,3 +27,18 @@ def shell_word(path: object) -> str:
     """A path as one word of the shell command that a tip names, also if it begins with a dash."""
     text = shlex.quote(str(path))
     return f"./{text}" if text.startswith("-") else text
+
+
+@contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """Let errors of a full disk name the file that the body writes: those of `write`, `fsync` and
+    their kin know no name."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.filename is None and problem.errno in _FULL:
+            problem.filename = str(path)
+        raise
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

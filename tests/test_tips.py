@@ -15,7 +15,7 @@ from packer import commands
 
 COMMAND = re.compile(r"`llamapack ([a-z][^`]*)`")
 EXPRESSION = re.compile(r"\{(\d+)\}")
-PLAIN = re.compile(r"(?i)quote|shell|word\(|^part$|target|name|kind|verb|failed|KIND")
+PLAIN = re.compile(r"(?i)shell|word\(|^part$|target|name|kind|verb|failed|KIND")
 """Expressions that give one word of a shell: quoted, or from our own tables."""
 
 

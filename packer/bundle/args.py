@@ -238,7 +238,7 @@ def own_words(words: str | None, file: Path | None) -> str:
         name = str(file)
         if not file.is_file() or file.stat().st_size > _OWN_LIMIT:
             raise InputError(f"{file} is not a file of arguments", "Give a text file of words.")
-        text = file.read_text(encoding="utf-8", errors="surrogateescape")
+        text = file.read_text(encoding="utf-8-sig", errors="surrogateescape")
     if _NO_TEXT.search(text):
         raise InputError(f"{name} is not UTF-8 text", "Give a text of words.")
     return text

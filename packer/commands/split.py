@@ -8,7 +8,7 @@ from pathlib import Path
 from packer.commands import Subparsers
 from packer.io.console import note
 from packer.io.sizes import PART_SIZE, in_words, parse_size
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 
 
 def register(verbs: Subparsers) -> None:
@@ -32,7 +32,6 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from shlex import quote
 
     from packer.io.output_place import output_place
     from packer.parts.splitting import split
@@ -51,5 +50,5 @@ def run(args: argparse.Namespace) -> None:
         *parts, sums = files
         note(
             f"{path}: {in_words(path.stat().st_size)} in {len(parts)} parts; publish them with "
-            f"{sums.name}. `llamapack join {quote(str(parts[0]))}` or `cat` joins them"
+            f"{sums.name}. `llamapack join {shell_word(parts[0])}` or `cat` joins them"
         )

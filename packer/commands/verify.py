@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from shlex import quote
 
 from packer.commands import Subparsers, print_json
 from packer.io.console import Exit, error, note, printable
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 
 _NO_MANIFEST = "Only bundles that llamapack made have provenance."
 
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
         names = ", ".join(dict.fromkeys(problem.member for problem in problems))
         tip = "Download or copy the file again."
         if all(problem.kind in REPAIRABLE for problem in problems):
-            tip = f"Run `llamapack upgrade {quote(str(args.file))}`."
+            tip = f"Run `llamapack upgrade {shell_word(args.file)}`."
         error(f"{args.file} is not as it was packed: {names}", tip)
         raise Exit(1)
     if not listed and not args.json:

@@ -26,7 +26,7 @@ from packer.edit.undo import remove_leftovers, take_back
 from packer.io.console import note
 from packer.io.output import OutputFile, check_exclusive, sync_folder, terminable
 from packer.io.temporary_files import remove_leftover
-from runtime.errors import InputError
+from runtime.errors import InputError, full_disk_named
 from runtime.formats.bundle import Bundle
 from runtime.formats.parts import refuse_part
 from runtime.formats.undo_file import refuse_unfinished, undo_path
@@ -197,7 +197,11 @@ def held(path: Path, *, alone: bool, otherwise: str = COPY, keep: bool = False) 
             path, f"Copy it to another folder, {undo} too, and run `llamapack edit --copy` there."
         )
     alone = alone or unfinished
-    with terminable(), io.FileIO(real, "r+b" if alone else "rb") as file:
+    with (
+        terminable(),
+        full_disk_named(path),
+        io.FileIO(real, "r+b" if alone else "rb") as file,
+    ):
         lock(file, path)
         if not os.path.samestat(os.fstat(file.fileno()), real.stat()):
             raise InputError(

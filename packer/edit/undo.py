@@ -41,7 +41,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from shlex import quote
 from typing import Any, BinaryIO
 
 from packer.edit.moves import Move, move_back
@@ -50,7 +49,7 @@ from packer.io.copy import append_range
 from packer.io.file_system import punch_hole
 from packer.io.output import output_file, sync_folder
 from packer.io.temporary_files import remove_leftover
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.undo_file import (
     MAGIC,
     MOVED,
@@ -131,7 +130,7 @@ def take_back(path: Path, file: io.FileIO, *, keep: bool = False) -> bool:
         if not claim.fits(file):
             raise other_file(path)
         if not claim.is_proved(file):
-            again = f"`llamapack edit --copy {quote(str(path))}` restores the old file"
+            again = f"`llamapack edit --copy {shell_word(path)}` restores the old file"
             if not keep:
                 raise unproved(path, f"else {again}, and keeps the present bytes in another file")
             _put_aside(path, file)

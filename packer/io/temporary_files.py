@@ -17,9 +17,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from shlex import quote
 
-from runtime.errors import InputError
+from runtime.errors import InputError, full_disk_named, shell_word
 
 _OURS = re.compile(
     r"(?:\..+)?\.llamapack-(?P<key>[0-9a-f]{12})(?P<number>-\d+)?\.partial", re.DOTALL
@@ -37,7 +36,7 @@ def remove_leftover(path: Path) -> None:
 def refuse_folder(path: Path) -> None:
     """Raises InputError if a folder has a name that llamapack uses for its own file."""
     if path.is_dir() and not path.is_symlink():
-        raise InputError(f"{path} is a folder", f"Remove it: `rm -r {quote(str(path))}`.")
+        raise InputError(f"{path} is a folder", f"Remove it: `rm -r {shell_word(path)}`.")
 
 
 @contextmanager
@@ -46,7 +45,7 @@ def temporary_files(path: Path) -> Iterator[Callable[[], Path]]:
     _remove_abandoned(path.parent)
     stem = f".{path.name}" if len(os.fsencode(path.name)) < _LONGEST else ""
     made: list[Path] = []
-    with _locked(path.parent) as key:
+    with full_disk_named(path), _locked(path.parent) as key:
 
         def new() -> Path:
             made.append(path.parent / f"{stem}.llamapack-{key}-{len(made)}.partial")

@@ -94,6 +94,8 @@ def _parsed(text: str, bounds: _Bounds) -> Any:
         # A subclass of SafeLoader: it makes plain values only.
         loader = _Loader(text, bounds)
         found = loader.get_single_data()
+    except InputError:  # a limit; it is a ValueError, too
+        raise
     except (yaml.YAMLError, ValueError, RecursionError, *_BY_FALSE_TAGS) as problem:
         mark = getattr(problem, "problem_mark", None)
         where = f", line {mark.line + 1} of its YAML" if mark else ""

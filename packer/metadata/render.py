@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shlex import quote
 
 import jinja2
 
@@ -14,7 +13,7 @@ from packer.io.sizes import in_words
 from packer.metadata.card import CardFacts, facts
 from packer.metadata.front_matter import write
 from packer.parts.layout import Layout
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.bundle import Bundle
 from runtime.hub.settings import settings
 from runtime.hub.words import HubWord
@@ -66,7 +65,7 @@ def render(card: CardFacts, folder: Path | None = None) -> str:
         autoescape=False,  # it is Markdown
     )
     environment.filters |= {
-        "sh": quote, "cmd": _cmd, "listed": _listed, "size": in_words, "text": _text,
+        "sh": shell_word, "cmd": _cmd, "listed": _listed, "size": in_words, "text": _text,
     }  # fmt: skip
     try:
         body = environment.get_template(_MAIN).render(card=card)

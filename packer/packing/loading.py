@@ -20,14 +20,21 @@ from packer.io.console import warning
 from packer.io.sources import FileWeights, WeightsSource
 from packer.weights.inputs import Inputs
 from runtime.errors import InputError
+from runtime.formats.gguf_header import Header
 
 _SECONDS = 60  # of one answer, which takes a tenth for small vocabularies
 _QUESTION = ("--probe-memory", "--gpu", "disable", "-m")
 _OURS = ("LLAMAPACK_", "LLAMA_ARG_")
 _CAUSE = re.compile(
-    r"^ERROR .*?(?:the model cannot be read: |(?=no context can be made))(.+)$", re.MULTILINE
+    r"^(?:ERROR .*?(?:the model cannot be read: |(?=no context can be made))"
+    r"|gguf_init_from_reader: )(.+)$",
+    re.MULTILINE,
 )
-_UNKNOWN = re.compile(r"unknown model architecture: '(.+)'")
+_UNKNOWN = re.compile(
+    r"unknown model (architecture): '(.+)'|has invalid (ggml type) (\d+)\. should be in \[0,"
+)
+_ALIGNMENT = 32
+"""Bytes: a start aborts where a mapped tensor is not at a multiple of it; a question maps none."""
 _CRASHES = frozenset({-4, -6, -8, -11})  # SIGILL, SIGABRT, SIGFPE, SIGSEGV
 
 
@@ -48,18 +55,27 @@ def check_models(inputs: Inputs, engines: Mapping[str, Path]) -> None:
         weights = inputs.weights_of(model.file)
         with _readable(weights) as path:
             cause = _cause(program, path) if path else None
+        cause = cause or _unaligned(weights.header())
         if cause is None:
             continue
         if unknown := _UNKNOWN.search(cause):
+            what, name = filter(None, unknown.groups())
             warning(
-                f"{weights}: this llama.cpp does not know the architecture {unknown[1]!r}; the "
-                "bundle will not start before an upgrade to an engine that does"
+                f"{weights}: this llama.cpp does not know the {what} {name!r}; the bundle will not "
+                "start before an upgrade to an engine that does"
             )
             continue
         raise InputError(
             f"{weights}: the engine cannot load it: {cause}",
             "Convert the model again with a current converter, or download it again.",
         )
+
+
+def _unaligned(header: Header) -> str | None:
+    for tensor in header.tensors:
+        if (header.data_offset + tensor.offset) % _ALIGNMENT:
+            return f"tensor {tensor.name!r} is not at a multiple of {_ALIGNMENT} bytes"
+    return None
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from packer.engines.front import APE, EXE
 from packer.head import windows_exe
 from packer.head.windows_exe import LIMIT, is_windows
 from packer.io.console import note
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.machine.targets import SYSTEMS
 
 _MORE_TARGETS = (
@@ -89,11 +88,11 @@ def report(plans: Mapping[Path, BundlePlan], written: Mapping[Path, list[Path]])
         if len(files) > 1:
             note(
                 f"{path}: {size:,.1f} MB for {targets} in {len(files) - 1} parts and their hashes; "
-                f"`llamapack join {shlex.quote(str(files[0]))}` joins them, as `cat` does"
+                f"`llamapack join {shell_word(files[0])}` joins them, as `cat` does"
             )
         elif plan.weights:
             start = str(path) if path.parent != Path() else f"./{path}"
-            note(f"{path}: {size:,.1f} MB for {targets}; start it with `{shlex.quote(start)}`")
+            note(f"{path}: {size:,.1f} MB for {targets}; start it with `{shell_word(start)}`")
             _report_gpu(plan)
             _report_shells(plan)
             _report_runtime(plan, path)

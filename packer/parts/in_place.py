@@ -17,7 +17,6 @@ finds then may come from a stranger, so all bytes are compared with the journal'
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from collections.abc import Iterable
 from io import FileIO
@@ -40,7 +39,7 @@ from packer.io.output import (
 from packer.parts import sha256_lists
 from packer.parts.joining import check, check_first
 from packer.parts.journal import Journal, growing_path, journal_path, prove
-from runtime.errors import InputError
+from runtime.errors import InputError, full_disk_named, shell_word
 from runtime.formats.parts import PartName, Parts, find, of_whole, part_name, siblings
 from runtime.locks import Busy
 
@@ -70,7 +69,7 @@ def join_in_place(first: Path, whole: Path, output: Path | None, *, force: bool)
     record = journal_path(whole)
     try:
         check_exclusive(record, f"If the parts are whole, remove {record}.", names=2)
-        with locked(record, wait=False, make=False), terminable():
+        with locked(record, wait=False, make=False), terminable(), full_disk_named(path):
             return _finish(name, whole, path, force, begun)
     except FileNotFoundError:
         if unfinished(whole) or not path.is_file():
@@ -81,11 +80,10 @@ def join_in_place(first: Path, whole: Path, output: Path | None, *, force: bool)
             f"another llamapack joins the parts of {whole}", "Wait until it is done."
         ) from None
     except KeyboardInterrupt:
-        words = ["llamapack", "join", "--in-place", str(first)]
-        words += ["-o", str(output)] if output else []
+        shell_words = shell_word(first) + (f" -o {shell_word(output)}" if output else "")
         raise InputError(
             f"interrupted; {whole} is joined in part, and nothing is lost",
-            f"Run `{shlex.join(words)}` again: it goes on from here.",
+            f"Run `llamapack join --in-place {shell_words}` again: it goes on from here.",
         ) from None
 
 

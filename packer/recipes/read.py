@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from packer.bundle.request import PackRequest
+from packer.io.console import note
 from packer.io.data_folders import data_folder
 from packer.recipes.fields import FIELDS, OF_THE_RUN, Field
+from packer.recipes.values import REMOTE
 from runtime.errors import InputError
 
 FOLDER = data_folder("templates") / "recipes"
 
 _LIMIT = 1 << 20  # bytes
+_FILES = (
+    "weights", "models", "args-file", "chat-template", "mmproj", "lora", "draft", "imatrix", "add",
+    "card", "license", "runtime",
+)  # fmt: skip
+"""Keys whose texts name files."""
 
 
 def names() -> list[str]:
@@ -61,6 +69,32 @@ def read(path: Path) -> dict[str, Any]:
     return {attribute: value for attribute, (_, value) in stated.items()}
 
 
+def outside(path: Path) -> list[str]:
+    """What a recipe names that is not in its folder: one of a stranger may name any file of the
+    user's. Raises InputError if it is not TOML."""
+    _, document = _document(path)
+    named = [text for key in _FILES for text in _texts(document.get(key))]
+    return [text for text in named if not _is_below(path.parent, text)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
+
+
+def _is_below(folder: Path, text: str) -> bool:
+    if text.lower().startswith(REMOTE) or "\0" in text:
+        return True
+    place = folder / text
+    if not os.path.lexists(place):  # `FILE:MEMBER`, or an adapter with its scale
+        place = folder / (text.rpartition(":")[0] or text)
+    # Not `resolve`, which raises RuntimeError for links in a circle.
+    return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(folder))
+
+
 def _document(path: Path) -> tuple[str, dict[str, Any]]:
     if path.stat().st_size > _LIMIT:
         raise InputError(f"{path} is too large for a recipe", "Give a TOML file.")
@@ -92,7 +126,12 @@ _NAMES = frozenset(field.name for field in dataclasses.fields(PackRequest))
 def completed(stated: Mapping[str, Any]) -> PackRequest:
     """The arguments of `pack`: the options of a command line, with those of its recipe, and
     defaults. Raises InputError if the recipe cannot be read."""
-    recipe = read(file_of(stated["recipe"])) if stated.get("recipe") else {}
+    recipe = {}
+    if stated.get("recipe"):
+        path = file_of(stated["recipe"])
+        recipe = read(path)
+        if path.parent != FOLDER and not stated.get("quiet") and (others := outside(path)):
+            note(f"{path} takes files from outside its folder: {', '.join(others)}")
     found: dict[str, Any] = {flag.lstrip("-"): default for flag, default in OF_THE_RUN.items()}
     for field in FIELDS:
         name = field.attribute

@@ -16,7 +16,7 @@ from packer.weights.selection import AUTO, NONE
 
 _T = TypeVar("_T")
 
-_REMOTE = ("hf:", "http://", "https://")
+REMOTE = ("hf:", "http://", "https://")
 
 
 def text(value: Any, _: Path) -> str:
@@ -51,7 +51,7 @@ def source(value: Any, folder: Path) -> str:
     word = text(value, folder)
     if not word:
         raise ValueError("the name of a file")
-    return word if word.lower().startswith(_REMOTE) else str(folder / word)
+    return word if word.lower().startswith(REMOTE) else str(folder / word)
 
 
 def sources(value: Any, folder: Path) -> list[str]:

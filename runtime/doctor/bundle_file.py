@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runtime.doctor.check import Finding, Subject, note, ok, problem, word
+from runtime.formats.bundle import stored_again
 from runtime.formats.parts import part_name
 from runtime.formats.zip_directory import STORED
 from runtime.machine.head import Kind, native_target
@@ -110,7 +111,7 @@ def weights(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
         yield problem(
             "weights",
             f"{member.name} is compressed in it, so no engine can map it",
-            "pack it again, or store it with `zip -0`",
+            stored_again(subject.path, member.name, bool(subject.made_by)),
         )
     if subject.weights or not subject.engines:
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +12,7 @@ from typing import TypeAlias
 
 from runtime.console import in_words
 from runtime.doctor.check import Finding, Subject, note, ok, problem
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.bundle import ENGINES, GPU, SUMS, Bundle
 from runtime.formats.sha256_file import differing, parse
 from runtime.machine.cache_places import (
@@ -153,7 +152,7 @@ def size(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
 def removal(machine: Machine, paths: Iterable[Path]) -> str:
     """The command that removes these and nothing else in their folder: `LLAMAPACK_CACHE` can name
     any directory."""
-    words = [shlex.quote(str(path)) for path in paths]
+    words = [shell_word(path) for path in paths]
     if machine.system == "windows":
         return f"Remove-Item -Recurse {', '.join(words)}"
     return f"rm -r {' '.join(words)}"

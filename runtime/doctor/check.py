@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.bundle import GPU_SOURCES, Bundle, Engine, GpuModule
 from runtime.formats.zip_directory import Member
 from runtime.machine.head import SIZE, Kind, kind_of
@@ -81,7 +80,7 @@ def _gpu_recipes(bundle: Bundle) -> dict[str, bytes]:
 def word(path: Path) -> str:
     """A path as one word of a shell command."""
     text = str(path)
-    return shlex.quote(text if "/" in text or "\\" in text else f"./{text}")
+    return shell_word(text if "/" in text or "\\" in text else f"./{text}")
 
 
 State: TypeAlias = Literal["ok", "note", "problem"]

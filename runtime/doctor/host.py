@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from runtime.doctor.binfmt import starts_by_ape
 from runtime.doctor.cache import has_cache
 from runtime.doctor.check import Finding, Subject, note, ok, problem
+from runtime.errors import shell_word
 from runtime.machine.head import Kind
 from runtime.machine.machine import Machine, has_glibc, memory_start_trouble, missing_for_static
 from runtime.machine.targets import SYSTEMS, TARGETS
@@ -107,7 +107,7 @@ def old_zsh(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
                 "zsh",
                 f"{program} is version {text}; before 5.9 zsh does not start bundles",
                 f"`sh {file}` starts it all the same",
-                f"or install zsh 5.9 or newer; `{shlex.quote(str(program))} --version` shows it",
+                f"or install zsh 5.9 or newer; `{shell_word(program)} --version` shows it",
             )
 
 

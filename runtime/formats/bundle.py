@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from shlex import quote
 from typing import Any, BinaryIO
 
 from runtime.errors import InputError, shell_word
@@ -47,7 +46,7 @@ def _refuse_other(path: Path, start: bytes) -> None:
     if start.startswith(MAGIC):
         raise InputError(
             f"{path} is a GGUF file, not a bundle",
-            f"`llamapack pack {quote(str(path))}` makes a bundle of it.",
+            f"`llamapack pack {shell_word(path)}` makes a bundle of it.",
         )
     if start == LFS_POINTER:
         raise InputError(
@@ -81,6 +80,13 @@ class GpuModule:
     size: int
     """Bytes, unpacked."""
     compressed_size: int
+
+
+def stored_again(path: Path, name: str, ours: bool) -> str:
+    """A tip for weights that some tool has compressed; `ours`: whether llamapack made the file."""
+    if ours:
+        return f"`llamapack upgrade {shell_word(path)}` stores it again"
+    return f"`llamapack pack {shell_word(f'{path}:{name}')}` makes a bundle in which it is stored"
 
 
 class Bundle:
@@ -218,7 +224,7 @@ class Bundle:
         if member.method != STORED or member.encrypted:
             raise InputError(
                 f"{name} is compressed, so engines cannot map it",
-                "Pack it again, or store it with `zip -0`.",
+                f"{stored_again(self.path, member.name, self.manifest is not None)}.",
             )
         return read_header(self._file, name, self.data_offset(member), member.size)
 

@@ -1,8 +1,8 @@
 """Reads the header of a GGUF file: metadata and tensor descriptions, never the tensors.
 
 Format: GGUF specification (docs/gguf.md of the ggml repository), versions 2 and 3, little-endian.
-Limits follow `gguf_init_from_reader` in llama.cpp v0.6.0, so that the engine accepts whatever
-passes here. Memory stays small: long arrays (vocabularies) are walked over and only counted.
+Limits follow `gguf_init_from_reader` in llama.cpp v0.6.0. Memory stays small: long arrays
+(vocabularies) are walked over and only counted.
 """
 
 from __future__ import annotations
@@ -158,7 +158,8 @@ def read_header(file: BinaryIO, name: str, base: int = 0, size: int | None = Non
         size: None: up to the end of the file.
 
     Raises:
-        InputError: it is not a GGUF that an engine could load, or its data are cut off.
+        InputError: it is not a GGUF, or its data are cut off. What passes need not be what an
+            engine loads: `pack` asks one.
     """
     if size is None:
         size = file.seek(0, 2) - base

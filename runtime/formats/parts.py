@@ -11,10 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import BinaryIO
 
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.file_stream import FileRange, JoinedStream
 
 _ENDING = ".llamafile"
@@ -137,7 +136,7 @@ def refuse_part(path: Path) -> None:
     raise InputError(
         f"{path} is part {name.number + 1} of {name.whole}, of which {count} "
         f"{'part is' if count == 1 else 'parts are'} here",
-        f"Join them first: `llamapack join {quote(str(path))}`.",
+        f"Join them first: `llamapack join {shell_word(path)}`.",
     )
 
 
@@ -147,7 +146,7 @@ def refuse_whole(path: Path) -> None:
     if there:
         raise InputError(
             f"{path} does not exist, but {len(there)} of its parts do",
-            f"Join them first: `llamapack join {quote(str(there[min(there)]))}`.",
+            f"Join them first: `llamapack join {shell_word(there[min(there)])}`.",
         )
 
 

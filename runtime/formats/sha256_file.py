@@ -50,7 +50,7 @@ def hash_rest(file: Readable, digest: Digesting, advance: Callable[[int], object
 def parse(text: str) -> dict[str, str]:
     """SHA-256 (64 lower-case hex digits) by name. Lines of any other form are left out."""
     sums = {}
-    for line in text.split("\n"):
+    for line in text.removeprefix("\ufeff").split("\n"):
         found = _LINE.fullmatch(line.removesuffix("\r"))
         if found:
             name = found["name"]

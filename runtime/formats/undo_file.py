@@ -15,10 +15,9 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import Any, BinaryIO
 
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.json_input import MALFORMED, is_count, parse_json
 
 MAGIC = b"llamapack undo 2\n"
@@ -184,7 +183,7 @@ def refuse_unfinished(path: Path) -> None:
     if proved:
         raise InputError(
             f"a change of {path} was interrupted, or is still going on",
-            f"Run `llamapack edit {quote(str(real))}`: it restores the old file after an "
+            f"Run `llamapack edit {shell_word(real)}`: it restores the old file after an "
             "interruption.",
         )
     raise unproved(path, "otherwise see docs/files.md")

@@ -62,7 +62,7 @@ def _token(environment: Mapping[str, str], home: Path) -> str | None:
     path = environment.get("HF_TOKEN_PATH")
     try:
         # `hf auth login` writes it.
-        return _clean((_path(path) if path else home / "token").read_text(encoding="utf-8"))
+        return _clean((_path(path) if path else home / "token").read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError):
         return None
 

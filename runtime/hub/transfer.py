@@ -21,7 +21,7 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
-from runtime.errors import InputError
+from runtime.errors import InputError, full_disk_named
 from runtime.formats.json_input import MALFORMED, is_count, parse_json
 from runtime.hub.answers import (
     LATER,
@@ -89,7 +89,7 @@ def fetch(job: Job, report: Report, patience: Patience) -> Fetched | None:
     def waiting() -> None:
         report.note(f"another program is downloading {job.label}; waiting for it")
 
-    with locked(job.lock, waiting=waiting):
+    with locked(job.lock, waiting=waiting), full_disk_named(job.target):
         if job.target.exists() and not job.replace:
             return None
         return _Download(job, report, patience).run()

@@ -9,7 +9,6 @@ import errno
 import hashlib
 import os
 import secrets
-import shlex
 import shutil
 import stat
 import subprocess
@@ -141,9 +140,8 @@ class _Failures:
         return bool(found)
 
     def error(self, bundle: Bundle) -> InputError:
-        again = (
-            f"`rm {shlex.join(map(str, self.markers))}` has it tried again, as the next day does"
-        )
+        markers = " ".join(map(shell_word, self.markers))
+        again = f"`rm {markers}` has it tried again, as the next day does"
         doctor = f"`llamapack doctor {shell_word(bundle.path)}` says what is wrong."
         return InputError(
             f"no engine of {bundle.path} starts here: {'; '.join(self.reasons)}",

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import TypeAlias
 
 from runtime.console import in_words, note
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.formats.bundle import Bundle
 from runtime.formats.parts import Parts, find, of_whole, part_name, siblings
 from runtime.formats.weights import is_gguf
@@ -44,7 +43,7 @@ class Parted:
         Raises:
             InputError: a part is missing or damaged, or the user declines.
         """
-        part = quote(str(self.part))
+        part = shell_word(self.part)
         joins = (
             f"`llamapack join {part}` joins them and keeps them; with `--in-place` they "
             "become the file. Without llamapack, join them in their order with `cat`."

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.errors import InputError
+from runtime.errors import InputError, shell_word
 from runtime.machine.machine import Machine, mount_of
 
 FOLDERS = ("engines", "stubs")
@@ -132,7 +132,7 @@ def _home_trouble(place: Place, machine: Machine) -> Trouble | None:
 
 def own_trouble(place: Place, machine: Machine) -> Trouble | None:  # noqa: PLR0911
     """As `owner_trouble`, but without the folders above it."""
-    path, user, name = place.path, machine.user, shlex.quote(str(place.path))
+    path, user, name = place.path, machine.user, shell_word(place.path)
     if machine.system == "windows":
         return None  # directories have lists of rights instead, which are inherited
     try:
@@ -270,4 +270,4 @@ def _writable(folder: Path, machine: Machine) -> str:
         return f"`sudo mount -o remount,rw {shlex.quote(mount.point)}`" if mount else ""
     info = folder.stat()
     mine = info.st_uid == machine.user and not info.st_mode & stat.S_IWUSR
-    return f"`chmod u+w {shlex.quote(str(folder))}`" if mine else ""
+    return f"`chmod u+w {shell_word(folder)}`" if mine else ""

@@ -16,6 +16,7 @@ import pytest
 from consuming import EXE_BESIDE, Scene
 from helpers.killing import (
     SLOW,
+    TAKE_SPACE,
     Call,
     calls,
     failing_at,
@@ -132,6 +133,26 @@ def test_a_call_that_fails(
         scene.restore()
         assert message in refused(failing_at(scene.llamapack, call, error, *scene.words))
         scene.is_untouched()
+
+
+def test_a_full_disk_in_each_phase(tmp_path: Path, llamapack: CommandLine) -> None:
+    """The model is as it was at once, or the bundle is made."""
+    scene = Scene(tmp_path, llamapack, first=EXE_BESIDE)
+    made = [
+        call
+        for call in calls(scene.llamapack, scene.model, *scene.words)
+        if call.name in TAKE_SPACE
+    ]
+    for call in sample(made, POINTS // 2):
+        scene.restore()
+        done = failing_at(scene.llamapack, call, "ENOSPC", *scene.words)
+        print(call)  # seen where a test fails
+        if done.returncode:
+            assert done.stderr.count("ERROR") == 1, done.stderr
+            assert str(scene.folder) in done.stderr, done.stderr
+            scene.is_untouched()
+        else:
+            scene.is_made()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

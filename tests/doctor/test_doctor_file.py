@@ -171,7 +171,7 @@ def test_weights(tmp_path: Path) -> None:
     assert only(bundle_file.weights, on, file).state == "ok"
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("packed.gguf", bytes(9))
-    assert "compressed" in only(bundle_file.weights, on, file).what
+    assert commands(only(bundle_file.weights, on, file).mend) == [f"llamapack upgrade {file}"]
 
 
 def test_the_right_to_be_executed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import time
 import zipfile
@@ -18,6 +19,7 @@ from helpers.running import (
     family,
     fetched,
     greedy,
+    llamapack,
     pack,
     run,
     serving,
@@ -44,6 +46,54 @@ def test_three_shards(merge: tuple[str], expected: bytes, engines: object, tmp_p
     for shard in shards:
         shard.unlink()
     assert answer(bundle, cwd=tmp_path) == expected
+
+
+def pair(name: bytes, kind: int, value: bytes) -> bytes:
+    return struct.pack("<Q", len(name)) + name + struct.pack("<I", kind) + value
+
+
+def number(value: int) -> bytes:
+    return struct.pack("<I", value)
+
+
+MODEL = pair(b"general.architecture", 8, struct.pack("<Q", 5))
+CONTEXT = (b"llama.context_length", 4, number(1024))
+FIRST_TYPE = b"token_embd.weight" + struct.pack("<IQQ", 2, 256, 768)
+FILE_TYPE = pair(b"general.file_type", 4, number(7))
+LATER = {
+    "an architecture to come": (MODEL + b"llama", MODEL + b"zebra", "zebra"),
+    "a type to come": (FIRST_TYPE + number(8), FIRST_TYPE + number(99), "ggml type '99'"),
+}
+NEVER = {
+    "no architecture": (b"general.architecture", b"general.architectura", "architecture: ''"),
+    "another kind of number": (pair(*CONTEXT)[:-4], pair(CONTEXT[0], 5, b""), "wrong type i32"),
+    "no context": (pair(*CONTEXT), pair(*CONTEXT[:2], number(0)), "no context"),
+    "a removed type": (FIRST_TYPE + number(8), FIRST_TYPE + number(31), "REMOVED"),
+    "no tokenizer": (b"tokenizer.ggml.model", b"tokenizer.ggml.modex", "tokenizer.ggml.model"),
+    "no vocabulary": (b"tokenizer.ggml.tokens", b"tokenizer.ggml.tokenx", "tokenizer vocab"),
+    "no merges": (b"tokenizer.ggml.merges", b"tokenizer.ggml.mergex", "tokenizer merges"),
+    "equal tokens": (
+        struct.pack("<cQc", b"!", 1, b'"'),
+        struct.pack("<cQc", b"!", 1, b"!"),
+        "crash",
+    ),
+    "tensors too close": (FILE_TYPE, pair(b"general.alignment", 4, number(8)), "multiple of 32"),
+    "a signed alignment": (FILE_TYPE, pair(b"general.alignment", 5, number(32)), "is i32"),
+}
+"""What of the demo model becomes what, and what pack says to it."""
+
+
+@pytest.mark.parametrize("what", [*LATER, *NEVER])
+def test_models_that_the_engine_does_not_load(what: str, engines: object, tmp_path: Path) -> None:
+    """A newer llama.cpp may load some of them, so they are packed with a warning."""
+    old, new, said = (LATER | NEVER)[what]
+    model, data = tmp_path / "m.gguf", DEMO.read_bytes()
+    assert data.count(old) == 1
+    model.write_bytes(data.replace(old, new))
+    done = llamapack("pack", model, *LINUX, "--gpu", "none", "-o", tmp_path / "m.llamafile")
+    assert done.returncode == (what in NEVER), done.stderr
+    message = next(line for line in done.stderr.splitlines() if said in line)
+    assert message.startswith("ERROR" if what in NEVER else "WARNING")
 
 
 def test_a_model_from_an_archive(expected: bytes, engines: object, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def test_other_tools_lists() -> None:
     sha256 = "AB" * 32
     text = f"# comment\r\n{sha256} *./m.cat0\r\n\n{sha256}  m.cat1\nno sum  m.cat2\n"
     assert parse(text) == {"m.cat0": "ab" * 32, "m.cat1": "ab" * 32}
+    assert parse(f"\ufeff{sha256}  m.cat1\r\n") == {"m.cat1": "ab" * 32}
 
 
 @pytest.mark.parametrize("name", ["plain", "with  blanks ", "back\\slash", "line\nfeed", "é"])

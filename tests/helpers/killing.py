@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,11 @@ from helpers.stand_ins import CommandLine
 
 SLOW = "LLAMAPACK_KILL_TESTS" in os.environ
 """Whether to take all points, and not a sample."""
+
+TAKE_SPACE = frozenset(
+    ("write", "pwrite64", "copy_file_range", "fallocate", "fsync", "rename", "renameat2", "link")
+)
+"""Calls that a full disk makes fail."""
 
 # Everything that changes files or makes changes lasting.
 CALLS = (
@@ -41,8 +47,14 @@ class Call:
     text: str
 
 
-def calls(llamapack: CommandLine, path: Path, *words: str | Path) -> list[Call]:
-    """Run a command to its end; what it did to the bundle and to files beside it, in order."""
+def calls(
+    llamapack: CommandLine, path: Path, *words: str | Path, threads: bool = False
+) -> list[Call]:
+    """Run a command to its end; what it did to the bundle and to files beside it, in order.
+
+    Args:
+        threads: whether others than the first may do so, whose calls are left out.
+    """
     log = path.parent.with_name("strace.log")
     done = strace(llamapack, ["-y", "-e", f"trace={CALLS}", "-o", log], words)
     assert done.returncode == 0, done.stderr
@@ -52,7 +64,7 @@ def calls(llamapack: CommandLine, path: Path, *words: str | Path) -> list[Call]:
     counts: Counter[str] = Counter()
     for thread, text in lines:
         ours = str(path.parent) in text
-        assert thread == main or not ours, "strace counts per thread"
+        assert threads or thread == main or not ours, "strace counts per thread"
         if thread == main:
             name = text.partition("(")[0]
             counts[name] += 1
@@ -119,3 +131,64 @@ def sample(calls: Sequence[Call], wanted: int) -> list[Call]:
     if len(calls) <= wanted:
         return list(calls)
     return [calls[n * (len(calls) - 1) // (wanted - 1)] for n in range(wanted)]
+
+
+@dataclass
+class Change:
+    """A command that changes a file in place."""
+
+    path: Path
+    """Alone in its folder."""
+    words: list[str | Path]
+    old: bytes
+    new: bytes = b""
+
+    def restore(self) -> None:
+        for other in leftovers(self.path):
+            other.unlink()
+        self.path.write_bytes(self.old)
+
+    def recovered(self, llamapack: CommandLine) -> bytes:
+        """What the file holds after the next command; nothing of ours stays beside it."""
+        if any(other.name.endswith("-undo") for other in leftovers(self.path)):
+            said = llamapack("inspect", self.path)
+            assert said.returncode == 1
+            assert "interrupted" in said.stderr
+            assert "llamapack edit" in said.stderr
+            assert "restored as it was" in llamapack.ran("edit", self.path).stderr
+            assert not leftovers(self.path)
+        return self.path.read_bytes()
+
+    def killed(self, llamapack: CommandLine, points: int) -> list[Call]:
+        """Kill it at `points` of its calls, and at random times as often as calls are missing: the
+        file is always the old or the new one. All its calls."""
+        llamapack.ran(*self.words)  # so that engines are in the cache of deflated ones
+        self.new = self.path.read_bytes()
+        self.restore()
+        made = calls(llamapack, self.path, *self.words)
+        assert self.path.read_bytes() == self.new
+        assert self.new != self.old
+        seen = []
+        for call in sample(made, points):
+            self.restore()
+            killed_at(llamapack, call, *self.words)
+            result = self.recovered(llamapack)
+            assert result in (self.old, self.new), f"lost at {call}"
+            seen.append(result == self.new)
+        assert sorted(seen) == seen, "once new, always new"
+        # The same command goes through, whatever the last one left.
+        if self.path.read_bytes() == self.old:
+            llamapack.ran(*self.words)
+        assert self.path.read_bytes() == self.new
+        for _ in range(points - len(made)):
+            self._killed_at_random(llamapack)
+        return made
+
+    def _killed_at_random(self, llamapack: CommandLine) -> None:
+        self.restore()
+        started = time.monotonic()
+        llamapack.ran(*self.words)
+        whole = time.monotonic() - started
+        self.restore()
+        killed_after(llamapack, random.uniform(whole / 4, whole), *self.words)
+        assert self.recovered(llamapack) in (self.old, self.new)

@@ -102,6 +102,7 @@ REFUSED = {
     "itself": ("a: &a [*a]", "more than a card can"),
     "too deep": (nested(51), "more than a card can"),
     "too long": ("a: " + "x" * (MOST + 1), "more than a card can"),
+    "too many": ("a: [" + "1," * 100_000 + "]", "more than a card can"),
     "a tag on nothing": ("a: !!int ''", "README.md"),
     "a tag on less": ("a: !!float ''", "README.md"),
     "a tag on a sign": ("a: !!int '-'", "README.md"),

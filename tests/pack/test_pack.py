@@ -183,16 +183,20 @@ def test_everything_at_once(tmp_path: Path, llamapack: CommandLine) -> None:
     llamapack.ran("verify", path)
 
 
-def test_args_and_template_from_files(tmp_path: Path, gguf: Path, llamapack: CommandLine) -> None:
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "from Windows"])
+def test_args_and_template_from_files(
+    mark: str, tmp_path: Path, gguf: Path, llamapack: CommandLine
+) -> None:
     words, template = tmp_path / "words", tmp_path / "t.jinja"
-    words.write_text("# sampling\n--temp 0.5\n")
-    template.write_text("{{ bos_token }}é")
+    words.write_text(f"{mark}# sampling\n--temp 0.5\n")
+    template.write_text(f"{mark}{{{{ bos_token }}}}é")
     path = packed(
         llamapack, gguf, "-o", tmp_path / "x.llamafile", "--args-file", words,
         "--chat-template", template,
     )  # fmt: skip
     with Bundle.open(path) as bundle:
         assert bundle.args.endswith("# sampling\n--temp 0.5\n")
+        assert "\ufeff" not in bundle.args
         assert bundle.read("chat_template.jinja").decode() == "{{ bos_token }}é"
 
 

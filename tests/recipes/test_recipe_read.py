@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from packer import commands
 from packer.metadata import sampling
 from packer.recipes.fields import FIELDS, OF_THE_RUN
-from packer.recipes.read import completed, file_of, read
+from packer.recipes.read import completed, file_of, outside, read
 from runtime.errors import InputError
 
 
@@ -115,6 +115,20 @@ def test_flags_override(tmp_path: Path) -> None:
     assert dict(found["card_field"]) == {"license": "apache-2.0", "title": "T"}
 
 
+def test_files_outside_the_folder_are_named(tmp_path: Path) -> None:
+    """Such as the user's own, in a stranger's recipe."""
+    folder, recipe = tmp_path / "r", tmp_path / "r" / "r.toml"
+    folder.mkdir()
+    (folder / "link").symlink_to("/etc")
+    recipe.write_text(
+        'add = ["/etc/hostname", "link:etc", "in:x", "a/../b"]\nlicense = "../LICENSE"\n'
+        'chat-template = "chatml"\nargs = "/etc/passwd"\nmmproj = "hf:a/b"\n'
+        'lora = [{ file = "../l.gguf", scale = 0.5 }, "../k.gguf:2"]\n[models]\na = "/m.gguf"\n'
+    )
+    found = {"/etc/hostname", "link:etc", "../LICENSE", "../l.gguf", "../k.gguf:2", "/m.gguf"}
+    assert set(outside(recipe)) == found
+
+
 def test_tables_say_which_model_is_meant(tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
     recipe.write_text(
@@ -186,6 +200,7 @@ def test_any_values_are_read_or_refused(tmp_path: Path, document: dict[str, obje
     path.write_text(tomli_w.dumps(document), encoding="utf-8")
     with suppress(InputError):  # and nothing else
         assert len(read(path)) == len(document)
+        outside(path)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

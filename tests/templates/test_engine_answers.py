@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from itertools import product
 from typing import Any
 
 import pytest
-from helpers.conversations import published, thinks, user
+from helpers.conversations import model, published, system, thinks, user
 
-from packer.templates.origin import named
-from packer.templates.template import find_engine
+from packer.templates.origin import named, names
+from packer.templates.template import Conversation, find_engine
 
 ASKED = {"messages": [user("Hi")]}
 
@@ -51,6 +52,29 @@ def test_capabilities() -> None:
     assert qwen["results"] == []
     assert not thinks(named("qwen").text)
     assert thinks(published()["Qwen-Qwen3-0.6B"].read_text(encoding="utf-8"))
+
+
+def in_order(order: str) -> Conversation:
+    made = {"s": system, "u": user, "m": model}
+    return Conversation([made[role](f"Text{n}.") for n, role in enumerate(order)])
+
+
+@pytest.mark.parametrize("name", names())
+def test_messages_in_any_order(name: str) -> None:
+    """None of our templates refuses or loses one, or says as the model what the system says."""
+    # The engine goes on with an answer that comes last.
+    orders = [
+        "".join(some) + last for n in range(4) for some in product("sum", repeat=n) for last in "su"
+    ]
+    said = [order[:-1].replace("s", "m") + "u" for order in orders]
+    prompts = named(name).prompts([in_order(order) for order in (*orders, *said)])
+    for order, prompt, other in zip(orders, prompts, prompts[len(orders) :], strict=False):
+        places = {role: [] for role in order}
+        for n, role in enumerate(order):
+            assert str(prompt).count(f"Text{n}.") == 1, (order, prompt)
+            places[role].append(str(prompt).index(f"Text{n}."))
+        assert all(found == sorted(found) for found in places.values()), (order, prompt)
+        assert "s" not in order[:-1] or prompt != other, (order, prompt)
 
 
 def test_what_is_not_a_template() -> None:

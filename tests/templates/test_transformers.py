@@ -58,7 +58,6 @@ LENIENT = {
     "IFM-K2-Horizon": "answers must have thoughts there, and the engine gives them empty ones",
     "google-translategemma-4b-it": "contents must be parts there, which the engine makes of a text",
     "google-gemma-2-2b-it": "the engine joins the system prompt to the question",
-    "our gemma": "the engine joins the system prompt to the question",
     "llama-cpp-deepseek-r1": "what `map` gives is no JSON there",
     "meetkai-functionary-medium-v3.2": "arguments must be text there",
     "mistralai-Ministral-3-14B-Reasoning-2512": "an answer may not be empty there",
