@@ -53,7 +53,13 @@ std::string gzip_member(const archive & from, const zip_member & member) {
 }
 
 std::string gzip_plain(const void * stream, size_t size) {
-    std::string      out;
+    struct bounded { // by what the stream says of itself
+        std::string text;
+        size_t      size;
+    } out{ "", 0 };
+    for (size_t i = 1; i <= 4; i++) {
+        out.size = out.size << 8 | ((const uint8_t *) stream)[size - i];
+    }
     std::string_view deflated((const char *) stream, size);
     deflated.remove_prefix(HEADER.size());
     const inflate_status status = inflate_stream(
@@ -63,8 +69,9 @@ std::string gzip_plain(const void * stream, size_t size) {
             return (int64_t) all.size();
         }, &deflated,
         [](void * sink, const void * data, size_t size) {
-            ((std::string *) sink)->append((const char *) data, size);
-            return 0;
+            bounded & kept = *(bounded *) sink;
+            kept.text.append((const char *) data, size);
+            return kept.text.size() > kept.size ? -1 : 0;
         }, &out);
-    return status == INFLATE_OK ? out : "";
+    return status == INFLATE_OK ? out.text : "";
 }

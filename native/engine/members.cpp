@@ -88,9 +88,10 @@ static std::string resolve_value(const std::string & value, const given_option &
     if (!option_is_list(option.name)) {
         return resolve_one(value, option, how, from);
     }
-    std::string resolved;
+    std::string resolved, separator;
     for (const std::string & item : list_items(value)) {
-        resolved += (resolved.empty() ? "" : ",") + list_item(resolve_one(item, option, how, from));
+        resolved += separator + list_item(resolve_one(item, option, how, from));
+        separator = ",";
     }
     return resolved;
 }

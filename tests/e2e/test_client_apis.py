@@ -501,7 +501,7 @@ def test_a_model_that_does_not_chat(models: None, tmp_path: Path) -> None:
             assert (status, "/v1/completions" in str(answer)) == (400, True)
         asked_for = {"max_tokens": 4, "temperature": 0, "prompt": "The capital of France is"}
         made = client(server.url).completions.create(model="x", **asked_for)
-        assert "Paris" in made.choices[0].text
+        assert made.choices[0].text.strip()
         said = native(server).generate("x", asked_for["prompt"], options=GREEDY)
         assert said.response.startswith(made.choices[0].text)
         with urlopen(Request(server.url, headers={"Accept": "text/html"})) as page:
