@@ -7,6 +7,7 @@ __all__ = [
     "build",
     "cache",
     "cleaning",
+    "cmake",
     "cosmo",
     "deflated",
     "front",
