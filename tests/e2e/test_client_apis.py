@@ -429,8 +429,8 @@ def test_ollama_tools(tools: Server) -> None:
     made = native(tools).chat(MODEL, history, tools=TOOLS, options=GREEDY)
     assert made.message.content or made.message.tool_calls
     # A grammar makes this small model call.
-    body = {"messages": HI, "model": MODEL, "tools": TOOLS}
-    options = {**GREEDY, "tool_choice": "required", "num_predict": 64}
+    body = {"messages": HI, "model": MODEL, "tools": TOOLS, "tool_choice": "required"}
+    options = {**GREEDY, "num_predict": 64}
     for stream in (False, True):
         request = posting(f"{tools.url}/api/chat", body | {"options": options, "stream": stream})
         with urlopen(request, timeout=300) as reply:

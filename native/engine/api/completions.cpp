@@ -41,7 +41,7 @@ static completion_wish wish_read(const api_context & context, const server_http_
         body["max_tokens"] = 1;
     }
     if (body.contains("logprobs") && body.at("logprobs").is_number_integer()) {
-        wish.top         = body.at("logprobs").get<int>();
+        wish.top         = std::max(0, body.at("logprobs").get<int>());
         body["logprobs"] = std::max(1, wish.top);
     }
     if (wish.echo && wish.top >= 0) {

@@ -53,17 +53,25 @@ static server_http_res_ptr answer(const json & value, int status = 200) {
 // Requests
 //
 
+// Options with the names that upstream has, too. The others are about loading the model, which is loaded.
+static const char * const SAMPLING[] = {
+    "frequency_penalty", "min_p", "mirostat", "mirostat_eta", "mirostat_tau", "presence_penalty", "repeat_last_n",
+    "repeat_penalty", "seed", "stop", "temperature", "top_k", "top_p", "typical_p",
+};
+
 // `options` and the fields beside it, in upstream's names.
 static void options_convert(const json & given, json & made) {
     const json options = json_value(given, "options", json::object());
-    for (const auto & [key, value] : options.items()) {
-        if (key == "num_predict") {
-            if (value.is_number_integer() && value.get<int>() >= 0) {
-                made["max_tokens"] = value;
-            }
-        } else if (key != "num_ctx" && key != "num_batch" && key != "num_gpu" && key != "num_thread" && key != "main_gpu" && key != "use_mmap") {
-            made[key] = value; // the rest has the names that upstream has
+    for (const char * name : SAMPLING) {
+        if (has(options, name)) {
+            made[name] = options.at(name);
         }
+    }
+    if (json_value(options, "num_predict", -1) >= 0) {
+        made["max_tokens"] = options.at("num_predict");
+    }
+    if (has(given, "tool_choice")) { // not Ollama's, but some clients send it
+        made["tool_choice"] = given.at("tool_choice");
     }
     const json format = json_value(given, "format", json());
     if (format.is_object()) {

@@ -7,7 +7,6 @@
 #include "common.h"
 #include "json-schema-to-grammar.h"
 
-#include <regex>
 #include <stdexcept>
 
 const common_chat_msg & common_chat_session::feed(const common_chat_input & chunk) {
@@ -57,11 +56,12 @@ std::string build_grammar(const std::function<void(const common_grammar_builder 
     if (once) {
         string_replace_all(grammar, "(tool-call space)+", "tool-call space");
     }
-    const size_t root    = grammar.find("root ::= ");
-    const size_t end     = grammar.find('\n', root);
-    if (root == std::string::npos || (root > 0 && grammar[root - 1] != '\n')) {
-        return grammar;
+    const size_t root  = grammar.find("\nroot ::= ");
+    const size_t end   = root == std::string::npos ? root : grammar.find('\n', root + 1);
+    const size_t call  = grammar.find("? tool-call", root);
+    const size_t begin = call < end ? grammar.rfind(" until-", call) : std::string::npos;
+    if (root < begin && begin < call && grammar.find_first_not_of("0123456789", begin + 7) == call) {
+        grammar.erase(begin, call + 1 - begin);
     }
-    static const std::regex PROSE(R"( until-[0-9]+\?(?= tool-call))");
-    return grammar.replace(root, end - root, std::regex_replace(grammar.substr(root, end - root), PROSE, ""));
+    return grammar;
 }

@@ -33,7 +33,7 @@ static const char * const SERVER_KEYS[] = {
 };
 
 static const char * const SCHEMA_KEYS[] = {
-    "functions", "json_schema", "output_config", "output_format", "response_format", "text", "tools",
+    "format", "functions", "json_schema", "output_config", "output_format", "response_format", "text", "tools",
 };
 
 static const char * const MESSAGES_KEYS[] = { "input", "messages" };

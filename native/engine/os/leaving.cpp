@@ -1,5 +1,7 @@
 #include "leaving.h"
 
+#include "temporary_file.h"
+
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -33,6 +35,7 @@ static void leave(int number) {
     std::thread([number]() { begin_now(number); }).detach();
     std::this_thread::sleep_for(std::chrono::milliseconds(LEAVING_MS));
     fflush(stdout);
+    temporary_files_remove();
     std::_Exit(0);
 }
 
