@@ -14,7 +14,9 @@ set_source_files_properties(
     "${LLAMA_SOURCE}/common/json-schema-to-grammar.cpp"
     DIRECTORY "${LLAMA_SOURCE}/common"
     PROPERTIES COMPILE_OPTIONS "-include;${hooks}/schema_bounds.h"
-               COMPILE_DEFINITIONS "LLAMAPACK_SCHEMA_BOUNDS;build_grammar=build_grammar_with_prose")
+               COMPILE_DEFINITIONS LLAMAPACK_SCHEMA_BOUNDS)
+set_property(SOURCE "${LLAMA_SOURCE}/common/json-schema-to-grammar.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+    APPEND PROPERTY COMPILE_DEFINITIONS build_grammar=build_grammar_with_prose)
 target_sources(llama-common PRIVATE "${hooks}/schema_bounds.cpp" "${hooks}/chat_kept.cpp")
 target_sources(llama PRIVATE
     "${hooks}/grammar_bounds.cpp"

@@ -12,7 +12,7 @@ from packer.bundle.args import LORA, MMPROJ, Args, check_options
 from packer.bundle.args import MODEL as MODEL_FLAG
 from packer.bundle.contents import check_bundle_name, check_member_name
 from packer.bundle.extraction import members_named
-from packer.bundle.purpose import POOLING, options_of, pooling_of
+from packer.bundle.purpose import EMBEDDING, POOLING, options_of, pooling_of, purpose_of
 from packer.edit.edition import Edition, changed
 from packer.edit.members import FOLDERS, entries, served_models, with_shards, with_template
 from packer.engines.cache import finished
@@ -244,7 +244,9 @@ def _args(
         if edits.args is not None and not is_new:
             # Perhaps only the packer had the documents that say it.
             pooling = dict(with_values(parse(own))).get(POOLING)
-            args.put_own(edits.args, pooling_of(header, parse(edits.args), pooling))
+            embeds = purpose_of(header, template=False, words=()) == EMBEDDING
+            kept = pooling_of(header, parse(edits.args), pooling) if embeds else ()
+            args.put_own(edits.args, kept)
         args.purpose = options_of(header, parse(args.own))
     if readable and args.text == before:
         return args, None

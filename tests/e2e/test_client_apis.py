@@ -545,8 +545,8 @@ def test_sixty_four_at_once_and_some_that_leave(smol: Server) -> None:
 
 
 @pytest.mark.parametrize("signals", [1, 2])
-def test_open_streams_do_not_keep_it(demo_bundle: Path, signals: int) -> None:
-    with serving(demo_bundle) as server, ThreadPoolExecutor(8) as pool:
+def test_open_streams_do_not_keep_it(smollm2: Path, signals: int) -> None:
+    with serving(smollm2) as server, ThreadPoolExecutor(8) as pool:
 
         def read(number: int) -> bytes:
             body = {"prompt": "A", "max_tokens": 100_000, "stream": True, "ignore_eos": True}

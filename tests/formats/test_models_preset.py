@@ -72,13 +72,13 @@ def test_any_names(models: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["", "two words", "a:b", "[x]", "*", "default", "-m", "ü", "a/b"])
 def test_names_that_cannot_be_asked_for(name: str) -> None:
     with pytest.raises(InputError, match="cannot be the name of a model"):
-        section_of(name, "m.gguf")
+        section_of(name, "m.gguf", ())
 
 
 @pytest.mark.parametrize("member", ["a#1.gguf", "a;1.gguf"])
 def test_values_that_would_be_cut_off(member: str) -> None:
     with pytest.raises(InputError, match="in which a value ends"):
-        section_of("a", member)
+        section_of("a", member, ())
 
 
 def test_words_that_are_no_options() -> None:

@@ -213,7 +213,7 @@ void server_rules_set(common_params & params, const std::vector<std::string> & o
     rules.prefix        = params.api_prefix;
     rules.has_chat      = has_chat;
     rules.embeds        = params.embedding;
-    rules.front         = front_text(params, has_chat);
+    rules.front         = params.public_path.empty() ? front_text(params, has_chat) : ""; // the user's own pages
     rules.page          = has_chat ? "" : COMPLETION_PAGE;
     rules.has_pages     = params.ui;
     rules.origins       = origins;

@@ -14,7 +14,7 @@ common_params server_params(const options & opts, int verbosity) {
         words.push_back("--log-disable");
     }
     common_params params = server_params(std::move(words), verbosity);
-    if ((params.embedding || opts.no_chat) && !opts.find("--ui")) {
+    if ((params.embedding || opts.no_chat) && !opts.find("--ui") && params.public_path.empty()) {
         params.ui = false; // its pages chat
     }
     if (params.embedding && !opts.find("--batch-size") && !opts.find("--ubatch-size")) {
