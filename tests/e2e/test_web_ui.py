@@ -52,6 +52,10 @@ def test_the_page_answers_as_the_api_does(browser: webdriver.Chrome, demo_bundle
         wait.until(lambda page: expected in page.find_element(By.TAG_NAME, "body").text)
 
 
+PAGE = {"Accept": "text/html,*/*"}
+"""What browsers say; programs get the line that Ollama's clients look for."""
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_pages_of_your_own(demo_bundle: Path, tmp_path: Path, method: int) -> None:
     """Any ZIP program can put them in; stored ones are more than one block of deflate."""
@@ -60,17 +64,13 @@ def test_pages_of_your_own(demo_bundle: Path, tmp_path: Path, method: int) -> No
     append_members(bundle, {"web-ui/index.html": page, "web-ui/more/help.html": page}, method)
     with serving(bundle) as server:
         for path in ("", "index.html", "more/help.html"):
-            answered = requests.get(f"{server.url}/{path}", timeout=30)
+            answered = requests.get(f"{server.url}/{path}", headers=PAGE, timeout=30)
             assert answered.headers["Content-Type"] == "text/html; charset=utf-8"
             assert answered.text == page
         tag = answered.headers["ETag"]
         known = {"If-None-Match": tag}
         again = requests.get(f"{server.url}/more/help.html", headers=known, timeout=30)
         assert again.status_code == 304
-
-
-PAGE = {"Accept": "text/html,*/*"}
-"""What browsers say; programs get the line that Ollama's clients look for."""
 
 
 def test_clients_that_do_not_take_gzip(demo_bundle: Path) -> None:
