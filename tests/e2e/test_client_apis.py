@@ -297,9 +297,10 @@ def test_usage_is_of_all_choices(smol: Server, stream: bool) -> None:
     usage = [part.usage for part in made if part.usage][-1] if stream else made.usage
     alone = [completion(smol, prompt=one).usage.prompt_tokens for one in ("The", "A cat")]
     assert (usage.completion_tokens, usage.prompt_tokens) == (16, sum(alone))
-    made = chat(smol, n=3, max_tokens=5, temperature=2, logit_bias={"2": -100})
-    assert made.usage.completion_tokens == 15
-    assert made.usage.prompt_tokens == chat(smol).usage.prompt_tokens
+    said = chat(smol, n=3, max_tokens=5, temperature=2, logit_bias={"2": -100}, **extra)
+    usage = [part.usage for part in said if part.usage][-1] if stream else said.usage
+    assert usage.completion_tokens == 15
+    assert usage.prompt_tokens == chat(smol).usage.prompt_tokens
 
 
 # OpenAI: models, addresses

@@ -94,7 +94,8 @@ void api_context::post(const std::string & path, const handler_t & handler) cons
         return;
     }
     const bool is_completion = path == "/v1/completions" && !is_router;
-    server_http_context::post(path, mended(is_completion ? completions_openai(*this, handler) : handler));
+    const bool is_openai     = ends_with(path, "/chat/completions") && !is_router;
+    server_http_context::post(path, mended(is_completion ? completions_openai(*this, handler) : is_openai ? chat_openai(handler) : handler));
 }
 
 std::unique_ptr<api_answer> api_context::call(const std::string & path, const server_http_req & req, const std::string & body) const {

@@ -82,7 +82,11 @@ class completion_writer {
         for (json & choice : answer["choices"]) {
             choice_rewrite(choice);
         }
-        if (answer.contains("usage") && answer.at("usage").is_object()) {
+        sum(answer);
+    }
+
+    void sum(json & answer) {
+        if (answer.is_object() && answer.contains("usage") && answer.at("usage").is_object()) {
             usage_rewrite(answer["usage"]);
         }
     }
@@ -145,6 +149,27 @@ class completion_writer {
         usage["total_tokens"]      = read + generated;
     }
 };
+
+server_http_context::handler_t chat_openai(server_http_context::handler_t handler) {
+    return [handler](const server_http_req & req) -> server_http_res_ptr {
+        const json      body = json::parse_no_throw(req.body);
+        completion_wish wish;
+        wish.choices = body.is_object() ? json_value(body, "n", 1) : 1;
+        if (wish.choices < 2 || !json_value(body, "stream", false)) {
+            return handler(req);
+        }
+        auto res    = std::make_unique<api_answer>(handler, req, req.path, req.body);
+        auto writer = std::make_shared<completion_writer>(wish);
+        if (res->is_stream()) {
+            res->rewrite_events([writer](const std::string & data) {
+                json one = json::parse_no_throw(data);
+                writer->sum(one);
+                return "data: " + (one.is_discarded() ? data : safe_json_to_str(one)) + "\n\n";
+            });
+        }
+        return res;
+    };
+}
 
 server_http_context::handler_t completions_openai(const api_context & context, server_http_context::handler_t handler) {
     return [&context, handler](const server_http_req & req) -> server_http_res_ptr {

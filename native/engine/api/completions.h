@@ -3,4 +3,7 @@
 
 #include "api_context.h"
 
+// Chats, of which only streams of several choices are put right: their usage is of all.
+server_http_context::handler_t chat_openai(server_http_context::handler_t handler);
+
 server_http_context::handler_t completions_openai(const api_context & context, server_http_context::handler_t handler);
