@@ -282,7 +282,7 @@ def test_log_probabilities(smol: Server, count: int, stream: bool) -> None:
     tokens = [token for part in parts for token in part.logprobs.tokens]
     offsets = [place for part in parts for place in part.logprobs.text_offset]
     assert "".join(tokens) == text
-    assert [text[at:].startswith(token) for at, token in zip(offsets, tokens, strict=True)]
+    assert all(text[at:].startswith(one) for at, one in zip(offsets, tokens, strict=True))
     assert offsets == [len("".join(tokens[:n])) for n in range(len(tokens))]
     for part in parts:
         assert all(value <= 0 for value in part.logprobs.token_logprobs)
@@ -368,15 +368,10 @@ def test_anthropic_tools(tools: Server) -> None:
     assert [part.type for part in made.content] == ["text"]
 
 
-@pytest.mark.parametrize(
-    "fields", [{"messages": 3}, {"messages": []}, {"max_tokens": 0}, {"stop_sequences": 3}]
-)
+@pytest.mark.parametrize("fields", [{"messages": 3}, {"messages": []}, {"max_tokens": 0}])
 def test_faults_of_anthropic_s_clients(smol: Server, fields: dict[str, Any]) -> None:
     wrong: Any = {"model": MODEL, "messages": HI, "max_tokens": 4, **fields}
     status, answer = asked(f"{smol.url}/v1/messages", wrong)
-    if fields == {"stop_sequences": 3}:
-        assert status in (200, 400)
-        return
     assert status == 400
     assert (answer["type"], answer["error"]["type"]) == ("error", "invalid_request_error")
     with pytest.raises(anthropic.BadRequestError):
@@ -473,10 +468,8 @@ def test_faults_of_ollama_s_clients(smol: Server) -> None:
     with pytest.raises(ollama.ResponseError) as refused:
         native(smol).generate(MODEL, "x", images=["AAAA"])
     assert refused.value.status_code == 400
-    assert asked(f"{smol.url}/api/chat", b"{") == (
-        400,
-        {"error": asked(f"{smol.url}/api/chat", b"{")[1]["error"]},
-    )
+    status, answer = asked(f"{smol.url}/api/chat", b"{")
+    assert (status, list(answer), type(answer["error"])) == (400, ["error"], str)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
