@@ -152,6 +152,9 @@ class completion_writer {
 
 server_http_context::handler_t chat_openai(server_http_context::handler_t handler) {
     return [handler](const server_http_req & req) -> server_http_res_ptr {
+        if (req.body.find("\"n\"") == std::string::npos) {
+            return handler(req); // as almost all: a body may be long, and upstream reads it anyway
+        }
         const json      body = json::parse_no_throw(req.body);
         completion_wish wish;
         wish.choices = body.is_object() ? json_value(body, "n", 1) : 1;
