@@ -34,6 +34,13 @@ def models() -> None:
 
 
 @pytest.fixture(scope="session")
+def smollm2(engines: object, models: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model that chats; not to be changed."""
+    output = tmp_path_factory.mktemp("smollm2") / "smollm2.llamafile"
+    return pack(real_models.SMOLLM2, "--targets", "linux-x86_64", output=output)
+
+
+@pytest.fixture(scope="session")
 def mini_bundle(engines: object, models: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that embeds, converted from its folder; not to be changed."""
     output = tmp_path_factory.mktemp("mini") / "mini.llamafile"

@@ -1,5 +1,5 @@
-"""What clients expect of OpenAI's, Anthropic's and Ollama's API, asked by their own libraries, of a
-real model: the table of docs/api.md."""
+"""What clients expect of OpenAI's and Anthropic's API, asked through their own libraries:
+the table of docs/api.md, with a real model."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import anthropic
@@ -19,67 +17,25 @@ import ollama
 import openai
 import pytest
 from helpers import real_models
-from helpers.repository import REPOSITORY
-from helpers.running import Server, client, pack, run, serving
+from helpers.api_calls import (
+    CHAT,
+    CITY,
+    FUNCTIONS,
+    GREEDY,
+    HI,
+    MODEL,
+    TEXT,
+    TOOLS,
+    asked,
+    chat,
+    completion,
+    posting,
+    text_of,
+)
+from helpers.running import Server, client, pack, serving
 from pydantic import BaseModel
 
-HI: list[Any] = [{"role": "user", "content": "Hi"}]
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-FUNCTIONS = [
-    {"name": name, "description": name, "parameters": CITY} for name in ("weather", "other")
-]
-TOOLS: Any = [{"type": "function", "function": one} for one in FUNCTIONS]
 ASKED_FOR = {"type": "function", "function": {"name": "other"}}
-CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
-MODEL = real_models.SMOLLM2.stem
-
-
-@pytest.fixture(scope="session")
-def smollm2(models: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("smollm2") / "smollm2.llamafile"
-    return pack(real_models.SMOLLM2, "--targets", "linux-x86_64", output=output)
-
-
-@pytest.fixture(scope="module")
-def smol(smollm2: Path) -> Iterator[Server]:
-    """Its template knows no tools."""
-    with serving(smollm2, "--embeddings", "--pooling", "mean") as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def tools(smollm2: Path) -> Iterator[Server]:
-    """A template that does."""
-    template = REPOSITORY / "templates" / "chat" / "qwen.jinja"
-    with serving(smollm2, "--chat-template-file", str(template), "--parallel", "4") as started:
-        yield started
-
-
-def posting(url: str, body: object, method: str | None = None) -> Request:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode() if body else None
-    return Request(url, data, {"Content-Type": "application/json"}, method=method)
-
-
-def asked(url: str, body: object = None, *, method: str | None = None) -> tuple[int, Any]:
-    """Status and JSON, or text where it is none."""
-    try:
-        with urlopen(posting(url, body, method), timeout=300) as reply:
-            status, text = reply.status, reply.read().decode()
-    except HTTPError as error:
-        status, text = error.code, error.read().decode()
-    try:
-        return status, json.loads(text)
-    except ValueError:
-        return status, text
-
-
-def chat(server: Server, **fields: Any) -> Any:
-    settings = {"max_tokens": 64, "temperature": 0, **fields}
-    return client(server.url).chat.completions.create(model=MODEL, messages=HI, **settings)
-
-
-def text_of(answer: Any) -> str:
-    return str(answer.choices[0].message.content)
 
 
 def call_of(answer: Any) -> tuple[str, Any]:
@@ -240,11 +196,6 @@ def test_empty_arguments_of_an_earlier_call(template: str, request: pytest.Fixtu
 # OpenAI: /v1/completions
 
 
-def completion(server: Server, **fields: Any) -> Any:
-    settings = {"prompt": "The", "max_tokens": 4, "temperature": 0, **fields}
-    return client(server.url).completions.create(model=MODEL, **settings)
-
-
 def test_no_tokens(smol: Server) -> None:
     made = completion(smol, max_tokens=0, echo=True)
     assert made.choices[0].text == "The"
@@ -378,98 +329,7 @@ def test_faults_of_anthropic_s_clients(smol: Server, fields: dict[str, Any]) -> 
         claude(smol).messages.create(**wrong)
 
 
-# Ollama
-
-
-def native(server: Server) -> ollama.Client:
-    return ollama.Client(server.url)
-
-
-GREEDY = {"temperature": 0, "num_predict": 24, "seed": 1}
-
-
-def test_ollama_answers(smol: Server) -> None:
-    made = native(smol).chat(MODEL, HI, options=GREEDY)
-    assert made.message.content == text_of(chat(smol, max_tokens=24))
-    assert (made.done, made.done_reason) == (True, "stop")
-    assert made.prompt_eval_count
-    assert made.eval_count
-    assert made.eval_duration
-    parts = list(native(smol).chat(MODEL, HI, options=GREEDY, stream=True))
-    assert "".join(part.message.content or "" for part in parts) == made.message.content
-    assert [part.done for part in parts] == [False] * (len(parts) - 1) + [True]
-    assert parts[-1].eval_count == made.eval_count
-    said = native(smol).generate(MODEL, "Hi", options=GREEDY)
-    assert said.response == made.message.content
-    pieces = list(native(smol).generate(MODEL, "Hi", options=GREEDY, stream=True))
-    assert "".join(part.response for part in pieces) == said.response
-    raw = native(smol).generate(MODEL, "The", raw=True, options=GREEDY)
-    assert raw.response == completion(smol, max_tokens=24).choices[0].text
-    assert raw.done_reason == "length"
-
-
-@pytest.mark.parametrize("wanted", ["json", CITY])
-def test_ollama_formats(smol: Server, wanted: Any) -> None:
-    made = native(smol).chat(MODEL, HI, format=wanted, options=GREEDY)
-    assert (made.message.content or "").lstrip().startswith("{")
-
-
-def test_ollama_tools(tools: Server) -> None:
-    """Its API has no word for a call that must come: an earlier one is read, others may follow."""
-    call = {"function": {"name": "weather", "arguments": {"city": "Ulm"}}}
-    history = [
-        *HI,
-        {"role": "assistant", "content": "", "tool_calls": [call]},
-        {"role": "tool", "tool_name": "weather", "content": "sunny"},
-    ]
-    made = native(tools).chat(MODEL, history, tools=TOOLS, options=GREEDY)
-    assert made.message.content or made.message.tool_calls
-    # A grammar makes this small model call.
-    body = {"messages": HI, "model": MODEL, "tools": TOOLS, "tool_choice": "required"}
-    options = {**GREEDY, "num_predict": 64}
-    for stream in (False, True):
-        request = posting(f"{tools.url}/api/chat", body | {"options": options, "stream": stream})
-        with urlopen(request, timeout=300) as reply:
-            lines = [json.loads(line) for line in reply.read().splitlines()]
-        messages = [line["message"] for line in lines if "tool_calls" in line["message"]]
-        calls = [message["tool_calls"][0]["function"] for message in messages]
-        assert [list(call["arguments"]) for call in calls] == [["city"]]
-        assert lines[-1]["done"]
-
-
-def test_ollama_embeddings(smol: Server) -> None:
-    made = native(smol).embed(MODEL, ["one", "two"])
-    assert [len(one) for one in made.embeddings] == [576, 576]
-    assert native(smol).embeddings(MODEL, "one").embedding == made.embeddings[0]
-    shorter = native(smol).embed(MODEL, "one", dimensions=8).embeddings[0]
-    assert len(shorter) == 8
-    assert sum(value * value for value in shorter) == pytest.approx(1)
-    assert native(smol).embed(MODEL, []).embeddings == []
-
-
-def test_ollama_models(smol: Server, tools: Server) -> None:
-    [listed] = native(smol).list().models
-    [loaded] = native(smol).ps().models
-    assert listed.model == loaded.model == MODEL
-    assert listed.details
-    assert (listed.details.format, listed.details.quantization_level) == ("gguf", "Q4_1")
-    assert listed.size
-    shown = native(smol).show(MODEL)
-    assert shown.capabilities == ["embedding"]
-    assert native(tools).show(MODEL).capabilities == ["completion", "tools"]
-    assert "<|im_start|>" in (shown.template or "")
-    assert native(smol).pull("whatever").status == "success"
-    assert re.fullmatch(r"\d+\.\d+\.\d+", asked(f"{smol.url}/api/version")[1]["version"])
-
-
-def test_faults_of_ollama_s_clients(smol: Server) -> None:
-    status, answer = asked(f"{smol.url}/api/chat", {"messages": [{**HI[0], "images": [3]}]})
-    assert (status, "base64" in answer["error"]) == (400, True)
-    with pytest.raises(ollama.ResponseError) as refused:
-        native(smol).generate(MODEL, "x", images=["AAAA"])
-    assert refused.value.status_code == 400
-    status, answer = asked(f"{smol.url}/api/chat", b"{")
-    assert (status, list(answer), type(answer["error"])) == (400, ["error"], str)
+# What a start offers
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -496,7 +356,7 @@ def test_a_model_that_does_not_chat(models: None, tmp_path: Path) -> None:
         asked_for = {"max_tokens": 4, "temperature": 0, "prompt": "The capital of France is"}
         made = client(server.url).completions.create(model="x", **asked_for)
         assert made.choices[0].text.strip()
-        said = native(server).generate("x", asked_for["prompt"], options=GREEDY)
+        said = ollama.Client(server.url).generate("x", asked_for["prompt"], options=GREEDY)
         assert said.response.startswith(made.choices[0].text)
         with urlopen(Request(server.url, headers={"Accept": "text/html"})) as page:
             assert b"v1/completions" in page.read()
@@ -557,36 +417,3 @@ def test_open_streams_do_not_keep_it(smollm2: Path, signals: int) -> None:
         status = server.process.wait(10)
         assert time.monotonic() - started < 2.5
         assert status in (0, 1)
-
-
-# The shell
-
-
-ASKING = {
-    "openai": """
-import openai, os
-print(openai.OpenAI().models.retrieve(os.environ["OPENAI_MODEL"]).id)
-""",
-    "anthropic": """
-import anthropic, os
-ask, hi = anthropic.Anthropic().messages.create, [{"role": "user", "content": "Hi"}]
-print(ask(model=os.environ["ANTHROPIC_MODEL"], messages=hi, max_tokens=3).model)
-""",
-    "ollama": """
-import ollama
-print(ollama.list().models[0].model)
-""",
-}
-
-
-@pytest.mark.parametrize("name", ASKING)
-def test_variables_for_clients(smollm2: Path, smol: Server, name: str, tmp_path: Path) -> None:
-    """`eval` of what is printed lets such a client find the server, with no word of its own."""
-    words = ["--server", "--port", smol.url.rpartition(":")[2], "--print-env", name]
-    printed = run(["sh", smollm2, *words])
-    assert printed.returncode == 0, printed.stderr
-    (tmp_path / "env.sh").write_bytes(printed.stdout)
-    (tmp_path / "ask.py").write_text(ASKING[name])
-    done = run(["sh", "-c", ". ./env.sh && python ask.py"], cwd=tmp_path)
-    assert done.stdout.decode().strip() == MODEL, done.stderr
-    assert run(["sh", smollm2, "--print-env", "gopher"]).returncode == 1
