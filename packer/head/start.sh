@@ -7,9 +7,9 @@ die() {
 b=$0
 case $b in
 */*) ;;
-*) if [ -f "./$b" ]; then b=./$b; else b=$(command -v -- "$b"); fi ;;
+*) [ -f "./$b" ] && b=./$b || b=$(command -v -- "$b") ;;
 esac
-[ -r "$b" ] || die "cannot read the bundle \`$0\`" "Start it by its path: sh /path/to/file"
+[ -r "$b" ] || die "cannot read \`$0\`" "Start it by its path: sh /path/to/file"
 y=.cache i="Set LLAMAPACK_CACHE to a directory of yours where programs may run."
 m=$(uname -sm) || die "\`uname\` is not in PATH" "PATH=/bin:/usr/bin sh '$b'"
 case $m in
@@ -29,12 +29,11 @@ esac
 export LLAMAPACK_BUNDLE="$b"
 l=${LLAMAPACK_CACHE-} x= u= w= z=${k#* }
 if [ "$l" ]; then
-	y=
 	case $l in /*) ;; *) l=./$l ;; esac
 else
-	[ "${XDG_CACHE_HOME-}" ] && x=$XDG_CACHE_HOME/llamapack
+	x=${XDG_CACHE_HOME:+$XDG_CACHE_HOME/llamapack}
 	# No home is made up: only what lies below one.
-	[ "${HOME-}" ] && [ -d "$HOME" ] && y=$HOME/$y/llamapack || y=
+	[ -d "${HOME-}" ] && y=$HOME/$y/llamapack
 fi
 # Whether a file is the stub. A host without cksum compares the size.
 is() {
@@ -51,35 +50,41 @@ ok() {
 	is "$s" && { mv -f "$t" "$n" || :; } || ! rm -f "$t"
 } 2>/dev/null
 mk() { (umask 77 && mkdir "$@"); }
+# Whether a directory among those of others is this user's. One look at it, since its name may change hands
+# between two; in a sticky folder what is ours stays.
+mine() {
+	[ $g ] || return 0
+	set -- $(ls -ldn "$c")
+	case $1$3 in d*[!0-9]$u) ;; *) false ;; esac
+} 2>/dev/null
 # Cut to the stub's size: a signature of macOS forbids bytes behind it.
-cut() { dd if=/dev/null of="$t/s" bs=$z seek=1 $1 2>/dev/null; }
+cut() { dd if=/dev/null of="$t/s" bs=$z seek=1 $1; }
 # Pass 1 looks for the stub, pass 2 puts it there. A leading @ marks directories that others write to.
 for p in 1 2; do
 	for c in "$l" "$x" "$y" "@${TMPDIR-}" @/tmp @/var/tmp @/dev/shm; do
 		g=
 		case $c in
-		'' | @) continue ;;
+		'' | @) false ;;
 		@*)
 			[ "$l" ] && break
-			[ "$u" ] || u=$(id -u)
-			c=${c#@}/llamapack-$u g=$c
-			[ -L "$g" ] && continue
+			u=${u:-$(id -u)}
+			c=${c#@}/llamapack-$u g=1
 			;;
 		"$l") ;;
 		/*)
 			# Root with another's HOME leaves nothing there that its owner could not remove.
 			d=${c%/*}
 			until [ -d "$d/" ]; do d=${d%/*}; done
-			[ -O "$d/" ] || continue
+			[ -O "$d/" ]
 			;;
-		*) continue ;;
-		esac
+		*) false ;;
+		esac || continue
 		d=$c/stubs s=$d/$h n=$c/$h.ok t=$d/.$h.$$
-		if [ $p = 2 ]; then
+		[ $p = 1 ] || {
 			w="$w \`$c\`"
 			{
 				mk -p "$c"
-				[ -L "$g" ] && continue
+				mine || continue
 				# Root's /tmp stays open to others. What is not a directory steps aside.
 				[ -O "$c" ] && { [ -k "$c" ] || chmod go-w "$c"; } &&
 					{ mk -p "$d" || mv "$d" "$d.$$" && mk -p "$d"; } && chmod go-w "$d" || continue
@@ -97,8 +102,8 @@ for p in 1 2; do
 				mv -f "$t/s" "$s"
 			} 2>/dev/null
 			rm -rf "$t"
-		fi
-		[ -O "$c" ] && [ -f "$s" ] && [ -O "$s" ] && [ -x "$s" ] && [ ! -L "$s" ] && ok && exec "$s" "$@"
+		}
+		mine && [ -O "$c" ] && [ -f "$s" ] && [ -O "$s" ] && [ -x "$s" ] && [ ! -L "$s" ] && ok && exec "$s" "$@"
 	done
 done
 die "no directory can hold the programs of \`$b\`; tried:$w" "$i"

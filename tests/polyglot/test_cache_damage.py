@@ -197,7 +197,7 @@ def test_every_shell_puts_the_stub_right(place: Place, shell: str, damage: str, 
 def test_a_host_without_cksum_compares_sizes(place: Place, missing: list[str], glibc: str) -> None:
     tools = place.home / "bin"
     tools.mkdir()
-    for name in ("sh", "uname", "dd", "id", "wc", "mkdir", "rm", "mv", "chmod"):
+    for name in ("sh", "uname", "dd", "id", "ls", "wc", "mkdir", "rm", "mv", "chmod"):
         if name not in missing:
             (tools / name).symlink_to(str(shutil.which(name)))
     path = str(tools)
