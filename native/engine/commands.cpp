@@ -68,7 +68,7 @@ int command_run(const std::string & program, const std::string & own, std::vecto
     }
     options opts;
     opts.gpu = take(words, "--gpu");
-    cpu_choose(take(words, "--cpu"), false);
+    cpu_choose(program, take(words, "--cpu"), false);
     const std::string layers = value_of(words, { "-ngl", "--n-gpu-layers", "--gpu-layers" });
     if (!layers.empty()) {
         opts.add("--n-gpu-layers", layers);

@@ -1,5 +1,6 @@
 #include "cpu_choice.h"
 
+#include "cpu_trial.h"
 #include "module_dir.h"
 #include "program_path.h"
 #include "user_error.h"
@@ -34,13 +35,28 @@ struct cpu_choice {
     std::string reason;
 };
 
+// The fastest that runs here, and computes. One that is passed over is told of.
+static cpu_choice fastest(const std::string & program, const std::vector<cpu_module> & list) {
+    for (const cpu_module & one : list) {
+        if (one.score == 0) {
+            break; // and all that follow
+        }
+        const std::string trouble = cpu_trial(program, one);
+        if (trouble.empty()) {
+            return { one, "the fastest that runs here" };
+        }
+        fprintf(stderr, "CPU: the variant %s is passed over: %s\n", one.name, trouble.c_str());
+    }
+    return {};
+}
+
 // Throws user_error for a name that cannot be had.
-static cpu_choice choice(const std::string & asked) {
+static cpu_choice choice(const std::string & program, const std::string & asked) {
     const std::string named = asked.empty() ? environment_get(VARIABLE) : asked;
     const std::string by    = asked.empty() ? std::string(VARIABLE) + "=" : "--cpu ";
     const auto        list  = modules();
     if (named.empty()) {
-        return list.empty() || list[0].score == 0 ? cpu_choice() : cpu_choice{ list[0], "the fastest that runs here" };
+        return fastest(program, list);
     }
     if (list.empty()) {
         throw user_error(by + named + ": this engine has one CPU variant only", "leave " + by + named + " away");
@@ -58,8 +74,8 @@ static cpu_choice choice(const std::string & asked) {
     throw user_error(by + named + ": this engine has no such CPU variant; it has " + names(list, false), runs);
 }
 
-void cpu_choose(const std::string & asked, bool tell) {
-    const cpu_choice made = choice(asked);
+void cpu_choose(const std::string & program, const std::string & asked, bool tell) {
+    const cpu_choice made = choice(program, asked);
     if (made.module.name) {
         cpu_module_set(&made.module);
         ggml_backend_load_all();
@@ -69,7 +85,7 @@ void cpu_choose(const std::string & asked, bool tell) {
     }
 }
 
-bool cpu_probe_answer() {
+bool cpu_probe_answer(const std::string & program) {
     if (environment_get(PROBE).empty()) {
         return false;
     }
@@ -79,7 +95,7 @@ bool cpu_probe_answer() {
     }
     common_json answer = { { "modules", list } };
     try {
-        const cpu_choice made = choice("");
+        const cpu_choice made = choice(program, "");
         answer["chosen"]      = made.module.name ? made.module.name : "";
         answer["reason"]      = made.reason;
     } catch (const user_error & error) {

@@ -3,6 +3,7 @@
 #include "bundle.h"
 #include "commands.h"
 #include "cpu_choice.h"
+#include "cpu_trial.h"
 #include "config.h"
 #include "dynamic_library.h"
 #include "gpu_choice.h"
@@ -212,7 +213,7 @@ static int run(const std::string & program, const std::string & own, const route
     }
     unsupported_refuse(opts);
     threads_choose(opts);
-    cpu_choose(opts.cpu, opts.find("--verbose") && !opts.log_disable && !child.is_child);
+    cpu_choose(program, opts.cpu, opts.find("--verbose") && !opts.log_disable && !child.is_child);
     const bool is_default_mode = opts.mode == run_mode::unset;
     if (is_default_mode) {
         opts.mode = mode_default(opts);
@@ -263,7 +264,7 @@ static void log_errors(ggml_log_level level, const char * text, void *) {
 
 int main(int argc, char ** argv) {
     library_folders_restrict();
-    if (std::getenv("LLAMAPACK_PROBE") || gpu_probe_answer()) {
+    if (std::getenv("LLAMAPACK_PROBE") || gpu_probe_answer() || cpu_trial_answer()) {
         return 0;
     }
     standard_streams_open();
@@ -272,7 +273,7 @@ int main(int argc, char ** argv) {
     llama_log_set(log_errors, nullptr);
     const std::string program = program_file(argc, argv);
     module_dir_set(program.substr(0, program.find_last_of("/\\") + 1).c_str());
-    if (cpu_probe_answer()) {
+    if (cpu_probe_answer(program)) {
         return 0;
     }
 

@@ -226,3 +226,28 @@ def test_a_config_file_that_cannot_be_used(
     error, _ = refusal(run(["sh", demo_bundle, *CLI, "--config", config]))
     assert error.startswith(str(config))
     assert cause in error
+
+
+@pytest.mark.parametrize("mode", ["--cli", "--server", "--chat", "-v"])
+def test_a_model_that_cannot_be_loaded(demo_bundle: Path, tmp_path: Path, mode: str) -> None:
+    weights = DEMO.read_bytes()
+    key = weights.index(b"general.architecture") + len(b"general.architecture") + 4 + 8
+    other = tmp_path / "other.gguf"
+    other.write_bytes(weights[:key] + b"zzzzz" + weights[key + len(b"llama") :])
+    words = [mode, "-p", "x"] if mode in ("--cli", "-v") else [mode, "--port", str(free_port())]
+    done = run(["sh", demo_bundle, "-m", other, *words])
+    *log, error, tip = done.stderr.decode().splitlines()
+    assert done.returncode == 1
+    assert error.startswith(f"ERROR {other}: ")
+    assert tip == "TIP the lines above say why; -v shows the whole log"
+    assert any("unknown model architecture: 'zzzzz'" in line for line in log)
+
+
+def test_nothing_to_complete(demo_bundle: Path) -> None:
+    for typed in (None, b""):
+        done = run(["sh", demo_bundle, "--cli"], typed=typed)
+        assert done.returncode == 1
+        *_, error, tip = done.stderr.decode().splitlines()
+        assert error == "ERROR there is no text to complete"
+        assert "TIP -p TEXT" in tip
+    assert run(["sh", demo_bundle, "--cli", "-n", "1"], typed=b"Q").returncode == 0

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ from helpers.running import (
     run,
     serving,
 )
+
+from packer.engines import native
+from packer.engines import pins as engine_pins
+from packer.engines import source as llama_cpp_source
 
 FEATURES = {
     "sandybridge": {"avx", "sse4_2"},
@@ -173,3 +178,78 @@ def test_threads_for_the_quota_of_its_group(
     if b"unshare" in done.stderr or b"mount:" in done.stderr:
         pytest.skip("SKIPPED LOUDLY: no mounts of a test's own here (root)")
     assert threads(done) == 1
+
+
+# A module that a processor does not survive, each with what is said of it.
+FALLING = {
+    "it crashed": "__builtin_trap();",
+    "it multiplies wrongly": "(void) graph; return GGML_STATUS_SUCCESS;",
+    "it ended with status 3": "(void) graph; _exit(3);",
+}
+FALLS = """
+#include "ggml-backend-impl.h"
+#include <dlfcn.h>
+#include <unistd.h>
+
+int ggml_backend_score(void) {{ return 1 << 20; }}
+static enum ggml_status compute(ggml_backend_t backend, struct ggml_cgraph * graph) {{
+    (void) backend;
+    {how}
+}}
+static ggml_backend_t (*start)(ggml_backend_dev_t, const char *);
+static ggml_backend_t fall(ggml_backend_dev_t device, const char * params) {{
+    ggml_backend_t made = start(device, params);
+    made->iface.graph_compute = compute;
+    return made;
+}}
+ggml_backend_reg_t ggml_backend_init(void) {{
+    void * real = dlopen("{real}", RTLD_NOW);
+    ggml_backend_reg_t reg = ((ggml_backend_reg_t (*)(void)) dlsym(real, "ggml_backend_init"))();
+    ggml_backend_dev_t device = reg->iface.get_device(reg, 0);
+    start = device->iface.init_backend;
+    device->iface.init_backend = fall;
+    return reg;
+}}
+"""
+
+
+@pytest.mark.parametrize("trouble", FALLING)
+def test_a_variant_that_does_not_survive_is_passed_over(
+    engines: dict[str, Path], trouble: str, tmp_path: Path
+) -> None:
+    engine = tmp_path / "engine"
+    shutil.copytree(engines["linux-x86_64"], engine)
+    source = tmp_path / "falls.c"
+    source.write_text(FALLS.format(how=FALLING[trouble], real=engine / "libggml-cpu.so"))
+    ggml = llama_cpp_source.folder(engine_pins.load(native.directory())) / "ggml"
+    headers = [f"-I{ggml / name}" for name in ("include", "src")]
+    library = engine / "libggml-cpu-falls.so"
+    zig = [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC"]
+    subprocess.run([*zig, *headers, source, "-o", library], check=True)
+    words = [engine / "llamapack-engine", "-m", DEMO, *CLI]
+    first, second = run(words), run(words)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr
+    assert first.stdout == second.stdout
+    said = f"CPU: the variant falls is passed over: {trouble}"
+    assert said in first.stderr.decode()
+    assert said in second.stderr.decode()
+    assert "as an earlier start found" in second.stderr.decode()
+    [record] = engine.glob("libggml-cpu-falls.so.*")
+    day = 24 * 60 * 60
+    os.utime(record, (0, record.stat().st_mtime - day - 60))
+    again = run(words).stderr.decode()
+    assert said in again
+    assert "as an earlier start found" not in again
+
+
+def test_what_computes_is_tried_once(engines: dict[str, Path], tmp_path: Path) -> None:
+    engine = tmp_path / "engine"
+    shutil.copytree(engines["linux-x86_64"], engine)
+    for record in engine.glob("*.so.*"):
+        record.unlink()
+    words = [engine / "llamapack-engine", "-m", DEMO, *CLI]
+    assert b"passed over" not in run(words).stderr
+    [record] = engine.glob("*.so.*")
+    before = record.stat()
+    assert b"passed over" not in run(words).stderr
+    assert record.stat().st_mtime_ns == before.st_mtime_ns

@@ -2,6 +2,7 @@
 
 #include "terminal.h"
 #include "upstream.h"
+#include "user_error.h"
 
 int llama_completion(int argc, char ** argv);
 
@@ -26,5 +27,12 @@ int mode_cli(options opts) {
         // Upstream's own flag mutes the answer too; errors stay.
         argv.insert(argv.end(), { "--verbosity", "1" });
     }
-    return upstream_run(llama_completion, argv);
+    const int status = upstream_run(llama_completion, argv);
+    if (status < 0) {
+        throw user_error("there is no text to complete", "-p TEXT gives one, -f FILE reads one, and so does a pipe into --cli");
+    }
+    if (status > 0) {
+        throw user_error(opts.value("--model") + ": no answer could be made", "the lines above say why; -v shows the whole log");
+    }
+    return status;
 }

@@ -5,6 +5,7 @@
 #include "server_address.h"
 #include "server_params.h"
 #include "upstream.h"
+#include "user_error.h"
 
 #include "llama.h"
 #include "log.h"
@@ -50,7 +51,12 @@ int mode_server(const options & opts) {
     const server_address address = server_address_bind(params, server_port_is_wish(opts));
     announce(address, params, opts.no_browser || options_embed(opts)); // which has no page
     server_rules_set(params, opts.allowed_origins, router_has_media(), !opts.no_chat);
-    return server_run(params);
+    const std::string name   = opts.find("--model") ? opts.value("--model") : std::string("the server");
+    const int         status = server_run(params);
+    if (status != 0) {
+        throw user_error(name + ": it could not be served", "the lines above say why; -v shows the whole log");
+    }
+    return status;
 }
 
 int mode_router_child(const options & opts) {

@@ -58,22 +58,29 @@ static bool is_wrong_program(int error) {
         ;
 }
 
-// Whether programs may fail for what this process was given alone.
-static bool is_restricted(void) {
+static const char * tip;
+
+const char * os_tip(void) {
+    return tip;
+}
+
+// What to do about that for which alone programs may fail in this process, or NULL.
+static const char * restriction(void) {
     static const char * const names[] = {"LD_", "DYLD_", "GLIBC_TUNABLES="};
     for (char ** entry = environ; *entry; entry++) {
         for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
             if (strncmp(*entry, names[i], strlen(names[i])) == 0) {
-                return true;
+                return "Unset the LD_*, DYLD_* and GLIBC_TUNABLES variables, and start it again.";
             }
         }
     }
 #ifdef RLIMIT_AS
     struct rlimit memory;
-    return getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY;
-#else
-    return false;
+    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY) {
+        return "Raise the limit of memory (`ulimit -v unlimited`), and start it again.";
+    }
 #endif
+    return NULL;
 }
 
 // Returns NULL if the process ended in time, else why not.
@@ -114,27 +121,27 @@ enum verdict os_probe(const char * program, const char ** reason, bool * lasting
     sigaction(SIGCHLD, &before, NULL);
     if (error) {
         *reason  = error == EACCES || error == EPERM ? NO_PROGRAMS : strerror(error);
-        *lasting = error != ENOENT && !is_restricted(); // it was there just now
+        *lasting = error != ENOENT && !restriction(); // it was there just now
         return is_wrong_program(error) ? FAILS : FORBIDDEN;
     }
     // Whoever sends a signal, such as a system without memory, may not do so again.
-    bool restricted = is_restricted();
-    *lasting        = !trouble && WIFEXITED(status) && !restricted;
-    *reason         = trouble               ? trouble
-                      : WIFSIGNALED(status) ? "the system ended it on a trial"
-                      : restricted          ? "it failed on a trial, maybe for LD_* variables or a limit of memory"
-                                            : "it failed on a trial";
-    return !trouble && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? WORKS : FAILS;
+    const char * remedy = restriction();
+    *lasting            = !trouble && WIFEXITED(status) && !remedy;
+    *reason             = trouble               ? trouble
+                          : WIFSIGNALED(status) ? "the system ended it on a trial"
+                          : remedy              ? "it failed on a trial, maybe for LD_* variables or a limit of memory"
+                                                : "it failed on a trial";
+    if (!trouble && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        return WORKS;
+    }
+    tip = remedy;
+    return FAILS;
 }
 
 const char * os_start(const char * program, char ** argv, const char * bundle) {
     (void) bundle; // argv[0] names it
     execve(program, argv, environ);
     return errno == EACCES ? NO_PROGRAMS : strerror(errno);
-}
-
-const char * os_tip(void) {
-    return NULL;
 }
 
 void os_complain(const char * text) {
