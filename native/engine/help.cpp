@@ -52,6 +52,7 @@ OPTIONS
     --trust-args     obey all arguments of the file that -m names, not only those about the model
     --log-disable    no log, only the answer
     --licenses       print the licences of the software in this file
+    --verify         compare all of this file with the hashes that it was packed with
     --version        print versions
     --print-options  print all options as JSON
     -h, --help       print this manual

@@ -184,6 +184,13 @@ static int run(const std::string & program, const std::string & own, const route
     if (child.is_child && !child.weights.empty()) {
         from.open(child.weights);
     }
+    if (std::find(user.begin(), user.end(), "--verify") != user.end()) { // the bundle's own arguments may be damaged
+        options asked = options_parse(words_merge({}, user));
+        if (asked.verify) {
+            model_open_bundle(asked, from);
+            return mode_verify(from.path());
+        }
+    }
     options opts = child.is_child ? options_parse(words_merge(words_parse(child.args), user)) : options_read(self, from, user);
     if (own.empty() && opts.trust_args) { // pages are programs, too
         web_ui_set_bundle(from.path());

@@ -154,6 +154,8 @@ static bool take_own(options & opts, const std::string & name) {
         opts.version = true;
     } else if (name == "--licenses") {
         opts.licenses = true;
+    } else if (name == "--verify") {
+        opts.verify = true;
     } else if (name == "--log-disable") {
         opts.log_disable = true;
     } else if (name == "--recompile") {

@@ -32,6 +32,7 @@ struct options {
     bool help        = false;
     bool version     = false;
     bool licenses    = false;
+    bool verify      = false;
     bool no_browser  = false;
     bool log_disable = false;
     bool recompile   = false;

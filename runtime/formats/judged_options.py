@@ -33,9 +33,9 @@ _SPELLINGS = {
         --nobrowser --nocompile --offline --op-offload --perf --print-options --probe-memory
         --probe-template --prompt-cache-all --prompt-cache-ro --props --recompile --repack
         --reuse-port --server --show-timings --simple-io --single-turn --slots --trust-args --ui
-        --ui-mcp-proxy --usage --verbose --verbose-prompt --version --vision-gemma-12b-default
-        --vision-gemma-4b-default --webui --webui-mcp-proxy -ag -cb -cl -cnv -dio -h -i -if -kvo
-        -mli -ndio -nkvo -no-ag -no-cnv -nocb -nr -st -v
+        --ui-mcp-proxy --usage --verbose --verbose-prompt --verify --version
+        --vision-gemma-12b-default --vision-gemma-4b-default --webui --webui-mcp-proxy -ag -cb -cl
+        -cnv -dio -h -i -if -kvo -mli -ndio -nkvo -no-ag -no-cnv -nocb -nr -st -v
     """,
     (False, 1, False, False): """
         --allow-origin --api-key --api-prefix --cache-ram --color --config --cors-headers

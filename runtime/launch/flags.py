@@ -11,7 +11,7 @@ from runtime.formats.judged_options import JUDGED_OPTIONS
 DEFAULT_CONTEXT = 8192
 """Tokens, as native/engine/model.cpp has it; fewer where a model was trained for fewer."""
 
-_ASKING = ("-h", "--help", "--usage", "--version", "--licenses", "--list-devices")
+_ASKING = ("-h", "--help", "--usage", "--version", "--licenses", "--verify", "--list-devices")
 _COMMANDS = ("bench", "completion", "quantize", "serve")
 
 

@@ -32,5 +32,8 @@ int mode_print_env(const options & opts, const std::string & model);
 // Answers a request on stdin about a chat template, with JSON on stdout: see mode_probe.cpp.
 int mode_probe_template(const options & opts);
 
+// Hashes all members of the bundle at `path` and compares them with its manifest.
+int mode_verify(const std::string & path);
+
 // Prints as JSON what memory the start of the chosen model would take; loads no weights.
 int mode_probe_memory(const options & opts);
