@@ -242,7 +242,6 @@ static std::string  said;
 
 void sandbox_enter(const options & opts, sandbox_policy policy) {
     if (sandbox_is_off(opts)) {
-        said = "sandbox: off";
         return;
     }
     if (policy.gpu) {
@@ -263,7 +262,7 @@ void sandbox_enter(const options & opts, sandbox_policy policy) {
 }
 
 void sandbox_report(const options & opts) {
-    if (!said.empty() && !opts.log_disable && opts.sandbox != "off") {
+    if (!said.empty() && !opts.log_disable) {
         fprintf(stderr, "%s\n", said.c_str());
     }
     said.clear();
