@@ -263,7 +263,7 @@ static int run(const std::string & program, const std::string & own, const route
         if (is_default_mode && first_embeds(models)) {
             opts.mode = run_mode::server;
         }
-        policy.executes = { program, "/proc/self/exe" };
+        policy.executes.insert(policy.executes.end(), { program, "/proc/self/exe" });
         policy.ports    = router_child_ports();
         policy.binds = policy.children = true;
         sandbox_pass_on(opts);

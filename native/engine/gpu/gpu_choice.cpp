@@ -225,12 +225,13 @@ bool gpu_prepare(const options & opts, const bundle & from, const std::string & 
     bool any = false;
     for (const gpu_kind & kind : gpu_kinds()) {
         const bool is_own = !recompiled(from, kind.name).empty();
-        if (!serves(kind.name, word) || (!is_own && !gpu_module_has(from, kind.name))) {
+        const bool has_driver = kind.driver.empty() || library_present(kind.driver);
+        if (!serves(kind.name, word) || !has_driver || (!is_own && !gpu_module_has(from, kind.name))) {
             continue;
         }
         any = true;
         try {
-            if (!is_own && (kind.driver.empty() || library_present(kind.driver))) {
+            if (!is_own) {
                 gpu_module_install(from, kind.name);
             }
         } catch (const user_error &) {

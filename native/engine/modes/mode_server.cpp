@@ -44,8 +44,8 @@ static int server_run(common_params & params, const std::vector<std::string> & w
 int mode_server(const options & opts) {
     common_params          params  = server_params(opts, LOG_DEFAULT_LLAMA);
     const server_address & address = server_address_take(params);
-    sandbox_report(opts);
     announce(address, params, opts.no_browser || options_embed(opts)); // which has no page
+    sandbox_report(opts);
     server_rules_set(params, opts.allowed_origins, router_has_media(), !opts.no_chat);
     return server_run(params);
 }
@@ -61,6 +61,7 @@ int mode_serve(const std::vector<std::string> & words, const std::vector<std::st
     common_params          params  = server_params(words, LOG_DEFAULT_LLAMA);
     const server_address & address = server_address_take(params);
     announce(address, params, true);
+    sandbox_report(options());
     server_rules_set(params, allowed_origins, true, true);
     return server_run(params, words);
 }

@@ -29,7 +29,8 @@ enum : unsigned {
     SERVES    = 32, // only where others send requests
     CALLS     = 64, // the port of the address
     DOWNLOADS = 128,
-    ANYTHING  = 256,
+    LISTS     = 256, // downloads
+    ANYTHING  = 512,
 };
 
 // The one table: docs/security.md and --help say the same, and tests compare them. Options that name a
@@ -48,6 +49,7 @@ static const sandbox_need NEEDS[] = {
     { "--slot-save-path --log-prompts-dir", READS | WRITES_IN, "reads and writes in the folder" },
     { "--mmproj", CONNECTS | SERVES, "connects to any port, for image_url in requests" },
     { "--hf-repo --hf-repo-draft --docker-repo --model-url --mmproj-url", CONNECTS | DOWNLOADS, "connects to any port, writes in the cache of downloads" },
+    { "--cache-list", LISTS, "reads the cache of downloads" },
     { "--rpc --ui-mcp-proxy", CONNECTS, "connects to any port" },
     { "--server-base", CALLS, "connects to its port" },
     { "--video-ffmpeg-dir", READS | EXECUTES, "starts the programs in the folder" },
@@ -72,6 +74,9 @@ static fs::path home() {
 // A file with its other shards; upstream finds these by name.
 static void add_weights(sandbox_policy & policy, const std::string & path) {
     static const char MARK[] = "00001-of-"; // of "NAME-00001-of-00003.gguf"
+    if (path.rfind("/zip/", 0) == 0) {
+        return; // a member of a bundle
+    }
     policy.reads.push_back(path);
     const size_t at    = path.rfind(MARK);
     const int    count = at == std::string::npos ? 0 : std::atoi(path.c_str() + at + sizeof(MARK) - 1);
@@ -105,11 +110,16 @@ static int port_of(const std::string & url) {
 }
 
 // Where upstream puts what it downloads.
-static void add_downloads(sandbox_policy & policy) {
+static void add_downloads(std::vector<std::string> & list) {
     const fs::path cache = variable("XDG_CACHE_HOME").empty() ? home() / ".cache" : fs::u8path(variable("XDG_CACHE_HOME"));
-    policy.writes_in.push_back(variable("LLAMA_CACHE").empty() ? (cache / "llama.cpp").u8string() : variable("LLAMA_CACHE"));
-    policy.writes_in.push_back(!variable("HF_HUB_CACHE").empty() ? variable("HF_HUB_CACHE")
-                             : !variable("HF_HOME").empty()      ? variable("HF_HOME") : (cache / "huggingface").u8string());
+    list.push_back(variable("LLAMA_CACHE").empty() ? (cache / "llama.cpp").u8string() : variable("LLAMA_CACHE"));
+    for (const char * name : { "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME" }) {
+        if (!variable(name).empty()) {
+            list.push_back(variable(name));
+            return;
+        }
+    }
+    list.push_back((cache / "huggingface").u8string());
 }
 
 static bool names(const sandbox_need & need, const std::string & option) {
@@ -147,8 +157,8 @@ void sandbox_policy_add(sandbox_policy & policy, run_mode mode, const std::strin
         policy.connects = policy.connects || (need->rights & CONNECTS);
         policy.anything = policy.anything || (need->rights & ANYTHING);
         policy.children = policy.children || (need->rights & (EXECUTES | ANYTHING));
-        if (need->rights & DOWNLOADS) {
-            add_downloads(policy);
+        if (need->rights & (DOWNLOADS | LISTS)) {
+            add_downloads(need->rights & LISTS ? policy.reads : policy.writes_in);
         }
         const std::string more = "; " + option + ": " + need->words;
         if (need->rights != READS && policy.widened.find(more) == std::string::npos) {

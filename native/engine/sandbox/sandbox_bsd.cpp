@@ -32,13 +32,13 @@ sandbox_held sandbox_close(const sandbox_policy & policy) {
         for (const std::string & path : written) {
             unveil(path.c_str(), "rwc");
         }
+        unveil(nullptr, nullptr);
     }
     // "error": what is not promised fails; a kill would be of no use to anybody.
     std::string promises = "stdio error rpath inet tty wpath cpath";
     promises += policy.connects || policy.anything ? " dns" : "";
     promises += policy.children || policy.anything ? " proc exec" : "";
     promises += policy.anything ? " fattr flock unix" : "";
-    unveil(nullptr, nullptr);
     if (pledge(promises.c_str(), nullptr) != 0) {
         return { "", "files, programs and connections" };
     }

@@ -41,13 +41,13 @@ static constexpr uint64_t DEVICE    = READ | LL_WRITE_FILE | LL_IOCTL_DEV;
 static const char * const SYSTEM[] = {
     "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf",
     "/etc/resolv.conf", "/etc/gai.conf", "/etc/services", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys",
-    "/sys/devices/system", "/dev/urandom", "/dev/random", "/dev/zero", "/nix/store", "/gnu/store",
+    "/sys/devices/system", "/dev/urandom", "/dev/random", "/dev/zero", "/dev/stdin", "/nix/store", "/gnu/store",
 };
 static const char * const CERTIFICATES[] = { "/etc/ssl", "/etc/pki", "/etc/ca-certificates" };
 static const char * const LOADERS[]      = { "/lib", "/lib64", "/usr/lib", "/usr/lib64" };
 
 // Of drivers.
-static const char * const GPU_SYSTEM[]  = { "/proc", "/sys", "/opt", "/etc/vulkan", "/etc/glvnd", "/etc/drirc", "/etc/nvidia", "/etc/OpenCL", "/run/opengl-driver", "/run/nvidia-persistenced" };
+static const char * const GPU_SYSTEM[]  = { "/proc/driver", "/proc/devices", "/proc/modules", "/proc/version", "/sys", "/opt", "/etc/vulkan", "/etc/glvnd", "/etc/drirc", "/etc/nvidia", "/etc/OpenCL", "/run/opengl-driver", "/run/nvidia-persistenced" };
 static const char * const GPU_DEVICES[] = { "/dev/dri", "/dev/kfd", "/dev/dma_heap", "/dev/dxg" };
 static const char * const GPU_CACHES[]  = { "mesa_shader_cache", "mesa_shader_cache_db", "nvidia" };
 static const char * const GPU_FILES[]   = { "VK_ICD_FILENAMES", "VK_DRIVER_FILES", "VK_ADD_DRIVER_FILES", "VK_LAYER_PATH", "LD_LIBRARY_PATH", "XDG_DATA_DIRS" };
@@ -138,7 +138,7 @@ class landlock {
         add_all({ &policy.executes }, READ | LL_EXECUTE);
         if (policy.children) {
             add_all(LOADERS, READ | LL_EXECUTE);
-            add("/proc", READ); // of the children
+            add(policy.gpu ? "/proc" : "", READ); // drivers read what is there of themselves
         }
         if (policy.connects) {
             add_all(CERTIFICATES, READ);
