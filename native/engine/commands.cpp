@@ -62,13 +62,15 @@ static std::string take(std::vector<std::string> & words, const std::string & na
     return value;
 }
 
-// The options among the words, as far as they are the server's; upstream judges them itself.
+// The options among the words, for the sandbox; upstream judges them itself.
 static options options_known(const command & one, const std::vector<std::string> & words) {
     options known;
     try {
-        known = options_parse(words_merge({}, std::vector<std::string>(words.begin() + 1, words.end())));
+        if (one.run != llama_bench && one.run != llama_quantize) { // which have their own
+            known = options_parse(words_merge({}, std::vector<std::string>(words.begin() + 1, words.end())));
+        }
     } catch (const user_error &) {
-        // upstream's bench and quantize have their own
+        // upstream says so in a moment
     }
     known.mode = one.run ? run_mode::cli : run_mode::server;
     return known;

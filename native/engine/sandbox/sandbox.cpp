@@ -44,7 +44,7 @@ static const sandbox_need NEEDS[] = {
     { "a browser", 0, "a helper opens it, started before" },
     { "--recompile", 0, "the compiler runs before" },
     { "--media-path --path --models-dir --ssl-key-file --ssl-cert-file", READS, "reads there" },
-    { "--log-file --output-file", WRITES, "writes the file" },
+    { "--log-file", WRITES, "writes the file" },
     { "--prompt-cache --lookup-cache-dynamic", READS | WRITES, "reads and writes the file" },
     { "--slot-save-path --log-prompts-dir", READS | WRITES_IN, "reads and writes in the folder" },
     { "--mmproj", CONNECTS | SERVES, "connects to any port, for image_url in requests" },
