@@ -46,6 +46,10 @@ if (NOT WIN32 AND NOT APPLE)
     set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-models.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
         PROPERTIES COMPILE_DEFINITIONS readlink=router_readlink)
 endif()
+if (NOT WIN32)
+    set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-models.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
+        PROPERTIES COMPILE_OPTIONS "-include;${hooks}/router_ports.h")
+endif()
 
 # Upstream's server answers whoever asks, and reads whatever is sent.
 set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-http.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"

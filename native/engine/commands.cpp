@@ -4,6 +4,8 @@
 #include "cpu_choice.h"
 #include "gpu_choice.h"
 #include "modes.h"
+#include "sandbox.h"
+#include "server_address.h"
 #include "user_error.h"
 #include "upstream.h"
 
@@ -60,6 +62,20 @@ static std::string take(std::vector<std::string> & words, const std::string & na
     return value;
 }
 
+// The options among the words, for the sandbox; upstream judges them itself.
+static options options_known(const command & one, const std::vector<std::string> & words) {
+    options known;
+    try {
+        if (one.run != llama_bench && one.run != llama_quantize) { // which have their own
+            known = options_parse(words_merge({}, std::vector<std::string>(words.begin() + 1, words.end())));
+        }
+    } catch (const user_error &) {
+        // upstream says so in a moment
+    }
+    known.mode = one.run ? run_mode::cli : run_mode::server;
+    return known;
+}
+
 int command_run(const std::string & program, const std::string & own, std::vector<std::string> words) {
     const command * one = command_find(words);
     bundle          from;
@@ -73,6 +89,10 @@ int command_run(const std::string & program, const std::string & own, std::vecto
     if (!layers.empty()) {
         opts.add("--n-gpu-layers", layers);
     }
+    const bool off = std::find(words.begin(), words.end(), "--unsecure") != words.end();
+    words.erase(std::remove(words.begin(), words.end(), "--unsecure"), words.end());
+    opts.sandbox = off ? "off" : take(words, "--sandbox");
+    options_sandbox_check("--sandbox ", opts.sandbox);
     if (one->uses_gpu) {
         gpu_choose(opts, from, program);
         if (!opts.value("--device").empty() && value_of(words, { "-dev", "--device" }).empty()) {
@@ -81,9 +101,6 @@ int command_run(const std::string & program, const std::string & own, std::vecto
         if (opts.gpu == "disable") {
             words.insert(words.end(), { "-ngl", "0" });
         }
-    }
-    if (one->run) {
-        return upstream_run(one->run, words);
     }
     std::vector<std::string> origins;
     for (auto it = words.begin(); it != words.end();) {
@@ -98,5 +115,14 @@ int command_run(const std::string & program, const std::string & own, std::vecto
         origins.insert(origins.end(), more.begin(), more.end());
         it = words.erase(it, it + 2);
     }
-    return mode_serve(words, origins);
+    options known = options_known(*one, words);
+    if (!one->run) {
+        server_address_bind(known, false);
+    }
+    sandbox_policy policy = sandbox_policy_of(known, { own });
+    policy.gpu            = gpu_is_chosen();
+    sandbox_policy_add_words(policy, words);
+    sandbox_enter(opts, policy);
+    gpu_begin();
+    return one->run ? upstream_run(one->run, words) : mode_serve(words, origins);
 }

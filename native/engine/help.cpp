@@ -1,6 +1,7 @@
 #include "help.h"
 
 #include "options.h"
+#include "sandbox.h"
 
 #include "arg.h"
 
@@ -50,6 +51,8 @@ OPTIONS
                      print the variables with which openai, anthropic or ollama programs find the server
     --config FILE    more options, as lines `KEY = VALUE`; no other config file is read
     --trust-args     obey all arguments of the file that -m names, not only those about the model
+    --sandbox MODE   auto (default), require (start nothing that the system cannot hold) or off; see below
+    --unsecure       the same as --sandbox off
     --log-disable    no log, only the answer
     --licenses       print the licences of the software in this file
     --verify         compare all of this file with the hashes that it was packed with
@@ -72,6 +75,8 @@ EXAMPLES
 ENVIRONMENT
     LLAMAPACK_CACHE  folder for the unpacked engine, in place of ~/.cache/llamapack
     LLAMAPACK_CPU    what --cpu names, where it is not given
+    LLAMAPACK_SANDBOX
+                     what --sandbox says, where it is not given
     LLAMA_ARG_...    upstream's options, as listed below
 
 LLAMA.CPP'S OPTIONS
@@ -79,9 +84,19 @@ LLAMA.CPP'S OPTIONS
 
 )";
 
+static std::string sandbox_text() {
+    std::string text = "SANDBOX\n    A start may do what it needs, and nothing else; docs/security.md says how each system holds it to that.\n\n";
+    for (const sandbox_need * need = sandbox_needs(); need->who; need++) {
+        text += std::string("    ") + need->who + "\n        " + need->words + "\n";
+    }
+    return text + "\n";
+}
+
+
 static void print_manual(const std::string & name) {
     const std::string mark = "%1$s";
     std::string       text = MANUAL;
+    text.insert(text.find("ENVIRONMENT\n"), sandbox_text());
     for (size_t pos = text.find(mark); pos != std::string::npos; pos = text.find(mark, pos + name.size())) {
         text.replace(pos, mark.size(), name);
     }

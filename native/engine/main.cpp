@@ -1,5 +1,6 @@
 // The engine's entry: finds the bundle, reads its default arguments, settles the mode.
 
+#include "browser.h"
 #include "bundle.h"
 #include "commands.h"
 #include "cpu_choice.h"
@@ -10,17 +11,21 @@
 #include "gpu_probe.h"
 #include "gpu_report.h"
 #include "help.h"
+#include "helper.h"
 #include "members.h"
 #include "model.h"
 #include "models.h"
 #include "modes.h"
 #include "module_dir.h"
 #include "options.h"
+#include "parent.h"
 #include "processors.h"
 #include "program_path.h"
 #include "renamed.h"
 #include "router.h"
+#include "sandbox.h"
 #include "schema_bounds.h"
+#include "server_address.h"
 #include "terminal.h"
 #include "unsupported.h"
 #include "user_error.h"
@@ -155,6 +160,17 @@ static void schemas_bound(const options & opts, const router_child & child) {
     }
 }
 
+// What the models need together: their processes are held to it, too, and each to its own besides.
+static sandbox_policy router_policy(const options & opts, const bundle_models & models, const std::vector<std::string> & bundles) {
+    sandbox_policy policy = sandbox_policy_of(opts, bundles);
+    for (const auto & [name, preset] : models.presets) {
+        for (const auto & [option, value] : preset.options) {
+            sandbox_policy_add(policy, opts.mode, option.args.back(), { value });
+        }
+    }
+    return policy;
+}
+
 // At the end: what was printed has been written, or the status says that it was not.
 static void output_check() {
     if (fflush(stdout) != 0 || ferror(stdout)) {
@@ -174,6 +190,27 @@ static int error_print(const char * what, const std::string & tip) {
     return 1;
 }
 
+// The last steps that a sandbox would refuse, and the sandbox.
+static void start_close(const options & opts, const router_child & child, const std::string & program, sandbox_policy & policy) {
+    const bool is_local = !opts.find("--server-base") && !opts.probe_memory;
+    const bool chats    = opts.mode == run_mode::chat || opts.mode == run_mode::chat_and_server;
+    if (is_local && opts.mode != run_mode::cli) {
+        server_address_bind(opts, opts.mode == run_mode::chat);
+    }
+    if (chats && is_local) {
+        policy.ports.push_back(server_address_port());
+    }
+    const bool browses = is_local && opts.mode != run_mode::cli && opts.mode != run_mode::chat && !opts.no_browser && browser_available();
+    const bool dumps = chats && !sandbox_is_off(opts);
+    if (!child.is_child && !opts.probe_memory && (dumps || browses)) {
+        helper_start(program, browses ? server_address_url() : "", dumps);
+    }
+    sandbox_enter(opts, policy);
+    if (child.is_child) {
+        parent_follow(child.router); // a thread
+    }
+}
+
 static int run(const std::string & program, const std::string & own, const router_child & child, const std::vector<std::string> & user) {
     bundle self; // the engine's own: modules, web UI
     bundle from; // the one with the weights, which -m or a NAME.exe may take elsewhere
@@ -188,6 +225,7 @@ static int run(const std::string & program, const std::string & own, const route
         options asked = options_parse(words_merge({}, user));
         if (asked.verify) {
             model_open_bundle(asked, from);
+            sandbox_enter(asked, sandbox_policy_of(asked, { from.path() }));
             return mode_verify(from.path());
         }
     }
@@ -212,6 +250,7 @@ static int run(const std::string & program, const std::string & own, const route
         return licenses_print(from);
     }
     if (opts.probe_template) {
+        sandbox_enter(opts, sandbox_policy_of(opts, {}));
         return mode_probe_template(opts);
     }
     if (!opts.print_env.empty()) {
@@ -227,24 +266,39 @@ static int run(const std::string & program, const std::string & own, const route
     }
     const bundle_models models = child.is_child ? bundle_models() : models_read(opts, from);
     if (models_are_routed(opts, models) && !opts.probe_memory) {
+        sandbox_policy policy = router_policy(opts, models, { self.path(), from.path() });
+        policy.gpu            = gpu_prepare(opts, self, program);
         router_prepare(opts, models, program, self, from);
-        schemas_bound(opts, child);
         if (is_default_mode && first_embeds(models)) {
             opts.mode = run_mode::server;
         }
+        policy.executes.insert(policy.executes.end(), { program, "/proc/self/exe" });
+        policy.ports    = router_child_ports();
+        policy.binds = policy.children = true;
+        sandbox_pass_on(opts);
+        start_close(opts, child, program, policy);
+        schemas_bound(opts, child);
         return opts.mode == run_mode::server ? mode_server(opts) : mode_chat(opts, models.first);
     }
     models_choose(opts, models, from);
-    if (!opts.find("--server-base")) {
+    const bool is_local = !opts.find("--server-base");
+    if (is_local) {
         gpu_choose(opts, self, program);
     }
     if (opts.log_disable) {
         gpu_report_mute();
     }
-    if (!opts.find("--server-base")) {
+    if (is_local) {
         model_choose(opts, from);
     } else {
         members_resolve(opts, from);
+    }
+    sandbox_policy policy = sandbox_policy_of(opts, { self.path(), from.path() });
+    policy.gpu            = gpu_is_chosen();
+    start_close(opts, child, program, policy);
+    if (is_local) {
+        gpu_begin();
+        model_examine(opts);
     }
     schemas_bound(opts, child);
     if (child.is_child) {
@@ -271,7 +325,7 @@ static void log_errors(ggml_log_level level, const char * text, void *) {
 
 int main(int argc, char ** argv) {
     library_folders_restrict();
-    if (std::getenv("LLAMAPACK_PROBE") || gpu_probe_answer() || cpu_trial_answer()) {
+    if (std::getenv("LLAMAPACK_PROBE") || gpu_probe_answer() || cpu_trial_answer() || helper_answer()) {
         return 0;
     }
     standard_streams_open();

@@ -119,7 +119,9 @@ void model_choose(options & opts, bundle & from) {
         model_choose_sidecar(opts, from);
     }
     members_resolve(opts, from);
+}
 
+void model_examine(options & opts) {
     const std::string path = opts.value("--model");
     if (!is_file(path)) {
         throw user_error(path + ": no such file", "-m takes the path of a .gguf or of another bundle");

@@ -12,10 +12,13 @@
 const given_option * model_open_bundle(const options & opts, bundle & from);
 
 // Completes the options: weights out of the bundle when none are named, nothing of the bundle's
-// model with weights of the user's, names of members made into paths, context size, a readable name
-// for the API, and whether it chats.
-// Throws user_error when there are no weights or they cannot be used.
+// model with weights of the user's, names of members made into paths. Parses nothing of the weights.
+// Throws user_error when there are none.
 void model_choose(options & opts, bundle & from);
+
+// Completes them by what the weights say: context size, a readable name for the API, and whether it chats.
+// Throws user_error when they cannot be used.
+void model_examine(options & opts);
 
 // What the header of a GGUF says of the model.
 struct model_header {

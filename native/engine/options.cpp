@@ -176,6 +176,12 @@ static bool take_own(options & opts, const std::string & name) {
     return true;
 }
 
+void options_sandbox_check(const std::string & by, const std::string & mode) {
+    if (!mode.empty() && mode != "auto" && mode != "require" && mode != "off") {
+        throw user_error(by + mode + ": there is no such mode", "say auto, require or off");
+    }
+}
+
 std::vector<std::string> options_origins(const std::string & value) {
     std::vector<std::string> origins;
     for (std::string one : string_split<std::string>(value, ',')) {
@@ -211,6 +217,9 @@ options options_parse(const std::vector<word> & words, const std::string & data)
         if (is_data && !option_is_of_model(name)) {
             refused.push_back(name);
         }
+        if (name == "--unsecure" && !words[i].is_default) {
+            opts.sandbox = "off";
+        }
         if (take_own(opts, name)) {
             continue;
         }
@@ -221,6 +230,15 @@ options options_parse(const std::vector<word> & words, const std::string & data)
             }
             return words[++i].text;
         };
+        if (name == "--sandbox") {
+            const std::string mode = next_value();
+            options_sandbox_check("--sandbox ", mode);
+            if (words[at].is_default && mode == "off") {
+                throw user_error("--sandbox off is in the arguments of a file, which may not decide it", "--sandbox auto or require may be; you can say --sandbox off when you start it");
+            }
+            (words[at].is_default ? opts.sandbox_own : opts.sandbox) = mode;
+            continue;
+        }
         if (name == "--gpu" || name == "--cpu") {
             (name == "--gpu" ? opts.gpu : opts.cpu) = next_value();
             continue;
@@ -316,26 +334,46 @@ std::vector<std::string> options_argv(const options & opts, llama_example exampl
     return argv;
 }
 
+// `name` is what the option is called in messages.
+static void apply_one(const common_arg & arg, const std::string & name, bool is_on, const std::vector<std::string> & values, common_params & params) {
+    try {
+        if (arg.handler_void) {
+            arg.handler_void(params);
+        } else if (arg.handler_bool) {
+            arg.handler_bool(params, is_on);
+        } else if (arg.handler_int) {
+            arg.handler_int(params, std::stoi(values.at(0)));
+        } else if (arg.handler_string) {
+            arg.handler_string(params, values.at(0));
+        } else if (arg.handler_str_str) {
+            arg.handler_str_str(params, values.at(0), values.at(1));
+        }
+    } catch (const std::exception & error) {
+        throw user_error(name + ": " + error.what(), "see --help");
+    }
+}
+
+static void apply_given(const common_arg & arg, const given_option & option, common_params & params) {
+    apply_one(arg, option.name, is_any_of(option.name, arg.args.data(), arg.args.data() + arg.args.size()), option.values, params);
+}
+
 void options_apply(const options & opts, llama_example example, common_params & params) {
     for (const auto & option : opts.given) {
-        const common_arg * arg = find_in(example, option.name);
-        if (!arg) {
-            continue;
+        if (const common_arg * arg = find_in(example, option.name)) {
+            apply_given(*arg, option, params);
         }
-        try {
-            if (arg->handler_void) {
-                arg->handler_void(params);
-            } else if (arg->handler_bool) {
-                arg->handler_bool(params, is_any_of(option.name, arg->args.data(), arg->args.data() + arg->args.size()));
-            } else if (arg->handler_int) {
-                arg->handler_int(params, std::stoi(option.values.at(0)));
-            } else if (arg->handler_string) {
-                arg->handler_string(params, option.values.at(0));
-            } else if (arg->handler_str_str) {
-                arg->handler_str_str(params, option.values.at(0), option.values.at(1));
-            }
-        } catch (const std::exception & error) {
-            throw user_error(option.name + ": " + error.what(), "see --help");
+    }
+}
+
+void options_apply_some(const options & opts, const std::vector<std::string> & names, common_params & params) {
+    for (const std::string & name : names) {
+        const common_arg & arg = *find_in(LLAMA_EXAMPLE_SERVER, name);
+        std::string        value;
+        if (arg.get_value_from_env(value) && (!arg.handler_void || common_arg_utils::is_truthy(value))) {
+            apply_one(arg, arg.env, common_arg_utils::is_truthy(value), { value }, params);
+        }
+        if (const given_option * option = opts.find(name)) {
+            apply_given(arg, *option, params);
         }
     }
 }

@@ -48,6 +48,9 @@ struct options {
     std::string cpu;    // --cpu, likewise
     std::string config; // --config, likewise
 
+    std::string sandbox;     // --sandbox of the user's, likewise; --unsecure is "off"
+    std::string sandbox_own; // of the file's own arguments, which may not weaken it
+
     std::string print_env; // --print-env, likewise
 
     std::vector<std::string> allowed_origins; // --allow-origin
@@ -85,6 +88,12 @@ std::vector<std::string> options_origins(const std::string & value);
 
 // Lets the options that `example` knows act on `params`, for programs whose loop we replace.
 void options_apply(const options & opts, llama_example example, common_params & params);
+
+// Throws user_error unless the mode is one of --sandbox, or "". `by` names who says it.
+void options_sandbox_check(const std::string & by, const std::string & mode);
+
+// Lets these options of the server alone act on `params`, the environment's values before those given.
+void options_apply_some(const options & opts, const std::vector<std::string> & names, common_params & params);
 
 // The environment variable that upstream takes an option from, or "".
 std::string options_environment(const std::string & name);

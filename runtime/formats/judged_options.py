@@ -49,7 +49,7 @@ _SPELLINGS = {
         --moe-cache-mib --numa --output --output-file --override-tensor --override-tensor-draft
         --parallel --path --poll --poll-batch --poll-batch-draft --poll-draft --port --print-env
         --print-token-count --prio --prio-batch --prio-batch-draft --prio-draft --prompt-cache --rpc
-        --server-base --sleep-idle-seconds --slot-prompt-similarity --slot-save-path
+        --sandbox --server-base --sleep-idle-seconds --slot-prompt-similarity --slot-save-path
         --spec-draft-cpu-mask --spec-draft-cpu-mask-batch --spec-draft-cpu-range
         --spec-draft-cpu-strict --spec-draft-cpu-strict-batch --spec-draft-device --spec-draft-hf
         --spec-draft-override-tensor --spec-draft-poll --spec-draft-poll-batch --spec-draft-prio

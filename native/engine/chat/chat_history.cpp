@@ -1,7 +1,8 @@
 #include "chat_history.h"
 
+#include "helper.h"
+
 #include <filesystem>
-#include <fstream>
 
 common_json chat_history_to_json(const chat_history & history) {
     common_json result = common_json::array();
@@ -102,13 +103,7 @@ std::string chat_history_dump(const chat_history & history, const std::string & 
     if (std::filesystem::exists(std::filesystem::symlink_status(path, ec))) {
         return "`" + name + "` exists; it is not overwritten";
     }
-    const bool    as_json = path.extension() == ".json";
-    std::ofstream file(path, std::ios::binary);
-    if (as_json) {
-        file << common_json{{"messages", chat_history_to_json(history)}}.dump_safe(2) << "\n";
-    } else {
-        file << chat_history_to_text(history);
-    }
-    file.close();
-    return file ? "" : "cannot write `" + name + "`";
+    const std::string failure = helper_write(name, path.extension() == ".json"
+        ? common_json{{"messages", chat_history_to_json(history)}}.dump_safe(2) + "\n" : chat_history_to_text(history));
+    return failure.empty() ? "" : "cannot write `" + name + "`: " + failure;
 }

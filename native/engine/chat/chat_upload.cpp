@@ -1,5 +1,6 @@
 #include "chat_upload.h"
 
+#include "sandbox.h"
 #include "utf8.h"
 
 #include "base64.hpp"
@@ -84,7 +85,7 @@ std::string chat_upload_add(chat_upload & upload, const std::string & name, cons
     }
     std::ifstream file(path, std::ios::binary);
     if (!file) {
-        return "cannot read `" + name + "`";
+        return "cannot read `" + name + "`" + sandbox_hint();
     }
     const uintmax_t size = fs::file_size(path, ec);
     if (!ec && size > UPLOAD_SIZE_MAX) {

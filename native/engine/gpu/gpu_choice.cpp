@@ -43,6 +43,11 @@ static std::vector<gpu_device> devices_meant(const std::vector<gpu_device> & fou
     return meant;
 }
 
+static std::string & chosen() {
+    static std::string module; // path, "" for none
+    return module;
+}
+
 struct attempt {
     std::string             module; // path, "" if it failed
     std::vector<gpu_device> devices;
@@ -89,10 +94,7 @@ static void use(const gpu_kind & kind, const attempt & made, const std::string &
     if (!made.all_meant && !opts.find("--device")) {
         opts.add("--device", names);
     }
-    ggml_backend_load_all(); // the CPU's, once
-    if (!gpu_load(made.module)) {
-        throw user_error(made.module + ": could be loaded for a trial, but not now", "start it again, or say --gpu disable");
-    }
+    chosen() = made.module;
     gpu_report_set(descriptions + " through " + kind.title + (instead_of.empty() ? "" : " (" + instead_of + ")"));
 }
 
@@ -198,4 +200,43 @@ void gpu_choose(options & opts, const bundle & from, const std::string & program
         fprintf(stderr, "CPU: %s; see --gpu\n", why.c_str());
     }
     opts.remove("--n-gpu-layers"); // upstream would warn of how it was compiled
+}
+
+void gpu_begin() {
+    if (!gpu_is_chosen()) {
+        return;
+    }
+    ggml_backend_load_all(); // the CPU's, once
+    if (!gpu_load(chosen())) {
+        throw user_error(chosen() + ": could be loaded for a trial, but not now", "start it again, or say --gpu disable");
+    }
+}
+
+bool gpu_is_chosen() {
+    return !chosen().empty();
+}
+
+bool gpu_prepare(const options & opts, const bundle & from, const std::string & program) {
+    const std::string word = opts.gpu.empty() ? "auto" : opts.gpu;
+    if (word == "disable" || wants_no_layers(opts)) {
+        return false;
+    }
+    recompile_asked(opts, word, from, program);
+    bool any = false;
+    for (const gpu_kind & kind : gpu_kinds()) {
+        const bool is_own = !recompiled(from, kind.name).empty();
+        const bool has_driver = kind.driver.empty() || library_present(kind.driver);
+        if (!serves(kind.name, word) || !has_driver || (!is_own && !gpu_module_has(from, kind.name))) {
+            continue;
+        }
+        any = true;
+        try {
+            if (!is_own) {
+                gpu_module_install(from, kind.name);
+            }
+        } catch (const user_error &) {
+            // the child that wants it says so
+        }
+    }
+    return any;
 }

@@ -4,6 +4,7 @@
 #include "crash_guard.h"
 #include "request_rules.h"
 #include "router.h"
+#include "sandbox.h"
 #include "server_address.h"
 #include "server_params.h"
 #include "temporary_file.h"
@@ -147,29 +148,20 @@ int mode_chat(options & opts, const std::string & model) {
         return chat_run(chat_settings(opts, params));
     }
 
-    if (serves) {
-        server_port_check(opts);
-    }
     // The server's log has no place in a chat.
     common_params params = server_params(opts, LOG_LEVEL_ERROR);
     if (!serves) {
         // Nobody else is meant to find this server: any free port, and a key that nobody knows.
-        params.hostnames  = { "127.0.0.1" };
-        params.port       = 0;
-        params.reuse_port = false;
-        params.api_prefix = "";
-        params.api_keys   = { random_key() };
-        params.ui         = false;
+        params.api_keys = { random_key() };
+        params.ui       = false;
         router_add_child_words({ "--api-key", params.api_keys.front() });
     }
     if (!model.empty()) {
         // Upstream's flag alone would do until the model is loaded.
         router_add_child_words({ "--log-disable", "--verbosity", std::to_string(LOG_LEVEL_ERROR) });
     }
-    if (std::all_of(params.hostnames.begin(), params.hostnames.end(), server_is_socket)) {
-        throw user_error("--host " + params.hostnames.front() + ": the chat does not talk to a socket", "--server serves at it");
-    }
-    const server_address address = server_address_bind(params, server_port_is_wish(opts));
+    const server_address & address = server_address_take(params);
+    sandbox_report(opts);
     server_rules_set(params, opts.allowed_origins, router_has_media(), true);
     request_begin_set(crash_guard_thread);
     llama_backend_init();

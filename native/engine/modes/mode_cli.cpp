@@ -1,5 +1,6 @@
 #include "modes.h"
 
+#include "sandbox.h"
 #include "terminal.h"
 #include "upstream.h"
 #include "user_error.h"
@@ -21,6 +22,7 @@ int mode_cli(options opts) {
         }
     }
     std::vector<std::string> argv = options_argv(opts, LLAMA_EXAMPLE_COMPLETION);
+    sandbox_report(opts);
     // Upstream would start a conversation with any model that has a chat template.
     argv.push_back(is_conversation ? "--jinja" : "--no-conversation");
     if (opts.log_disable) {

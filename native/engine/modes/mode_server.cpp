@@ -1,7 +1,9 @@
 #include "modes.h"
 
 #include "browser.h"
+#include "helper.h"
 #include "router.h"
+#include "sandbox.h"
 #include "server_address.h"
 #include "server_params.h"
 #include "upstream.h"
@@ -12,7 +14,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <thread>
 
 int llama_server(common_params & params, int argc, char ** argv);
 
@@ -27,11 +28,7 @@ static void announce(const server_address & address, const common_params & param
     fprintf(stderr, "%s: %s%s\n", params.ui ? "server and web UI" : "server", address.url.c_str(), note.c_str());
 
     if (!no_browser && browser_available()) {
-        std::thread([url = address.url]() {
-            if (server_wait(url, []() { return false; })) {
-                browser_open(url);
-            }
-        }).detach();
+        helper_browse();
     }
 }
 
@@ -46,10 +43,10 @@ static int server_run(common_params & params, const std::vector<std::string> & w
 }
 
 int mode_server(const options & opts) {
-    server_port_check(opts);
-    common_params        params  = server_params(opts, LOG_DEFAULT_LLAMA);
-    const server_address address = server_address_bind(params, server_port_is_wish(opts));
+    common_params          params  = server_params(opts, LOG_DEFAULT_LLAMA);
+    const server_address & address = server_address_take(params);
     announce(address, params, opts.no_browser || options_embed(opts)); // which has no page
+    sandbox_report(opts);
     server_rules_set(params, opts.allowed_origins, router_has_media(), !opts.no_chat);
     const std::string name   = opts.find("--model") ? opts.value("--model") : std::string("the server");
     const int         status = server_run(params);
@@ -61,15 +58,16 @@ int mode_server(const options & opts) {
 
 int mode_router_child(const options & opts) {
     common_params params = server_params(opts, LOG_DEFAULT_LLAMA);
-    server_address_bind(params, false);
+    server_address_take(params);
     server_rules_set(params, opts.allowed_origins, false, !opts.no_chat);
     return server_run(params);
 }
 
 int mode_serve(const std::vector<std::string> & words, const std::vector<std::string> & allowed_origins) {
-    common_params        params  = server_params(words, LOG_DEFAULT_LLAMA);
-    const server_address address = server_address_bind(params, false);
+    common_params          params  = server_params(words, LOG_DEFAULT_LLAMA);
+    const server_address & address = server_address_take(params);
     announce(address, params, true);
+    sandbox_report(options());
     server_rules_set(params, allowed_origins, true, true);
     return server_run(params, words);
 }

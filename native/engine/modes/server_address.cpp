@@ -27,7 +27,8 @@ static constexpr int ADDRESS_IN_USE = WSAEADDRINUSE, ADDRESS_REFUSED = WSAEACCES
 static constexpr int ADDRESS_IN_USE = EADDRINUSE, ADDRESS_REFUSED = EADDRINUSE;
 #endif
 
-bool server_port_is_wish(const options & opts) {
+// Whether the port is a wish only: 8080 or the bundle's, which the next free one may replace.
+static bool server_port_is_wish(const options & opts) {
     const given_option * given = opts.find("--port");
     return given ? given->is_default : !std::getenv("LLAMA_ARG_PORT");
 }
@@ -41,7 +42,8 @@ static user_error not_a_port(const std::string & text) {
     return { "--port " + text + " is not a port", "choose one from 1 to " + std::to_string(PORT_MAX) + ", or 0 for any that is free" };
 }
 
-void server_port_check(const options & opts) {
+// Throws user_error where the port that is asked for is not a number: upstream would print its manual.
+static void server_port_check(const options & opts) {
     const char *      named = std::getenv("LLAMA_ARG_PORT");
     const std::string text  = opts.find("--port") ? opts.value("--port") : named ? named : "0";
     if (text.empty() || text.size() > 5 || text.find_first_not_of("0123456789") != std::string::npos) {
@@ -155,7 +157,10 @@ static std::string url_of(const common_params & params, const std::string & host
     return "http://" + common_http_format_host(reached) + ":" + std::to_string(port) + params.api_prefix;
 }
 
-server_address server_address_bind(common_params & params, bool port_is_wish) {
+static common_params  place = params_default();
+static server_address bound;
+
+static server_address bind_all(common_params & params, bool port_is_wish) {
     if (params.port < 0 || params.port > PORT_MAX) {
         throw not_a_port(std::to_string(params.port));
     }
@@ -190,6 +195,36 @@ server_address server_address_bind(common_params & params, bool port_is_wish) {
     }
     address.note = params.port == first || first == 0 ? "" : "port " + std::to_string(first) + " is taken";
     return address;
+}
+
+void server_address_bind(const options & opts, bool is_private) {
+    if (is_private) { // any free port
+        place.hostnames = { "127.0.0.1" };
+        place.port      = 0;
+    } else {
+        server_port_check(opts);
+        options_apply_some(opts, { "--host", "--port", "--reuse-port", "--api-prefix" }, place);
+        if (opts.mode == run_mode::chat_and_server && std::all_of(place.hostnames.begin(), place.hostnames.end(), server_is_socket)) {
+            throw user_error("--host " + place.hostnames.front() + ": the chat does not talk to a socket", "--server serves at it");
+        }
+    }
+    bound = bind_all(place, !is_private && server_port_is_wish(opts));
+}
+
+const server_address & server_address_take(common_params & params) {
+    params.hostnames  = place.hostnames;
+    params.port       = place.port;
+    params.reuse_port = place.reuse_port;
+    params.api_prefix = place.api_prefix;
+    return bound;
+}
+
+int server_address_port() {
+    return place.port;
+}
+
+std::string server_address_url() {
+    return bound.url;
 }
 
 static bool is_all_addresses(const std::string & host) {

@@ -14,19 +14,23 @@ struct server_address {
     std::vector<std::string> others; // what else it serves at, such as "unix:///tmp/a.sock"
 };
 
-// Whether the port in `params` is a wish only: 8080 or the bundle's, which the next free one may replace.
-bool server_port_is_wish(const options & opts);
-
-// Throws user_error where the port that is asked for is not a number: upstream would print its manual.
-void server_port_check(const options & opts);
-
 // Whether this host is the path of a Unix socket.
 bool server_is_socket(const std::string & host);
 
-// Binds hosts and port of `params` and listens there, so that nobody else can answer in this server's
-// place; upstream's server takes the sockets over. Port 0 is any that is free: `params` gets it.
+// Binds hosts and port of the options and listens there, so that nobody else can answer in this server's
+// place; upstream's server takes the sockets over. Port 0 is any that is free. It is done before the sandbox
+// closes, which lets nobody bind. `is_private`: this process alone is to find it.
 // Throws user_error where that cannot be.
-server_address server_address_bind(common_params & params, bool port_is_wish);
+void server_address_bind(const options & opts, bool is_private);
+
+// What was bound: `params` gets it.
+const server_address & server_address_take(common_params & params);
+
+// Its port, 0 for none.
+int server_address_port();
+
+// What a browser opens there, or "".
+std::string server_address_url();
 
 // Settles who may ask the server of `params`: see hooks/request_rules.h.
 // `has_chat` is false for a model without a chat template.

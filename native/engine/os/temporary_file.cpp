@@ -92,6 +92,15 @@ std::string temporary_file_write(const std::string & contents) {
     throw user_error("no temporary file can be written", "set TMPDIR to a folder that can be written to");
 }
 
+std::vector<std::string> temporary_files() {
+    std::lock_guard<std::mutex> lock(files_mutex);
+    std::vector<std::string>    paths;
+    for (const auto & path : files()) {
+        paths.push_back(path.u8string());
+    }
+    return paths;
+}
+
 void temporary_files_remove() {
     std::lock_guard<std::mutex> lock(files_mutex);
     for (const auto & path : files()) {

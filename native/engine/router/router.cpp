@@ -11,13 +11,19 @@
 #include "words.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <set>
 #include <utility>
 
 #ifndef _WIN32
+#    include <arpa/inet.h>
+#    include <netinet/in.h>
+#    include <sys/socket.h>
 #    include <unistd.h>
 #endif
+
+static constexpr size_t CHILD_PORTS = 64;
 
 static const char ROUTER[]  = "LLAMAPACK_ROUTER";
 static const char BUNDLE[]  = "LLAMAPACK_ROUTER_BUNDLE";
@@ -95,6 +101,57 @@ static std::string presets_text(const common_presets & presets) {
     return text;
 }
 
+// Ports for the children, where a sandbox that closes now has to know them.
+static std::vector<int> child_ports;
+
+const std::vector<int> & router_child_ports() {
+    return child_ports;
+}
+
+#ifndef _WIN32
+// A socket at a port of this machine, 0 for any that is free; or -1.
+static int port_open(int port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port   = htons((uint16_t) port);
+    const int socket_  = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(socket_, (sockaddr *) &address, sizeof(address)) == 0) {
+        return socket_;
+    }
+    close(socket_);
+    return -1;
+}
+
+static void child_ports_find(size_t count) {
+    std::vector<int> sockets; // open until all are found, so that each is another
+    for (size_t i = 0; i < count; i++) {
+        sockaddr_in address{};
+        socklen_t   size = sizeof(address);
+        sockets.push_back(port_open(0));
+        if (getsockname(sockets.back(), (sockaddr *) &address, &size) == 0) {
+            child_ports.push_back(ntohs(address.sin_port));
+        }
+    }
+    for (const int one : sockets) {
+        close(one);
+    }
+}
+
+// In place of upstream's: the next of them that is still free.
+int router_free_port() {
+    static std::atomic<size_t> next{ 0 };
+    for (size_t i = 0; i < child_ports.size(); i++) {
+        const int port    = child_ports[next++ % child_ports.size()];
+        const int socket_ = port_open(port);
+        if (socket_ >= 0) {
+            close(socket_);
+            return port;
+        }
+    }
+    return -1;
+}
+#endif
+
 // The router leaves the GPU to its children, but a wrong word is to be known now.
 static void gpu_word_check(options opts, const std::string & program, const bundle & self) {
     opts.add("--n-gpu-layers", "0");
@@ -124,11 +181,12 @@ void router_prepare(options & opts, const bundle_models & models, const std::str
             words.insert(words.end(), { name, value });
         }
     }
-    for (const auto & [given, word] : { std::pair(opts.recompile, "--recompile"), { opts.no_compile, "--nocompile" }, { opts.log_disable, "--log-disable" } }) {
-        if (given) {
-            words.push_back(word);
-        }
+    if (opts.log_disable) {
+        words.push_back("--log-disable");
     }
+#ifndef _WIN32
+    child_ports_find(std::max<size_t>(CHILD_PORTS, 2 * presets.size()));
+#endif
     environment_set(BUNDLE, self.path());
     environment_set(WEIGHTS, from.path());
     environment_set(ROUTER, process_number());
@@ -155,8 +213,7 @@ router_child router_child_read() {
     router_child      child;
     const std::string router = environment_get(ROUTER);
     if (!router.empty() && !environment_get(UPSTREAM_CHILD).empty()) {
-        child = { true, environment_get(BUNDLE), environment_get(WEIGHTS), environment_get(ARGS) };
-        parent_follow(router);
+        child = { true, environment_get(BUNDLE), environment_get(WEIGHTS), environment_get(ARGS), router };
     }
     for (const char * name : { ROUTER, BUNDLE, WEIGHTS, ARGS }) {
         environment_remove(name); // what this process starts is none of the router's

@@ -18,6 +18,9 @@ void router_prepare(options & opts, const bundle_models & models, const std::str
 // More words for the processes that the router starts.
 void router_add_child_words(const std::vector<std::string> & words);
 
+// The ports that they listen at, where it matters.
+const std::vector<int> & router_child_ports();
+
 // Whether one of its models takes pictures, sound or video.
 bool router_has_media();
 
@@ -27,7 +30,8 @@ struct router_child {
     std::string bundle;           // that the engine was started from, "" if from none
     std::string weights;          // the bundle that holds the weights, "" if none does
     std::string args;             // words in place of the bundle's `.args`
+    std::string router;           // number of the process, for parent_follow()
 };
 
-// Reads it out of the environment, and sees to it that this process does not outlive its router.
+// Reads it out of the environment.
 router_child router_child_read();

@@ -31,12 +31,13 @@ def chat(demo_bundle: Path, tmp_path: Path) -> Iterator[Chat]:
     started = []
 
     def start(
-        *args: str, server: ChatServer | None = None, ready: bool = True, cols: int = 80
+        *args: str, server: ChatServer | None = None, ready: bool = True, cols: int = 80,
+        cwd: Path = tmp_path,
     ) -> pexpect.spawn:
         base = ["--server-base", server.url] if server else []
         command = [str(demo_bundle), "--chat", *base, *args]
         child = pexpect.spawn(
-            "/bin/sh", command, cwd=tmp_path, encoding="utf-8", timeout=30, dimensions=(24, cols)
+            "/bin/sh", command, cwd=cwd, encoding="utf-8", timeout=30, dimensions=(24, cols)
         )
         started.append(child)
         if ready:

@@ -183,3 +183,28 @@ def test_an_image_that_the_model_cannot_take(
 ) -> None:
     (tmp_path / "dot.png").write_bytes(PNG)
     assert "this model takes no image" in ask(chat(server=server), "/upload dot.png")
+
+
+def test_files_that_the_sandbox_keeps(chat: Chat, server: ChatServer, tmp_path: Path) -> None:
+    """A chat reads and writes where it was started."""
+    here = tmp_path / "here"
+    here.mkdir()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.txt").write_text("a")
+    child = chat("--media-path", str(other), server=server, cwd=here)
+    ask(child, "hello")
+    for name in (f"{other}/b.txt", "../b.txt", ".b", "x/../../b.txt"):
+        assert "the sandbox writes below the folder of the start only" in ask(
+            child, f"/dump {name}"
+        )
+    assert "goes with your next message" in ask(child, f"/upload {other / 'a.txt'}")
+    outside = tmp_path / "c.txt"
+    outside.write_text("c")
+    assert "the sandbox lets it read the folder" in ask(child, f"/upload {outside}")
+    assert list(here.iterdir()) == []
+    free = chat("--sandbox", "off", server=server, cwd=here)
+    ask(free, "hello")
+    ask(free, "/dump ../b.txt")
+    assert (tmp_path / "b.txt").exists()
+    assert "goes with your next message" in ask(free, f"/upload {outside}")
