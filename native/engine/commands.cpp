@@ -85,7 +85,6 @@ int command_run(const std::string & program, const std::string & own, std::vecto
     if (one->run) {
         return upstream_run(one->run, words);
     }
-    std::vector<std::string> origins;
     for (auto it = words.begin(); it != words.end();) {
         if (*it != "--allow-origin") {
             it++;
@@ -95,8 +94,8 @@ int command_run(const std::string & program, const std::string & own, std::vecto
             throw user_error("--allow-origin needs a value", "see --help");
         }
         const std::vector<std::string> more = options_origins(it[1]);
-        origins.insert(origins.end(), more.begin(), more.end());
+        opts.allowed_origins.insert(opts.allowed_origins.end(), more.begin(), more.end());
         it = words.erase(it, it + 2);
     }
-    return mode_serve(words, origins);
+    return mode_serve(words, opts);
 }

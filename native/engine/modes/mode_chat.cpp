@@ -160,6 +160,7 @@ int mode_chat(options & opts, const std::string & model) {
         params.api_prefix = "";
         params.api_keys   = { random_key() };
         params.ui         = false;
+        params.ssl_file_key.clear();
         router_add_child_words({ "--api-key", params.api_keys.front() });
     }
     if (!model.empty()) {
@@ -170,7 +171,7 @@ int mode_chat(options & opts, const std::string & model) {
         throw user_error("--host " + params.hostnames.front() + ": the chat does not talk to a socket", "--server serves at it");
     }
     const server_address address = server_address_bind(params, server_port_is_wish(opts));
-    server_rules_set(params, opts.allowed_origins, router_has_media(), true);
+    server_rules_set(params, opts, router_has_media());
     request_begin_set(crash_guard_thread);
     llama_backend_init();
     llama_numa_init(params.numa);

@@ -49,21 +49,21 @@ int mode_server(const options & opts) {
     common_params        params  = server_params(opts, LOG_DEFAULT_LLAMA);
     const server_address address = server_address_bind(params, server_port_is_wish(opts));
     announce(address, params, opts.no_browser || options_embed(opts)); // which has no page
-    server_rules_set(params, opts.allowed_origins, router_has_media(), !opts.no_chat);
+    server_rules_set(params, opts, router_has_media());
     return server_run(params);
 }
 
 int mode_router_child(const options & opts) {
     common_params params = server_params(opts, LOG_DEFAULT_LLAMA);
     server_address_bind(params, false);
-    server_rules_set(params, opts.allowed_origins, false, !opts.no_chat);
+    server_rules_set(params, opts, false);
     return server_run(params);
 }
 
-int mode_serve(const std::vector<std::string> & words, const std::vector<std::string> & allowed_origins) {
+int mode_serve(const std::vector<std::string> & words, const options & opts) {
     common_params        params  = server_params(words, LOG_DEFAULT_LLAMA);
     const server_address address = server_address_bind(params, false);
     announce(address, params, true);
-    server_rules_set(params, allowed_origins, true, true);
+    server_rules_set(params, opts, true);
     return server_run(params, words);
 }

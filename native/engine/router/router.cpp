@@ -124,7 +124,7 @@ void router_prepare(options & opts, const bundle_models & models, const std::str
             words.insert(words.end(), { name, value });
         }
     }
-    for (const auto & [given, word] : { std::pair(opts.recompile, "--recompile"), { opts.no_compile, "--nocompile" }, { opts.log_disable, "--log-disable" } }) {
+    for (const auto & [given, word] : { std::pair(opts.recompile, "--recompile"), { opts.no_compile, "--nocompile" }, { opts.fetch_media, "--fetch-media" }, { opts.log_disable, "--log-disable" } }) {
         if (given) {
             words.push_back(word);
         }
