@@ -94,6 +94,7 @@ void download_run_checked(const std::vector<common_download_task> & tasks) {
     for (const common_download_task & task : tasks) {
         if (!fs::exists(fs::u8path(task.local_path))) {
             fresh.push_back(&task);
+            fprintf(stderr, "fetching %s\n", task.url.c_str());
         }
     }
     common_download_run_tasks(tasks);
@@ -165,9 +166,6 @@ void downloads_fetch(options & opts) {
         common_models_handler handler = common_models_handler_init(params, LLAMA_EXAMPLE_SERVER);
         if (common_models_handler_is_preset_repo(handler)) {
             throw user_error(what + ": is a list of options for other models, not a model", "name one of its models");
-        }
-        if (!params.offline) {
-            fprintf(stderr, "fetching %s\n", what.c_str());
         }
         common_models_handler_apply(handler, params);
     } catch (const user_error &) {
