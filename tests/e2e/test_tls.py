@@ -136,7 +136,12 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 def environment(hub: Hub, home: Path, trusted: Path | None = None) -> dict[str, str]:
     own = {"SSL_CERT_FILE": str(trusted or ""), "SSL_CERT_DIR": ""}  # not this machine's
-    return own | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_TOKEN": "", "MODEL_ENDPOINT": ""}
+    return own | {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(home),
+        "HF_TOKEN": "",
+        "MODEL_ENDPOINT": "",
+    }
 
 
 def test_https_with_a_certificate_of_its_own(demo_bundle: Path, expected: bytes) -> None:
@@ -234,6 +239,10 @@ def test_fetches_from_the_hub(demo_bundle: Path, hub: Hub, expected: bytes, tmp_
         done = run(["sh", demo_bundle, *CLI, *words], **env)
         assert done.returncode == 0, done.stderr.decode()
         assert done.stdout == expected
+    away = env | {"HF_ENDPOINT": "https://127.0.0.1:1"}
+    done = run(["sh", demo_bundle, *CLI, "-hf", "acme/demo"], **away)
+    assert done.stdout == expected
+    assert b"using what was fetched before" in done.stderr
     (fetched,) = tmp_path.glob("hub/models--acme--demo/snapshots/*/demo.Q8_0.gguf")
     assert fetched.read_bytes() == DEMO.read_bytes()
     # Not there again, and no other's file in its place.
