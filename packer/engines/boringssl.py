@@ -11,6 +11,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from packer.engines import layout, pypi
 from packer.engines.cmake import Project, compile_project
@@ -100,12 +101,12 @@ def _compiled(source: Path, pin: Sdist) -> list[str]:
     Raises:
         InputError: there is no such list.
     """
-    values: dict[str, list[str]] = {}
+    values: dict[str, Any] = {}
     for statement in ast.parse((source / _LIST).read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Assign) and isinstance(name := statement.targets[0], ast.Name):
             values[name.id] = ast.literal_eval(statement.value)
     listed = values.get("CORE_SOURCE_FILES", [])
-    assembled = dict(values.get("ASM_SOURCE_FILES", {})).get("crypto_asm", [])
+    assembled = values.get("ASM_SOURCE_FILES", {}).get("crypto_asm", [])
     files = [
         file
         for file in (*listed, *assembled)
