@@ -116,7 +116,8 @@ set_property(SOURCE "${LLAMA_SOURCE}/common/log.cpp" DIRECTORY "${LLAMA_SOURCE}/
     APPEND PROPERTY COMPILE_OPTIONS "-include;${hooks}/log_print.h")
 
 # TLS, as upstream's own build has it of BoringSSL; but ours is compiled before, see ../boringssl. Whom its
-# clients trust is settled by tls/tls_roots.cpp, in one way on all systems.
+# clients trust is settled by tls/tls_roots.cpp, in one way on all systems. LLAMAPACK_BORINGSSL is the folder
+# of its libraries and headers for the target.
 target_compile_definitions(cpp-httplib PUBLIC CPPHTTPLIB_OPENSSL_SUPPORT
     CPPHTTPLIB_DISABLE_MACOSX_AUTOMATIC_ROOT_CERTIFICATES
     CPPHTTPLIB_DISABLE_WINDOWS_AUTOMATIC_ROOT_CERTIFICATES_UPDATE)
