@@ -28,7 +28,7 @@ _HOST = "127.0.0.1"
 _LOG_SHOWN = 2000  # bytes
 
 # An engine prints this when it listens. Older ones print it before, and port 0 if they choose one.
-_SERVED = re.compile(rb"^server and web UI: (http://\S+:(\d+)[^\s]*)[^\n]*\n", re.MULTILINE)
+_SERVED = re.compile(rb"^server and web UI: (https?://\S+:(\d+)[^\s]*)[^\n]*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,8 @@ def _dependencies(source: checkout.Commit) -> Iterable[dict[str, Any]]:
         "name": "package with llama.cpp",
         "uri": pinned.source.address,
     }
+    if tls := pinned.boringssl:
+        yield {"digest": tls.digest, "name": "package with BoringSSL", "uri": tls.address}
     yield {"name": "zig", "uri": f"pkg:pypi/ziglang@{pinned.zig}"}
     for engine in cache.engines():
         if engine.current:

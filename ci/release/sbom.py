@@ -165,6 +165,16 @@ def _software(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
         "version": pinned.release,
     }
     yield from _vendored(source.ready(pinned) / "vendor")
+    if tls := pinned.boringssl:
+        yield {
+            "bom-ref": "boringssl",
+            "description": f"folder {tls.folder} of {tls.title}",
+            "licenses": _spdx("Apache-2.0"),
+            "name": "BoringSSL",
+            "purl": tls.address,
+            "type": "library",
+            "version": tls.version,
+        }
     yield {
         "bom-ref": "zig",
         "description": "C and C++ libraries (libc++, compiler-rt, musl or MinGW) linked in",

@@ -118,3 +118,26 @@ target_include_directories(llama-common PRIVATE "${hooks}")
 # The log writes what strangers wrote.
 set_property(SOURCE "${LLAMA_SOURCE}/common/log.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
     APPEND PROPERTY COMPILE_OPTIONS "-include;${hooks}/log_print.h")
+
+# TLS, as upstream's own build has it of BoringSSL; but ours is compiled before, see ../boringssl. Whom its
+# clients trust is settled by tls/tls_roots.cpp, in one way on all systems. LLAMAPACK_BORINGSSL is the folder
+# of its libraries and headers for the target.
+target_compile_definitions(cpp-httplib PUBLIC CPPHTTPLIB_OPENSSL_SUPPORT
+    CPPHTTPLIB_DISABLE_MACOSX_AUTOMATIC_ROOT_CERTIFICATES
+    CPPHTTPLIB_DISABLE_WINDOWS_AUTOMATIC_ROOT_CERTIFICATES_UPDATE)
+target_compile_options(cpp-httplib PRIVATE -include "${hooks}/tls_roots.h")
+target_include_directories(cpp-httplib PRIVATE "${LLAMA_SOURCE}/vendor")
+target_include_directories(cpp-httplib SYSTEM PUBLIC "${LLAMAPACK_BORINGSSL}/include")
+target_link_libraries(cpp-httplib PUBLIC
+    "${LLAMAPACK_BORINGSSL}/libssl.a" "${LLAMAPACK_BORINGSSL}/libcrypto.a" $<$<BOOL:${WIN32}>:crypt32>)
+license_add_file("BoringSSL" "${LLAMAPACK_BORINGSSL}/LICENSE")
+license_add_file("the list of certificate authorities" "${CMAKE_CURRENT_SOURCE_DIR}/engine/tls/roots-license.txt")
+
+# A failed download is told in one line, and what came is what the Hub states.
+set_source_files_properties("${LLAMA_SOURCE}/common/download.cpp" "${LLAMA_SOURCE}/common/hf-cache.cpp"
+    DIRECTORY "${LLAMA_SOURCE}/common" PROPERTIES COMPILE_DEFINITIONS common_log_add=download_log_add)
+set_property(SOURCE "${LLAMA_SOURCE}/common/arg.cpp" DIRECTORY "${LLAMA_SOURCE}/common"
+    APPEND PROPERTY COMPILE_DEFINITIONS common_download_run_tasks=download_run_checked)
+# Requests may name pictures by their address: see request_guard.cpp.
+set_source_files_properties("${LLAMA_SOURCE}/tools/server/server-common.cpp" DIRECTORY "${LLAMA_SOURCE}/tools/server"
+    PROPERTIES COMPILE_DEFINITIONS common_remote_get_content=media_get_content)

@@ -102,7 +102,6 @@ int command_run(const std::string & program, const std::string & own, std::vecto
             words.insert(words.end(), { "-ngl", "0" });
         }
     }
-    std::vector<std::string> origins;
     for (auto it = words.begin(); it != words.end();) {
         if (*it != "--allow-origin") {
             it++;
@@ -112,7 +111,7 @@ int command_run(const std::string & program, const std::string & own, std::vecto
             throw user_error("--allow-origin needs a value", "see --help");
         }
         const std::vector<std::string> more = options_origins(it[1]);
-        origins.insert(origins.end(), more.begin(), more.end());
+        opts.allowed_origins.insert(opts.allowed_origins.end(), more.begin(), more.end());
         it = words.erase(it, it + 2);
     }
     options known = options_known(*one, words);
@@ -124,5 +123,5 @@ int command_run(const std::string & program, const std::string & own, std::vecto
     sandbox_policy_add_words(policy, words);
     sandbox_enter(opts, policy);
     gpu_begin();
-    return one->run ? upstream_run(one->run, words) : mode_serve(words, origins);
+    return one->run ? upstream_run(one->run, words) : mode_serve(words, opts);
 }

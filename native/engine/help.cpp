@@ -46,6 +46,12 @@ OPTIONS
     --port PORT      port to serve at (default: 8080, or the next free one; 0 is any that is free)
     --allow-origin SITE
                      lets pages of another site use the server: example.com, https://example.com, or *
+    --https          serve HTTPS, with a certificate that is made here and kept for a year
+    --ssl-key-file FILE, --ssl-cert-file FILE
+                     serve HTTPS with a key and a certificate of yours
+    --fetch-media    fetch pictures and sound that requests name by address (http: and https:)
+    -hf USER/MODEL[:QUANT]
+                     weights of the Hugging Face Hub, kept in its cache; --offline takes what is there
     --nobrowser      do not open a browser
     --print-env CLIENT
                      print the variables with which openai, anthropic or ollama programs find the server
@@ -77,6 +83,9 @@ ENVIRONMENT
     LLAMAPACK_CPU    what --cpu names, where it is not given
     LLAMAPACK_SANDBOX
                      what --sandbox says, where it is not given
+    SSL_CERT_FILE    certificate authorities to trust, in place of the system's
+    HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT
+                     as all programs of the Hub know them
     LLAMA_ARG_...    upstream's options, as listed below
 
 LLAMA.CPP'S OPTIONS

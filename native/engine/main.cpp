@@ -6,6 +6,7 @@
 #include "cpu_choice.h"
 #include "cpu_trial.h"
 #include "config.h"
+#include "downloads.h"
 #include "dynamic_library.h"
 #include "gpu_choice.h"
 #include "gpu_probe.h"
@@ -27,7 +28,7 @@
 #include "schema_bounds.h"
 #include "server_address.h"
 #include "terminal.h"
-#include "unsupported.h"
+#include "tls.h"
 #include "user_error.h"
 #include "utf8.h"
 #include "web_ui.h"
@@ -257,12 +258,15 @@ static int run(const std::string & program, const std::string & own, const route
         const bundle_models models = models_read(opts, from);
         return mode_print_env(opts, models_are_routed(opts, models) ? models.first : "");
     }
-    unsupported_refuse(opts);
+    downloads_fetch(opts);
     threads_choose(opts);
     cpu_choose(program, opts.cpu, opts.find("--verbose") && !opts.log_disable && !child.is_child);
     const bool is_default_mode = opts.mode == run_mode::unset;
     if (is_default_mode) {
         opts.mode = mode_default(opts);
+    }
+    if (!child.is_child && (opts.mode == run_mode::server || opts.mode == run_mode::chat_and_server)) {
+        tls_server_settle(opts);
     }
     const bundle_models models = child.is_child ? bundle_models() : models_read(opts, from);
     if (models_are_routed(opts, models) && !opts.probe_memory) {
@@ -341,6 +345,7 @@ int main(int argc, char ** argv) {
     const router_child child = router_child_read();
     const std::string  own   = child.is_child ? child.bundle : bundle_path(program);
     web_ui_set_bundle(own);
+    tls_roots_set_bundle(own);
 
     const std::vector<std::string> words = program_arguments(argc, argv);
     renamed_environment();

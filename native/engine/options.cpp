@@ -166,6 +166,10 @@ static bool take_own(options & opts, const std::string & name) {
         opts.print_all = true;
     } else if (name == "--trust-args") {
         opts.trust_args = true;
+    } else if (name == "--https") {
+        opts.https = true;
+    } else if (name == "--fetch-media") {
+        opts.fetch_media = true;
     } else if (name == "--probe-template") {
         opts.probe_template = true;
     } else if (name == "--probe-memory") {

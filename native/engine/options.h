@@ -39,6 +39,8 @@ struct options {
     bool no_compile  = false;
     bool print_all   = false;
     bool trust_args  = false;
+    bool https       = false;
+    bool fetch_media = false;
     bool no_chat     = false; // the model has no chat template, and none is named
 
     bool probe_template = false; // --probe-template

@@ -11,7 +11,13 @@ from typing import Any
 
 from packer.bundle import ALIGNMENT, Contents, Head, manifest, write
 from packer.bundle.manifest import Model
-from packer.engines.deflated import Packed, PackedEngine, packed_engine, packed_web_ui
+from packer.engines.deflated import (
+    Packed,
+    PackedEngine,
+    packed_engine,
+    packed_roots,
+    packed_web_ui,
+)
 from packer.engines.front import Front
 from packer.engines.gpu.archive import PackedModule, packed_module
 from packer.engines.gpu.pins import Module
@@ -114,7 +120,8 @@ def packed_runtime(
     engines = [stack.enter_context(packed_engine(*item)) for item in folders.items()]
     gpu_modules = [stack.enter_context(packed_module(*item)) for item in modules]
     shared = [stack.enter_context(packed_sources(sources, folders))] if sources else []
-    return engines, gpu_modules, [*shared, stack.enter_context(packed_web_ui(web_ui))]
+    shared += map(stack.enter_context, (packed_web_ui(web_ui), packed_roots()))
+    return engines, gpu_modules, shared
 
 
 def pack(

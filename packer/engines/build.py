@@ -8,7 +8,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer.engines import cache, key, layout, logged, native, source, sums, toolchain, web_ui
+from packer.engines import (
+    boringssl,
+    cache,
+    key,
+    layout,
+    logged,
+    native,
+    source,
+    sums,
+    toolchain,
+    web_ui,
+)
 from packer.engines import pins as pinned
 from packer.engines.cmake import Project, compile_project
 from packer.engines.layout import locked
@@ -137,6 +148,11 @@ def _compile(work: _Work, llama_cpp: Path, jobs: int, goal: str = _GOAL) -> None
     sources = work.folder / "native"
     project = Project(work.target.name, sources, sources, work.folder / "out", work.log)
     definitions = key.settings(work.target, work.pins) | {"LLAMA_SOURCE": str(llama_cpp)}
+    if work.pins.boringssl:
+        tls = boringssl.ready(
+            work.target, work.pins, sources, tools=work.toolchain, log=work.log, jobs=jobs
+        )
+        definitions["LLAMAPACK_BORINGSSL"] = str(tls)
     compile_project(project, definitions, goal, jobs, tools=work.toolchain, pins=work.pins)
 
 

@@ -7,7 +7,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from packer.engines import cache, cosmo, deflated, layout, native, pins, source, stubs, sums, web_ui
+from packer.engines import (
+    boringssl,
+    cache,
+    cosmo,
+    deflated,
+    layout,
+    native,
+    pins,
+    source,
+    stubs,
+    sums,
+    web_ui,
+)
 from packer.engines.build import build_folder
 from packer.engines.gpu import modules, sources, vulkan
 from packer.engines.gpu import pins as gpu_pins
@@ -74,6 +86,7 @@ def _stores_by_name() -> tuple[Path, ...]:
     """The stores in which a name tells whether a file or folder is current."""
     return (
         layout.source(),
+        layout.boringssl(),
         layout.gpu(),
         layout.gpu_shaders(),
         layout.gpu_sources(),
@@ -109,6 +122,10 @@ def _current(engines: Sequence[cache.BuiltEngine]) -> Iterator[Path]:
     """
     pinned = pins.load(native.directory())
     yield source.folder(pinned)
+    if pin := pinned.boringssl:
+        yield boringssl.archive(pin)
+        for target in TARGETS.values():
+            yield boringssl.folder(target, pin, pinned.zig, native.directory())
     yield web_ui.folder()
     yield sources.collected_folder().parent
     yield from (stubs.cached(target, pinned.zig) for target in stubs.STUB_TARGETS)
@@ -121,6 +138,7 @@ def _current(engines: Sequence[cache.BuiltEngine]) -> Iterator[Path]:
 
 def _current_deflated(engines: Sequence[cache.BuiltEngine]) -> Iterator[Path]:
     yield deflated.place("web-ui", web_ui.folder().name)
+    yield deflated.place("roots", deflated.roots()[1])
     yield from (deflated.place(one.target, one.id) for one in engines if one.current)
     for module, folder in modules.found():
         with suppress(InputError):  # damaged, as the next `pack` with it says

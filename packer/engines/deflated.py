@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import certifi
 
 import packer
 from packer.engines import sums
@@ -23,7 +26,7 @@ from packer.io.output import output_file
 from packer.io.sources import FileSource
 from packer.zip.writer import DEFLATE_LEVEL, ZipWriter
 from runtime.formats import sha256_file
-from runtime.formats.bundle import ENGINES, WEB_UI, Bundle, Engine
+from runtime.formats.bundle import ENGINES, TLS, WEB_UI, Bundle, Engine
 from runtime.formats.sha256_file import file_sha256
 from runtime.formats.zip_directory import Member
 from runtime.machine.targets import EXECUTABLES
@@ -173,6 +176,26 @@ def packed_web_ui(folder: Path) -> Iterator[Packed]:
                 archive.add_deflated(name, file, source.size)
 
     with deflated("web-ui", folder.name, write) as archive:
+        yield Packed(archive)
+
+
+def roots() -> tuple[bytes, str]:
+    """The certificate authorities of certifi (Mozilla's list), in PEM, and their SHA-256."""
+    listed = Path(certifi.where()).read_bytes()
+    begin, end = (b"-----%s CERTIFICATE-----" % word for word in (b"BEGIN", b"END"))
+    text = b"\n".join(re.findall(begin + rb"[^-]+" + end, listed)) + b"\n"
+    return text, hashlib.sha256(text).hexdigest()
+
+
+@contextmanager
+def packed_roots() -> Iterator[Packed]:
+    """Whom an engine trusts on a machine that has no list of certificate authorities."""
+    text, identity = roots()
+
+    def write(archive: ZipWriter) -> None:
+        archive.add_bytes(f"{TLS}roots.pem", text, deflate=True)
+
+    with deflated("roots", identity, write) as archive:
         yield Packed(archive)
 
 

@@ -26,6 +26,11 @@ def source() -> Path:
     return build_cache.root() / "source"
 
 
+def boringssl() -> Path:
+    """BoringSSL's libraries, one folder each: `TARGET-<first 16 hex digits of the key>`."""
+    return build_cache.root() / "boringssl"
+
+
 def web_ui() -> Path:
     """Built web UIs, one folder per key."""
     return build_cache.root() / "web-ui"

@@ -41,7 +41,7 @@ class NpmBundle:
 
 @dataclass(frozen=True)
 class Sdist:
-    """llama.cpp's sources as a folder in a source distribution on PyPI."""
+    """Sources as a folder in a source distribution on PyPI."""
 
     kind: ClassVar[str] = "pypi"
     package: str
@@ -109,6 +109,8 @@ class Pins:
     """The only zig version that may build engines."""
     node: str
     """The oldest Node.js that may build the web UI."""
+    boringssl: Sdist | None = None
+    """Where BoringSSL comes from; None: engines have no TLS."""
 
     @property
     def revision(self) -> str:
@@ -117,8 +119,9 @@ class Pins:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Everything pinned, for keys of what is built from it."""
-        return asdict(self)
+        """Everything pinned but BoringSSL, which has a key of its own, for keys of what is built
+        from it."""
+        return {name: value for name, value in asdict(self).items() if name != "boringssl"}
 
 
 _SECTIONS = {
@@ -148,6 +151,9 @@ def load(native: Path) -> Pins:
         raise InputError(f"{path}: `kind` in section [source] must be one of {', '.join(SOURCES)}")
     types = {field.name: str(field.type) for field in fields(SOURCES[kind])}
     pins["source"] = SOURCES[kind](**_taken(path, "source", given, types))
+    if tls := text.pop("boringssl", None):
+        types = {field.name: str(field.type) for field in fields(Sdist)}
+        pins["boringssl"] = Sdist(**_taken(path, "boringssl", tls, types))
     for section in text:
         raise InputError(f"{path}: unknown section [{section}]")
     return Pins(**pins)

@@ -29,6 +29,7 @@ from runtime.formats.bundle import (
     MANIFEST,
     MODELS,
     TEMPLATE,
+    TLS,
     WEB_UI,
     Bundle,
 )
@@ -36,7 +37,7 @@ from runtime.formats.gguf_header import Header
 from runtime.formats.json_input import MALFORMED
 from runtime.formats.model_facts import shard
 
-_OURS = (ENGINES, GPU, GPU_SOURCES, WEB_UI, LICENSES)
+_OURS = (ENGINES, GPU, GPU_SOURCES, TLS, WEB_UI, LICENSES)
 _ALSO_OURS = {ARGS, BASE_CARD, MANIFEST, MODELS, TEMPLATE}
 
 

@@ -21,19 +21,19 @@ _SPELLINGS = {
     (False, 0, False, False): """
         --agent --cache-idle-slots --cache-list --chat --cli --completion-bash --cont-batching
         --conversation --cors-credentials --direct-io --display-prompt --embd-gemma-default
-        --fim-qwen-1.5b-default --fim-qwen-14b-spec --fim-qwen-30b-default --fim-qwen-3b-default
-        --fim-qwen-7b-default --fim-qwen-7b-spec --gpt-oss-120b-default --gpt-oss-20b-default --help
-        --interactive --interactive-first --kv-offload --licenses --list-devices --log-disable
-        --log-jsonl --log-prefix --log-timestamps --log-verbose --metrics --mlock --mmap
-        --models-autoload --multiline-input --no-agent --no-browser --no-cache-idle-slots
-        --no-cont-batching --no-conversation --no-cors-credentials --no-direct-io
-        --no-display-prompt --no-host --no-kv-offload --no-log-jsonl --no-log-prefix
-        --no-log-timestamps --no-mmap --no-models-autoload --no-op-offload --no-perf --no-repack
-        --no-show-timings --no-slots --no-ui --no-ui-mcp-proxy --no-webui --no-webui-mcp-proxy
-        --nobrowser --nocompile --offline --op-offload --perf --print-options --probe-memory
-        --probe-template --prompt-cache-all --prompt-cache-ro --props --recompile --repack
-        --reuse-port --server --show-timings --simple-io --single-turn --slots --trust-args --ui
-        --ui-mcp-proxy --usage --verbose --verbose-prompt --verify --version
+        --fetch-media --fim-qwen-1.5b-default --fim-qwen-14b-spec --fim-qwen-30b-default
+        --fim-qwen-3b-default --fim-qwen-7b-default --fim-qwen-7b-spec --gpt-oss-120b-default
+        --gpt-oss-20b-default --help --https --interactive --interactive-first --kv-offload
+        --licenses --list-devices --log-disable --log-jsonl --log-prefix --log-timestamps
+        --log-verbose --metrics --mlock --mmap --models-autoload --multiline-input --no-agent
+        --no-browser --no-cache-idle-slots --no-cont-batching --no-conversation
+        --no-cors-credentials --no-direct-io --no-display-prompt --no-host --no-kv-offload
+        --no-log-jsonl --no-log-prefix --no-log-timestamps --no-mmap --no-models-autoload
+        --no-op-offload --no-perf --no-repack --no-show-timings --no-slots --no-ui --no-ui-mcp-proxy
+        --no-webui --no-webui-mcp-proxy --nobrowser --nocompile --offline --op-offload --perf
+        --print-options --probe-memory --probe-template --prompt-cache-all --prompt-cache-ro --props
+        --recompile --repack --reuse-port --server --show-timings --simple-io --single-turn --slots
+        --trust-args --ui --ui-mcp-proxy --usage --verbose --verbose-prompt --verify --version
         --vision-gemma-12b-default --vision-gemma-4b-default --webui --webui-mcp-proxy -ag -cb -cl
         -cnv -dio -h -i -if -kvo -mli -ndio -nkvo -no-ag -no-cnv -nocb -nr -st -v
     """,

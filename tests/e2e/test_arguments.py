@@ -112,8 +112,7 @@ def test_version_names_both(demo_bundle: Path) -> None:
         (["-m", "nowhere.gguf"], "nowhere.gguf: no such file", "-m"),
         (["-m", "/zip/nowhere.gguf"], "/zip/nowhere.gguf", "llamapack inspect"),
         (["-m", __file__], "is not a GGUF", "-m"),
-        (["-hf", "org/repo"], "TLS", "wget"),
-        (["--ssl-key-file", "k"], "TLS", "proxy"),
+        (["-hf", "org/repo", "--offline"], "not in the cache", "--offline"),
         (["--gpu", "nvidia"], "no GPU module", "--gpu disable"),
     ],
 )

@@ -300,7 +300,9 @@ def test_slots_are_saved(demo_bundle: Path, tmp_path: Path) -> None:
         greedy(server.url, max_tokens=4)
         saved = fetched(f"{server.url}/slots/0?action=save", {"filename": "one"})
         assert saved["n_saved"] > 0
-        assert fetched(f"{server.url}/slots/0?action=restore", {"filename": "one"})["n_restored"] > 0
+        assert (
+            fetched(f"{server.url}/slots/0?action=restore", {"filename": "one"})["n_restored"] > 0
+        )
 
 
 class _Pictures(http.server.BaseHTTPRequestHandler):
@@ -323,13 +325,24 @@ def test_pictures_by_address(engine: Path, tmp_path: Path) -> None:
     port = free_port()
     with http.server.HTTPServer(("127.0.0.1", 0), _Pictures) as pictures:
         threading.Thread(target=pictures.serve_forever, daemon=True).start()
-        command = [engine, "-m", DEMO, "--mmproj", eyes, "--server", "--nobrowser", "--port", port]
+        command = [
+            engine,
+            "-m",
+            DEMO,
+            "--mmproj",
+            eyes,
+            "--fetch-media",
+            "--server",
+            "--nobrowser",
+            "--port",
+            port,
+        ]
         server = subprocess.Popen(map(str, command), stderr=subprocess.PIPE)
         try:
             url = f"http://127.0.0.1:{port}"
             assert server.stderr
             said = line(server.stderr.readline() + server.stderr.readline())
-            assert said.endswith("; --mmproj: connects to any port, for image_url in requests")
+            assert said.endswith("; --fetch-media: connects to any port, for image_url in requests")
             threading.Thread(target=server.stderr.read, daemon=True).start()
             until_healthy(url, server)
             address = f"http://127.0.0.1:{pictures.server_port}/a.png"

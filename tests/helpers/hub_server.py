@@ -59,7 +59,7 @@ class HubServer(WebServer):
         if revision not in ("main", repo.commit, "v1/x"):
             return Answer(404, {"X-Error-Code": "RevisionNotFound"})
         if parts[0] == "api":
-            return _listing(name, repo)
+            return _asked(name, repo, rest)
         return self._file(repo, "/".join(rest[2:]), request)
 
     def _file(self, repo: Repo, file: str, request: Request) -> Page | Answer:
@@ -104,6 +104,29 @@ def _refusal(repo: Repo | None, request: Request) -> Answer | None:  # noqa: PLR
     if request.path.startswith("/api/"):
         return None
     return Answer(403 if token else 401, {"X-Error-Code": "GatedRepo"})
+
+
+def _asked(name: str, repo: Repo, rest: list[str]) -> Answer:
+    if rest == ["refs"]:
+        return _branches(repo)
+    return _tree(repo) if rest[:1] == ["tree"] else _listing(name, repo)
+
+
+def _branches(repo: Repo) -> Answer:
+    """What llama.cpp asks for, and the next."""
+    found = {"branches": [{"name": "main", "targetCommit": repo.commit}]}
+    return Answer(200, {"Content-Type": "application/json"}, json.dumps(found).encode())
+
+
+def _tree(repo: Repo) -> Answer:
+    entries: list[dict[str, object]] = []
+    for file, data in sorted(repo.files.items()):
+        entry: dict[str, object] = {"type": "file", "path": file, "oid": git_sha1(data)}
+        if file.endswith(".gguf"):
+            sha256 = repo.etags.get(file, hashlib.sha256(data).hexdigest())
+            entry["lfs"] = {"oid": sha256, "size": len(data)}
+        entries.append(entry)
+    return Answer(200, {"Content-Type": "application/json"}, json.dumps(entries).encode())
 
 
 def _listing(name: str, repo: Repo) -> Answer:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
@@ -90,6 +92,13 @@ class WebServer:
         self._server = _Quiet(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
         self.url = f"http://{host}:{self.port}"
+
+    def speak_tls(self, certificate: Path, key: Path) -> None:
+        """Serve HTTPS from now on, as `localhost`."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"https://127.0.0.1:{self.port}"
 
     @contextmanager
     def running(self) -> Iterator[WebServer]:

@@ -31,6 +31,7 @@ def test_members_in_the_order_of_the_format(bundle: Path, gguf: Path) -> None:
             "engines/linux-x86_64/SHA256SUMS",
             "web-ui/_app/page.js",
             "web-ui/index.html",
+            "tls/roots.pem",
             "tiny.gguf",
             ".args",
             "llamapack.json",

@@ -6,6 +6,7 @@
 #include "request_rules.h"
 #include "schema_bounds.h"
 
+#include "download.h"
 #include "json.h"
 
 #include <algorithm>
@@ -133,7 +134,7 @@ static bool origin_is_allowed(const request_rules & rules, const std::string & o
     const std::string authority = origin_authority(origin);
     const std::string plain     = origin_plain(origin);
     const bool        is_web    = plain.rfind("http://", 0) == 0 || plain.rfind("https://", 0) == 0;
-    if ((is_web && is_loopback(host_name(authority))) || (!host.empty() && plain == origin_plain("http://" + host))) {
+    if ((is_web && is_loopback(host_name(authority))) || (!host.empty() && plain == origin_plain((rules.is_tls ? "https://" : "http://") + host))) {
         return true;
     }
     return std::any_of(rules.origins.begin(), rules.origins.end(), [&](const std::string & one) {
@@ -365,14 +366,35 @@ static httplib::Server::Handler guarded(httplib::Server::Handler handler) {
     };
 }
 
+// In place of upstream's where a request names a picture by its address: whoever may ask this server could
+// have it ask others, in this machine's name and network.
+std::pair<long, std::vector<char>> media_get_content(const std::string & url, const common_remote_params & params) {
+    if (!rules_now().fetches) {
+        throw std::invalid_argument("this server fetches no media from addresses: send a data: URL, or start it with --fetch-media");
+    }
+    return common_remote_get_content(url, params);
+}
+
 namespace httplib {
 
-guarded_server::guarded_server() {
+// Knows how to listen at a socket of ours.
+template <class Kind> struct handed_socket : Kind {
+    using Kind::Kind;
+    void listen_at(socket_t socket) { this->svr_sock_ = socket; }
+};
+
+guarded_server::guarded_server() : guarded_server(std::make_unique<handed_socket<Server>>()) {}
+
+guarded_server::guarded_server(const char * certificate, const char * key) :
+    guarded_server(std::make_unique<handed_socket<SSLServer>>(certificate, key)) {}
+
+template <class Kind> guarded_server::guarded_server(std::unique_ptr<Kind> made) : server(std::move(made)), new_task_queue(server->new_task_queue) {
+    listen_at = [kind = static_cast<Kind *>(server.get())](socket_t socket) { kind->listen_at(socket); };
 #ifdef __GLIBC__
     mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024); // larger bodies go back at once
 #endif
-    set_payload_max_length(rules_now().body_max);
-    set_expect_100_continue_handler([](const Request & req, Response & res) {
+    server->set_payload_max_length(rules_now().body_max);
+    server->set_expect_100_continue_handler([](const Request & req, Response & res) {
         const refused why = request_refused(req);
         if (why.status != 0) {
             answer_refused(req, res, why);
@@ -381,8 +403,8 @@ guarded_server::guarded_server() {
     });
 }
 
-Server & guarded_server::set_pre_routing_handler(HandlerWithResponse handler) {
-    return Server::set_pre_routing_handler([handler](const Request & req, Response & res) {
+void guarded_server::set_pre_routing_handler(HandlerWithResponse handler) {
+    server->set_pre_routing_handler([handler](const Request & req, Response & res) {
         const refused why = request_refused(req);
         if (why.status != 0) {
             answer_refused(req, res, why);
@@ -408,8 +430,8 @@ Server & guarded_server::set_pre_routing_handler(HandlerWithResponse handler) {
     });
 }
 
-Server & guarded_server::set_error_handler(Handler handler) {
-    return Server::set_error_handler([handler](const Request & req, Response & res) {
+void guarded_server::set_error_handler(Handler handler) {
+    server->set_error_handler([handler](const Request & req, Response & res) {
         if (res.body.empty()) { // no route has said what is wrong
             handler(req, res);
             error_reshape(req, res);
@@ -420,23 +442,23 @@ Server & guarded_server::set_error_handler(Handler handler) {
     });
 }
 
-Server & guarded_server::Post(const std::string & pattern, Handler handler) {
-    return Server::Post(pattern, guarded(std::move(handler)));
+void guarded_server::Post(const std::string & pattern, Handler handler) {
+    server->Post(pattern, guarded(std::move(handler)));
 }
 
-Server & guarded_server::Get(const std::string & pattern, Handler handler) {
-    return Server::Get(pattern, guarded(std::move(handler)));
+void guarded_server::Get(const std::string & pattern, Handler handler) {
+    server->Get(pattern, guarded(std::move(handler)));
 }
 
-Server & guarded_server::Delete(const std::string & pattern, Handler handler) {
-    return Server::Delete(pattern, guarded(std::move(handler)));
+void guarded_server::Delete(const std::string & pattern, Handler handler) {
+    server->Delete(pattern, guarded(std::move(handler)));
 }
 
 bool guarded_server::bind_to_port(const std::string & host, int port) {
     if (sockets_now().empty()) {
-        return Server::bind_to_port(host, port);
+        return server->bind_to_port(host, port);
     }
-    svr_sock_ = sockets_now().front();
+    listen_at(sockets_now().front());
     sockets_now().pop_front();
     return true;
 }

@@ -11,6 +11,8 @@ struct request_rules {
     std::vector<std::string> hosts;               // that are served, without sockets
     bool                     all_addresses = false; // 0.0.0.0 or :: is among them
     bool                     has_key       = false; // upstream asks for one, and its rules for origins hold
+    bool                     is_tls        = false;
+    bool                     fetches       = false; // --fetch-media: what requests name by an address
     size_t                   body_max      = 0;   // bytes
     std::string              prefix;              // of all paths
     std::string              front;               // what GET / answers to programs, "" to leave it to upstream

@@ -154,6 +154,7 @@ int mode_chat(options & opts, const std::string & model) {
         // Nobody else is meant to find this server: any free port, and a key that nobody knows.
         params.api_keys = { random_key() };
         params.ui       = false;
+        params.ssl_file_key.clear();
         router_add_child_words({ "--api-key", params.api_keys.front() });
     }
     if (!model.empty()) {
@@ -162,7 +163,7 @@ int mode_chat(options & opts, const std::string & model) {
     }
     const server_address & address = server_address_take(params);
     sandbox_report(opts);
-    server_rules_set(params, opts.allowed_origins, router_has_media(), true);
+    server_rules_set(params, opts, router_has_media());
     request_begin_set(crash_guard_thread);
     llama_backend_init();
     llama_numa_init(params.numa);

@@ -1,5 +1,6 @@
 #include "modes.h"
 
+#include "server_address.h"
 #include "user_error.h"
 
 #include "common.h"
@@ -54,7 +55,7 @@ int mode_print_env(const options & opts, const std::string & model) {
     std::string host = params.hostnames.empty() ? "127.0.0.1" : params.hostnames.front();
     host = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host.find(':') != std::string::npos ? "[" + host + "]" : host;
 
-    const std::string url = "http://" + host + ":" + std::to_string(params.port) + params.api_prefix;
+    const std::string url = (opts.https || server_is_tls(params) ? "https://" : "http://") + host + ":" + std::to_string(params.port) + params.api_prefix;
     const std::string key = params.api_keys.empty() ? "none" : params.api_keys.front();
     std::string       name = model.empty() ? opts.value("--alias") : model;
     if (name.empty()) {

@@ -47,7 +47,7 @@ int mode_server(const options & opts) {
     const server_address & address = server_address_take(params);
     announce(address, params, opts.no_browser || options_embed(opts)); // which has no page
     sandbox_report(opts);
-    server_rules_set(params, opts.allowed_origins, router_has_media(), !opts.no_chat);
+    server_rules_set(params, opts, router_has_media());
     const std::string name   = opts.find("--model") ? opts.value("--model") : std::string("the server");
     const int         status = server_run(params);
     if (status != 0) {
@@ -59,15 +59,15 @@ int mode_server(const options & opts) {
 int mode_router_child(const options & opts) {
     common_params params = server_params(opts, LOG_DEFAULT_LLAMA);
     server_address_take(params);
-    server_rules_set(params, opts.allowed_origins, false, !opts.no_chat);
+    server_rules_set(params, opts, false);
     return server_run(params);
 }
 
-int mode_serve(const std::vector<std::string> & words, const std::vector<std::string> & allowed_origins) {
+int mode_serve(const std::vector<std::string> & words, const options & opts) {
     common_params          params  = server_params(words, LOG_DEFAULT_LLAMA);
     const server_address & address = server_address_take(params);
     announce(address, params, true);
-    sandbox_report(options());
-    server_rules_set(params, allowed_origins, true, true);
+    sandbox_report(opts);
+    server_rules_set(params, opts, true);
     return server_run(params, words);
 }

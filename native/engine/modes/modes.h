@@ -18,8 +18,8 @@ int mode_server(const options & opts);
 // The process of one model behind the router.
 int mode_router_child(const options & opts);
 
-// Upstream's server with words of its own.
-int mode_serve(const std::vector<std::string> & words, const std::vector<std::string> & allowed_origins);
+// Upstream's server with words of its own; `opts` has what upstream does not know.
+int mode_serve(const std::vector<std::string> & words, const options & opts);
 
 // The terminal chat, with the HTTP server beside it in run_mode::chat_and_server.
 // `model` is the one of several to start with, "" where there is one.

@@ -38,6 +38,10 @@ bool server_is_socket(const std::string & host) {
     return host.size() >= END.size() && host.compare(host.size() - END.size(), END.size(), END) == 0;
 }
 
+bool server_is_tls(const common_params & params) {
+    return !params.ssl_file_key.empty() && !params.ssl_file_cert.empty();
+}
+
 static user_error not_a_port(const std::string & text) {
     return { "--port " + text + " is not a port", "choose one from 1 to " + std::to_string(PORT_MAX) + ", or 0 for any that is free" };
 }
@@ -154,7 +158,7 @@ static std::string url_of(const common_params & params, const std::string & host
         return "unix://" + host;
     }
     const std::string reached = host == "0.0.0.0" ? "127.0.0.1" : host == "::" ? "::1" : host;
-    return "http://" + common_http_format_host(reached) + ":" + std::to_string(port) + params.api_prefix;
+    return (server_is_tls(params) ? "https://" : "http://") + common_http_format_host(reached) + ":" + std::to_string(port) + params.api_prefix;
 }
 
 static common_params  place = params_default();
@@ -203,7 +207,7 @@ void server_address_bind(const options & opts, bool is_private) {
         place.port      = 0;
     } else {
         server_port_check(opts);
-        options_apply_some(opts, { "--host", "--port", "--reuse-port", "--api-prefix" }, place);
+        options_apply_some(opts, { "--host", "--port", "--reuse-port", "--api-prefix", "--ssl-key-file", "--ssl-cert-file" }, place);
         if (opts.mode == run_mode::chat_and_server && std::all_of(place.hostnames.begin(), place.hostnames.end(), server_is_socket)) {
             throw user_error("--host " + place.hostnames.front() + ": the chat does not talk to a socket", "--server serves at it");
         }
@@ -243,15 +247,18 @@ static std::string front_text(const common_params & params, bool has_chat) {
          : has_chat ? ollama : ollama + "This server completes texts: POST /v1/completions\n";
 }
 
-void server_rules_set(common_params & params, const std::vector<std::string> & origins, bool has_media, bool has_chat) {
+void server_rules_set(common_params & params, const options & opts, bool has_media) {
+    const bool    has_chat = !opts.no_chat;
     request_rules rules;
+    rules.is_tls        = server_is_tls(params);
+    rules.fetches       = opts.fetch_media;
     rules.prefix        = params.api_prefix;
     rules.has_chat      = has_chat;
     rules.embeds        = params.embedding;
     rules.front         = params.public_path.empty() ? front_text(params, has_chat) : ""; // the user's own pages
     rules.page          = has_chat ? "" : COMPLETION_PAGE;
     rules.has_pages     = params.ui;
-    rules.origins       = origins;
+    rules.origins       = opts.allowed_origins;
     std::copy_if(params.hostnames.begin(), params.hostnames.end(), std::back_inserter(rules.hosts), [](const std::string & host) { return !server_is_socket(host); });
     rules.all_addresses = std::any_of(rules.hosts.begin(), rules.hosts.end(), is_all_addresses);
     rules.has_key       = !params.api_keys.empty();
@@ -271,6 +278,7 @@ bool server_wait(const std::string & url, const std::function<bool()> & stop) {
     while (!stop()) {
         auto [client, parts] = common_http_client(url);
         client.set_connection_timeout(1, 0);
+        client.enable_server_certificate_verification(false); // the socket is this process's own
         const auto answer = client.Get((parts.path == "/" ? "" : parts.path) + "/health");
         if (answer && answer->status == 200) {
             return !stop();

@@ -17,6 +17,9 @@ struct server_address {
 // Whether this host is the path of a Unix socket.
 bool server_is_socket(const std::string & host);
 
+// Whether the server speaks TLS.
+bool server_is_tls(const common_params & params);
+
 // Binds hosts and port of the options and listens there, so that nobody else can answer in this server's
 // place; upstream's server takes the sockets over. Port 0 is any that is free. It is done before the sandbox
 // closes, which lets nobody bind. `is_private`: this process alone is to find it.
@@ -33,8 +36,7 @@ int server_address_port();
 std::string server_address_url();
 
 // Settles who may ask the server of `params`: see hooks/request_rules.h.
-// `has_chat` is false for a model without a chat template.
-void server_rules_set(common_params & params, const std::vector<std::string> & origins, bool has_media, bool has_chat);
+void server_rules_set(common_params & params, const options & opts, bool has_media);
 
 // Waits until GET /health answers 200. Returns false as soon as `stop` returns true.
 bool server_wait(const std::string & url, const std::function<bool()> & stop);

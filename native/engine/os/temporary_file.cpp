@@ -52,9 +52,9 @@ static std::string memory_file_write(const std::string & contents) {
 }
 #endif
 
-static FILE * create_private(const fs::path & path) {
+FILE * file_create_private(const std::string & path) {
 #ifdef _WIN32
-    return _wfopen(path.c_str(), L"wbx");
+    return _wfopen(fs::u8path(path).c_str(), L"wbx");
 #else
     const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     return fd < 0 ? nullptr : fdopen(fd, "wb");
@@ -73,7 +73,7 @@ std::string temporary_file_write(const std::string & contents) {
     std::random_device random;
     for (int attempt = 0; attempt < 16 && !error; attempt++) {
         const fs::path path = folder / ("llamapack-" + std::to_string(random()) + std::to_string(random()));
-        FILE *         file = create_private(path);
+        FILE *         file = file_create_private(path.u8string());
         if (!file) {
             continue;
         }

@@ -181,8 +181,10 @@ void router_prepare(options & opts, const bundle_models & models, const std::str
             words.insert(words.end(), { name, value });
         }
     }
-    if (opts.log_disable) {
-        words.push_back("--log-disable");
+    for (const auto & [given, word] : { std::pair(opts.fetch_media, "--fetch-media"), { opts.log_disable, "--log-disable" } }) {
+        if (given) {
+            words.push_back(word);
+        }
     }
 #ifndef _WIN32
     child_ports_find(std::max<size_t>(CHILD_PORTS, 2 * presets.size()));

@@ -28,9 +28,8 @@ enum : unsigned {
     CONNECTS  = 16, // to any port
     SERVES    = 32, // only where others send requests
     CALLS     = 64, // the port of the address
-    DOWNLOADS = 128,
-    LISTS     = 256, // downloads
-    ANYTHING  = 512,
+    LISTS     = 128, // downloads
+    ANYTHING  = 256,
 };
 
 // The one table: docs/security.md and --help say the same, and tests compare them. Options that name a
@@ -47,11 +46,11 @@ static const sandbox_need NEEDS[] = {
     { "--log-file", WRITES, "writes the file" },
     { "--prompt-cache --lookup-cache-dynamic", READS | WRITES, "reads and writes the file" },
     { "--slot-save-path --log-prompts-dir", READS | WRITES_IN, "reads and writes in the folder" },
-    { "--mmproj", CONNECTS | SERVES, "connects to any port, for image_url in requests" },
-    { "--hf-repo --hf-repo-draft --docker-repo --model-url --mmproj-url", CONNECTS | DOWNLOADS, "connects to any port, writes in the cache of downloads" },
+    { "--fetch-media", CONNECTS | SERVES, "connects to any port, for image_url in requests" },
+    { "--hf-repo --hf-repo-draft --docker-repo --model-url --mmproj-url", 0, "what they name is fetched before" },
     { "--cache-list", LISTS, "reads the cache of downloads" },
     { "--rpc --ui-mcp-proxy", CONNECTS, "connects to any port" },
-    { "--server-base", CALLS, "connects to its port" },
+    { "--server-base", CALLS, "connects to its port; to any port where a name has to be looked up" },
     { "--video-ffmpeg-dir", READS | EXECUTES, "starts the programs in the folder" },
     { "--tools --agent --mcp-servers-config --mcp-servers-json", ANYTHING, "reads and writes all your files, starts programs, connects to any port" },
     { "bench, completion, serve", 0, "reads the files that words name" },
@@ -109,6 +108,13 @@ static int port_of(const std::string & url) {
     return port > 0 ? port : url.rfind("https", 0) == 0 ? 443 : 80;
 }
 
+// Whether the host of an address is a number, or this machine: other names are asked of the network.
+static bool has_number(const std::string & url) {
+    const size_t      start = url.find("://") == std::string::npos ? 0 : url.find("://") + 3;
+    const std::string host  = url.substr(start, url.find('/', start) - start);
+    return host.rfind("localhost", 0) == 0 || host.find_first_not_of("0123456789abcdefABCDEF.:[]") == std::string::npos;
+}
+
 // Where upstream puts what it downloads.
 static void add_downloads(std::vector<std::string> & list) {
     const fs::path cache = variable("XDG_CACHE_HOME").empty() ? home() / ".cache" : fs::u8path(variable("XDG_CACHE_HOME"));
@@ -152,13 +158,14 @@ void sandbox_policy_add(sandbox_policy & policy, run_mode mode, const std::strin
             }
             if (need->rights & CALLS) {
                 policy.ports.push_back(port_of(value));
+                policy.connects = policy.connects || !has_number(value);
             }
         }
         policy.connects = policy.connects || (need->rights & CONNECTS);
         policy.anything = policy.anything || (need->rights & ANYTHING);
         policy.children = policy.children || (need->rights & (EXECUTES | ANYTHING));
-        if (need->rights & (DOWNLOADS | LISTS)) {
-            add_downloads(need->rights & LISTS ? policy.reads : policy.writes_in);
+        if (need->rights & LISTS) {
+            add_downloads(policy.reads);
         }
         const std::string more = "; " + option + ": " + need->words;
         if (need->rights != READS && policy.widened.find(more) == std::string::npos) {
@@ -208,6 +215,9 @@ sandbox_policy sandbox_policy_of(const options & opts, const std::vector<std::st
     policy.reads.push_back(module_dir_get());
     for (const given_option & option : opts.given) {
         sandbox_policy_add(policy, opts.mode, option.name, option.values);
+    }
+    if (opts.fetch_media) {
+        sandbox_policy_add(policy, opts.mode, "--fetch-media", {});
     }
     add_environment(policy, opts.mode);
     if (opts.mode == run_mode::chat || opts.mode == run_mode::chat_and_server) {

@@ -140,7 +140,7 @@ class landlock {
             add_all(LOADERS, READ | LL_EXECUTE);
             add(policy.gpu ? "/proc" : "", READ); // drivers read what is there of themselves
         }
-        if (policy.connects) {
+        if (policy.connects || !policy.ports.empty()) {
             add_all(CERTIFICATES, READ);
             for (const char * name : { "SSL_CERT_FILE", "SSL_CERT_DIR" }) {
                 add(environment_get(name), READ);
