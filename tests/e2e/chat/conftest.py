@@ -31,7 +31,10 @@ def chat(demo_bundle: Path, tmp_path: Path) -> Iterator[Chat]:
     started = []
 
     def start(
-        *args: str, server: ChatServer | None = None, ready: bool = True, cols: int = 80,
+        *args: str,
+        server: ChatServer | None = None,
+        ready: bool = True,
+        cols: int = 80,
         cwd: Path = tmp_path,
     ) -> pexpect.spawn:
         base = ["--server-base", server.url] if server else []
