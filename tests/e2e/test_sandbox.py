@@ -1,4 +1,4 @@
-"""What an engine cannot do, even where its code is somebody else's by now; and what it still can."""
+"""What an engine cannot do, even where its code is somebody else's; and what it still can."""
 
 from __future__ import annotations
 
