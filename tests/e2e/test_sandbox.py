@@ -1,4 +1,4 @@
-"""What an engine cannot do, even where its code is somebody else's by now; and what it still does."""
+"""What an engine cannot do, even where its code is somebody else's; and what it still can."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ class Taken:
         """What all threads of a process get for their attacks: numbers of errors, 0 for success."""
         pid = pid or self.process.pid
         found = []
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            ctypes.CDLL(None).syscall(234, pid, int(thread), int(signal.SIGUSR1))  # tgkill
+        for thread in (int(one.name) for one in Path(f"/proc/{pid}/task").iterdir()):
+            ctypes.CDLL(None).syscall(234, pid, thread, int(signal.SIGUSR1))  # tgkill
             assert select.select([self.reports], [], [], 30)[0], "no answer: has it died?"
             words = os.read(self.reports, 4096).decode().split()
             results = {name: int(number) for name, number in (word.split("=") for word in words)}
-            assert results.pop("thread") == int(thread)
+            assert results.pop("thread") == thread
             found.append(results)
         return found
 
@@ -168,9 +168,7 @@ def test_the_attacks_are_real(taken: Starter) -> None:
 def test_hostile_code_in_a_chat(taken: Starter) -> None:
     with taken(DEMO, mode="--chat") as chat:
         deadline = time.monotonic() + 30
-        while len(os.listdir(f"/proc/{chat.process.pid}/task")) < 4 or set(
-            filters(chat.process.pid)
-        ) != {"2"}:
+        while len(found := filters(chat.process.pid)) < 4 or set(found) != {"2"}:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         for attacks in chat.attacks():
@@ -325,19 +323,9 @@ def test_pictures_by_address(engine: Path, tmp_path: Path) -> None:
     port = free_port()
     with http.server.HTTPServer(("127.0.0.1", 0), _Pictures) as pictures:
         threading.Thread(target=pictures.serve_forever, daemon=True).start()
-        command = [
-            engine,
-            "-m",
-            DEMO,
-            "--mmproj",
-            eyes,
-            "--fetch-media",
-            "--server",
-            "--nobrowser",
-            "--port",
-            port,
-        ]
-        server = subprocess.Popen(map(str, command), stderr=subprocess.PIPE)
+        words = ["--mmproj", eyes, "--fetch-media", "--server", "--nobrowser", "--port", port]
+        command = [str(word) for word in (engine, "-m", DEMO, *words)]
+        server = subprocess.Popen(command, stderr=subprocess.PIPE)
         try:
             url = f"http://127.0.0.1:{port}"
             assert server.stderr
