@@ -17,11 +17,13 @@ from pathlib import Path
 
 import packer
 from packer.engines import sums
+from packer.engines.wheels import PACKED
 from packer.io import build_cache
 from packer.io.digest import Digest
 from packer.io.output import output_file
 from packer.io.sources import FileSource
 from packer.zip.writer import DEFLATE_LEVEL, ZipWriter
+from runtime.errors import InputError
 from runtime.formats import sha256_file
 from runtime.formats.bundle import ENGINES, WEB_UI, Bundle, Engine
 from runtime.formats.sha256_file import file_sha256
@@ -124,17 +126,31 @@ def checksum(path: Path) -> Path:
 
 
 @contextmanager
-def deflated(name: str, identity: str, write: Callable[[ZipWriter], None]) -> Iterator[Bundle]:
+def deflated(
+    name: str, identity: str, write: Callable[[ZipWriter], None], wheel: Path | None = None
+) -> Iterator[Bundle]:
     """Open an archive; if the cache has no intact one, `write` makes it first.
 
     Args:
         name: start of its file name.
         identity: hash that stands for its contents.
+        wheel: folder whose own archive is taken if it has one.
+
+    Raises:
+        InputError: that one is damaged.
     """
-    path = place(name, identity)
-    if not _is_intact(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _make(path, write)
+    path = wheel / PACKED if wheel else place(name, identity)
+    if wheel is None or not path.is_file():
+        path = place(name, identity)
+        if not _is_intact(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _make(path, write)
+    elif not _is_intact(path):
+        distribution = f"llamapack-{wheel.parents[1].name}".replace("_", "-")
+        raise InputError(
+            f"{path} is damaged",
+            f"Run `pip install --force-reinstall --no-deps {distribution}`.",
+        )
     with Bundle.open(path) as archive:
         yield archive
 
@@ -155,7 +171,7 @@ def packed_engine(target: str, folder: Path) -> Iterator[PackedEngine]:
         modes = dict.fromkeys(EXECUTABLES, 0o755)
         add_files(archive, f"{ENGINES}{target}/", folder, listing, modes)
 
-    with deflated(target, listing.id, write) as archive:
+    with deflated(target, listing.id, write, folder) as archive:
         (engine,) = archive.engines
         yield PackedEngine(engine, release, Packed(archive, listing.sums))
 
@@ -172,7 +188,7 @@ def packed_web_ui(folder: Path) -> Iterator[Packed]:
                 # Always deflated: the engine sends it to browsers as gzip.
                 archive.add_deflated(name, file, source.size)
 
-    with deflated("web-ui", folder.name, write) as archive:
+    with deflated("web-ui", folder.name, write, folder) as archive:
         yield Packed(archive)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from packer.engines.cache import content
 from runtime.errors import InputError
 from runtime.machine.targets import EXECUTABLES, STATIC, SYSTEMS, TARGETS, stub_of
 
@@ -66,7 +67,7 @@ def native(kind: str, engines: Mapping[str, Path]) -> Front:
     """
     only = next(iter(engines), "")
     if kind == ELF and list(engines) == [only] and only.endswith(STATIC):
-        return Front(_padded((engines[only] / EXECUTABLES[0]).read_bytes()), only, True)
+        return Front(_padded(content(engines[only], EXECUTABLES[0])), only, True)
     names = {stub_of(target) for target in engines}
     if kind == EXE:
         names = {name for name in names if TARGETS[name].guest not in names}

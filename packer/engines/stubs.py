@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from packer.engines import native
+from packer.engines.wheels import installed
 from packer.head import elf, macho_signature
 from packer.io import build_cache
 from runtime.machine.targets import SYSTEMS, TARGETS
@@ -82,8 +83,9 @@ def cached(target: str, zig_version: str) -> Path:
 
 
 def all_cached(targets: Iterable[str], zig_version: str) -> dict[str, bytes] | None:
-    """The stubs by target, in the order of `targets`; None if the cache lacks one of them."""
-    paths = {target: cached(target, zig_version) for target in targets}
+    """The stubs by target, in the order of `targets`, from wheels or the build cache; None if both
+    lack one of them."""
+    paths = {target: installed(cached(target, zig_version)) for target in targets}
     if not all(path.is_file() for path in paths.values()):
         return None
     return {target: path.read_bytes() for target, path in paths.items()}

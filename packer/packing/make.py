@@ -109,6 +109,8 @@ def _make(
         if request.name is not None:
             check_bundle_name(request.name)
         folders = {} if runtime else _engines(request)
+        if folders and not request.quiet:
+            note(f"engines: {engines.origins(folders)}")
         own = own_words(request.args, request.args_file)
         check_options(parse(own), folders)
         workshop = stack.enter_context(_workshop(request, place))
