@@ -27,6 +27,7 @@ from packer.engines.gpu.archive import PackedModule
 from packer.engines.gpu.chosen import chosen
 from packer.engines.gpu.sources import AUTO
 from packer.engines.other_runtimes import COSMO, Runtime, read_runtime, rewritten
+from packer.engines.targets import for_this_machine
 from packer.io.console import note, progress
 from packer.io.copy import Destination
 from packer.io.epoch import source_date_epoch
@@ -37,6 +38,7 @@ from packer.packing.loading import check_models
 from packer.packing.plans import planned, report
 from packer.parts.splitting import part_files
 from packer.recipes.read import completed
+from packer.releases import index
 from packer.templates.legacy import card_template
 from packer.templates.origin import load
 from packer.templates.problems import warn_of_problems
@@ -277,6 +279,8 @@ def _engines(request: PackRequest) -> dict[str, Path]:
             f"`--windows` is for the polyglot, not for `--format {request.format}`",
             "Omit one of the two.",
         )
+    if not request.offline:
+        index.fetch_own(for_this_machine())
     folders = engines.chosen(request.targets)
     if request.format != APE and request.targets in (None, "all"):
         wanted = front.fitting(request.format, folders)
