@@ -31,6 +31,7 @@ from packer.io.epoch import ZIP_BEGINS, source_date_epoch
 from packer.releases import pieces
 from packer.releases.pieces import Piece
 from runtime.errors import InputError
+from runtime.formats import sha256_file
 from runtime.machine.targets import stub_of
 
 LIMIT = 100_000_000
@@ -99,8 +100,12 @@ def _files(piece: Piece) -> dict[str, bytes]:
         assert piece.packed
         with piece.packed() as packed:
             archive = packed.archive.path.read_bytes()
-        listed = f"{hashlib.sha256(archive).hexdigest()}  {wheels.PACKED}\n".encode()
-        found = {wheels.PACKED: archive, deflated.checksum(Path(wheels.PACKED)).name: listed}
+            known = {member.name: digest.sha256 for member, digest in packed.members()}
+        known[wheels.PACKED] = hashlib.sha256(archive).hexdigest()
+        found = {
+            wheels.PACKED: archive,
+            deflated.checksum(Path(wheels.PACKED)).name: sha256_file.write(known).encode(),
+        }
         for name in (sums.NAME, cache.FACTS):
             if (piece.folder / name).is_file():
                 found[name] = (piece.folder / name).read_bytes()

@@ -77,11 +77,11 @@ def program(target: Target, folder: Path) -> Path:
     Raises:
         InputError: it cannot be unpacked, or does not start.
     """
+    if not is_installed(folder):
+        return folder / target.executable
     from runtime.launch import engine_cache
     from runtime.machine.machine import Machine
 
-    if not is_installed(folder):
-        return folder / target.executable
     with Bundle.open(folder / PACKED) as bundle:
         return engine_cache.unpack(bundle, Machine.this()).program
 

@@ -37,7 +37,7 @@ class Packed:
 
     archive: Bundle
     sums: Mapping[str, str] = field(default_factory=dict)
-    """Known SHA-256 values by file name; others are computed."""
+    """Known SHA-256 values by member or file name; others are computed."""
 
     @property
     def compressed_size(self) -> int:
@@ -51,7 +51,8 @@ class Packed:
     def members(self) -> Iterator[tuple[Member, Digest]]:
         """The members, in the order of a bundle."""
         for member in self.archive.members.values():
-            sha256 = self.sums.get(member.name.rsplit("/", 1)[-1])
+            name = member.name
+            sha256 = self.sums.get(name) or self.sums.get(name.rsplit("/", 1)[-1])
             if sha256 is None:
                 sha256 = hashlib.sha256(self.archive.read(member.name)).hexdigest()
             yield member, Digest(member.size, member.crc32, sha256)
@@ -121,7 +122,7 @@ def place(name: str, identity: str) -> Path:
 
 
 def checksum(path: Path) -> Path:
-    """The file beside an archive with its SHA-256."""
+    """The file beside an archive with its SHA-256 and that of each member."""
     return path.with_name(f"{path.name}.sha256")
 
 
@@ -189,7 +190,7 @@ def packed_web_ui(folder: Path) -> Iterator[Packed]:
                 archive.add_deflated(name, file, source.size)
 
     with deflated("web-ui", folder.name, write, folder) as archive:
-        yield Packed(archive)
+        yield Packed(archive, stated(archive))
 
 
 def _release(folder: Path) -> str:
@@ -206,13 +207,23 @@ def _make(path: Path, write: Callable[[ZipWriter], None]) -> None:
         archive = ZipWriter(destination, 0)
         write(archive)
         archive.close()
+    found = {path.name: file_sha256(path)}
+    with Bundle.open(path) as bundle:
+        for name in bundle.members:
+            found[name] = hashlib.sha256(bundle.read(name)).hexdigest()
     with output_file(checksum(path), force=True, mode=0o644) as destination:
-        destination.write(sha256_file.write({path.name: file_sha256(path)}).encode())
+        destination.write(sha256_file.write(found).encode())
+
+
+def stated(archive: Bundle) -> dict[str, str]:
+    """The SHA-256 of an archive and its members, by name, as the file beside it says."""
+    return sha256_file.parse(checksum(archive.path).read_text(encoding="utf-8"))
 
 
 def _is_intact(path: Path) -> bool:
     try:
         stated = sha256_file.parse(checksum(path).read_text(encoding="utf-8"))
-        return file_sha256(path) == stated[path.name]
+        # Earlier versions did not list the members.
+        return len(stated) > 1 and file_sha256(path) == stated[path.name]
     except (OSError, ValueError, KeyError):
         return False

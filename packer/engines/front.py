@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from packer.engines.cache import content
 from runtime.errors import InputError
 from runtime.machine.targets import EXECUTABLES, STATIC, SYSTEMS, TARGETS, stub_of
 
@@ -65,6 +64,8 @@ def native(kind: str, engines: Mapping[str, Path]) -> Front:
     Raises:
         InputError: these engines do not fit into one such program, or zig is not installed.
     """
+    from packer.engines.cache import content
+
     only = next(iter(engines), "")
     if kind == ELF and list(engines) == [only] and only.endswith(STATIC):
         return Front(_padded(content(engines[only], EXECUTABLES[0])), only, True)

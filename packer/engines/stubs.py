@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import functools
 import hashlib
 import os
 import re
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from packer.engines import native
@@ -73,8 +74,14 @@ def _key(target: str, zig_version: str) -> str:
     files = _files(target, (*_COMPILED, *_INCLUDED))
     # In a frozen llamapack the modules are `.pyc` files, with their sources beside them.
     for path in (*files, *(Path(module).with_suffix(".py") for module in modules)):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(path.name.encode() + b"\0" + _content(path) + b"\0")
     return digest.hexdigest()[:32]
+
+
+@functools.cache
+def _content(path: Path) -> bytes:
+    """A file that the keys of several stubs depend on."""
+    return path.read_bytes()
 
 
 def cached(target: str, zig_version: str) -> Path:
@@ -182,7 +189,7 @@ def build_stubs(targets: Iterable[str], zig: Path) -> dict[str, bytes]:
     names = list(targets)
     with (
         tempfile.TemporaryDirectory() as folder,
-        concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool,
+        ThreadPoolExecutor(max_workers=2) as pool,
     ):
         jobs = [pool.submit(build_stub, name, zig, Path(folder)) for name in names]
         try:

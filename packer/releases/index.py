@@ -17,7 +17,7 @@ from packer.engines.gpu.pins import Module
 from packer.engines.targets import TARGETS, Target
 from packer.io import build_cache
 from packer.io.console import note
-from packer.releases import pieces
+from packer.releases import NAME, PINNED, pieces
 from packer.releases.pieces import Archive, Piece
 from packer.weights.downloads import Downloads
 from runtime.errors import InputError
@@ -25,10 +25,6 @@ from runtime.formats.json_input import MALFORMED, parse_json
 from runtime.hub.words import WebWord, parsed
 
 FORMAT = 1
-NAME = "llamapack-engines.json"
-"""Its file name among the archives."""
-PINNED = Path(__file__).with_name(NAME)
-"""The index of this llamapack's own release; absent where none was made."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from packer.engines import layout, native, pins, source
-from packer.engines.deflated import Packed, deflated
+from packer.engines.deflated import Packed, deflated, stated
 from packer.engines.gpu import recipes
 from packer.engines.gpu.recipes import Recipe
 from packer.engines.targets import TARGETS
@@ -105,7 +105,7 @@ def packed_sources(llama_cpp: Path, targets: Iterable[str]) -> Iterator[Packed]:
         _add_sources(archive, found, llama_cpp)
 
     with deflated("gpu-sources", hashlib.sha256(key.encode()).hexdigest(), write) as archive:
-        yield Packed(archive)
+        yield Packed(archive, stated(archive))
 
 
 def _add_sources(archive: ZipWriter, found: Sequence[Recipe], llama_cpp: Path) -> None:
