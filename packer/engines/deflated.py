@@ -208,9 +208,7 @@ def _make(path: Path, write: Callable[[ZipWriter], None]) -> None:
         write(archive)
         archive.close()
     found = {path.name: file_sha256(path)}
-    with Bundle.open(path) as bundle:
-        for name in bundle.members:
-            found[name] = hashlib.sha256(bundle.read(name)).hexdigest()
+    found |= {record.name: record.digest.sha256 for record in archive.records}
     with output_file(checksum(path), force=True, mode=0o644) as destination:
         destination.write(sha256_file.write(found).encode())
 
