@@ -1,10 +1,10 @@
-"""The whole release by one command: engines, packages, wheels, programs, bundles, papers, checksums.
+"""The whole release by one command: engines, packages, programs, bundles, papers, checksums.
 
 Usage: python -m ci.release RECIPE… [-o DIST] [--base ADDRESS] [--without programs]
 
 DIST/assets gets what a release page offers, DIST/wheels what a package index does, DIST/hub/RECIPE
-what a repository of models does. What the build cache holds goes in; build engines first (`llamapack engine build --all`). Nothing is
-uploaded: `python -m ci.release.publish` does that.
+what a repository of models does. What the build cache holds goes in; build engines first
+(`llamapack engine build --all`). Nothing is uploaded: `python -m ci.release.publish` does that.
 """
 
 from __future__ import annotations

@@ -38,7 +38,11 @@ def main() -> int:
     parser.add_argument("--pypi", action="store_true", help="upload DIST/wheels, too")
     parser.add_argument("--dry-run", action="store_true", help="check, and print the commands")
     args = parser.parse_args()
-    return status_of(lambda: _publish(commands(args.dist, args.tag, args.hub, pypi=args.pypi), dry_run=args.dry_run))
+    return status_of(
+        lambda: _publish(
+            commands(args.dist, args.tag, args.hub, pypi=args.pypi), dry_run=args.dry_run
+        )
+    )
 
 
 def _publish(words_of_all: list[list[str]], *, dry_run: bool) -> None:
