@@ -51,7 +51,7 @@ def register(verbs: Subparsers) -> None:
     parser.add_argument(
         "question",
         nargs="?",
-        help=f"question to ask; default: a chat on a terminal, elsewhere: {_QUESTION}",
+        help="question to ask; default: a chat on a terminal, elsewhere a question that fits",
     )
     parser.add_argument(
         "--model",

@@ -21,6 +21,7 @@ from helpers.repository import REPOSITORY
 from releases import run
 
 from ci.release import engines, packages, wheels
+from packer.commands import demo
 from packer.engines.gpu import pins
 from packer.engines.targets import TARGETS
 
@@ -178,6 +179,31 @@ def test_engines_of_the_release_are_fetched_where_none_is_installed(
     assert "taking those of this llamapack's release" in said
     assert said.splitlines()[1] == "demo.llamafile"
     assert "released" not in command(*words, PYTHONPATH=str(code))
+
+
+@pytest.mark.usefixtures("models")
+def test_the_demo_packs_a_real_model(command: Command, tmp_path: Path) -> None:
+    model = demo.MODELS["smollm2"]
+    place = tmp_path / ".cache" / "llamapack-build" / "downloads"
+    place.mkdir(parents=True)
+    wheel = place / f"{model.package}-{model.sha256[:16]}.whl"
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.write(SMOLLM2, model.file)
+    said = command("llamapack", "demo", "--model", "smollm2")
+    assert "Paris" in said
+    assert "smollm2.llamafile" in said.splitlines()
+
+
+def test_pins_of_the_demo_are_those_of_the_locks() -> None:
+    locks = REPOSITORY / "ci" / "locks"
+    model = demo.MODELS["smollm2"]
+    pin = f"{model.package}=={model.version} \\\n    --hash=sha256:{model.sha256}"
+    assert pin in (locks / "models.lock").read_text()
+    every = re.split(r"^(?=\w)", (locks / "requirements.lock").read_text(), flags=re.M)
+    few = re.split(r"^(?=\w)", (locks / "runtime.lock").read_text(), flags=re.M)
+    assert set(few) <= set(every)
+    names = {re.sub(r"[-_.]+", "-", block.split("==")[0]).lower() for block in few}
+    assert needed("llamapack") - {"llamapack"} <= names
 
 
 def test_wheels_are_the_same_twice_and_what_pip_expects(shelf: Path, tmp_path: Path) -> None:
