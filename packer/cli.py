@@ -13,7 +13,9 @@ from runtime.console import prepare_streams
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 wrong usage."""
     words = sys.argv[1:] if argv is None else argv
-    known = words[:1] if words and words[0] in commands.VERBS else commands.VERBS
+    # The modules of all verbs take long to import, and most words need one of them or none.
+    needed = {**{name: (name,) for name in commands.VERBS}, "--version": ()}
+    known = needed.get(words[0] if words else "", commands.VERBS)
     prepare_streams()
     try:
         with reported():

@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from helpers import lanes
+from helpers import lanes, real_models
 from helpers.stand_ins import CommandLine, Refused, write_gguf
 from hypothesis import settings
 
@@ -99,3 +99,10 @@ def refused() -> Refused:
         return lines[0]
 
     return check
+
+
+@pytest.fixture(scope="session")
+def models() -> None:
+    """The real models are there."""
+    if not real_models.COMPLETE.exists():
+        pytest.fail("the models are missing; run `sh ci/models`")

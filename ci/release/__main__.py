@@ -2,19 +2,20 @@
 
 Usage: python -m ci.release RECIPE… [-o DIST] [--base ADDRESS] [--without programs]
 
-DIST/assets gets what a release page offers, DIST/hub/RECIPE what a repository of models does. What
-the build cache holds goes in; build engines first (`llamapack engine build --all`). Nothing is
-uploaded: `python -m ci.release.publish` does that.
+DIST/assets gets what a release page offers, DIST/wheels what a package index does, DIST/hub/RECIPE
+what a repository of models does. What the build cache holds goes in; build engines first
+(`llamapack engine build --all`). Nothing is uploaded: `python -m ci.release.publish` does that.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
 from ci.ending import status_of
-from ci.release import bundle, checkout, engines, packages, programs, recipes, seal
+from ci.release import bundle, checkout, engines, packages, programs, recipes, seal, wheels
 from packer.io.console import note
 from runtime.errors import InputError
 
@@ -47,14 +48,18 @@ def release(names: list[str], output: Path, base: str | None, *, frozen: bool) -
     if checkout.commit().modified:
         note("this checkout has changes that are not committed; the provenance will say so")
     checkout.stop_the_clock()
-    assets, hub = output / "assets", output / "hub"
+    assets, hub, shelf = output / "assets", output / "hub", output / "wheels"
     index = engines.export(assets, base)
-    wheel = next(path for path in packages.build(assets, index) if path.suffix == ".whl")
+    made = packages.build(assets, index)
+    wheel = next(path for path in made if path.suffix == ".whl")
+    wheels.write(shelf)
+    for path in made:
+        shutil.copyfile(path, shelf / path.name)
     if frozen:
         programs.freeze(assets, wheel)
     for name in names:
         bundle.make(name, hub / name, assets)
-    for folder in (assets, *(hub / name for name in names)):
+    for folder in (assets, shelf, *(hub / name for name in names)):
         seal.seal(folder)
         print(folder)
 

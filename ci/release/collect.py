@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ci.ending import status_of
-from packer.releases import index
+from packer.releases import NAME, index
 from packer.weights.downloads import Downloads
 
 
@@ -30,7 +30,7 @@ def collect(folders: Iterable[Path]) -> None:
     """
     with Downloads() as downloads:
         for folder in folders:
-            path = folder / index.NAME
+            path = folder / NAME
             for piece, entry in index.everything(index.parse(path.read_bytes(), str(path))):
                 print(f"{piece.name} {index.fetch(piece, entry, str(folder), downloads)}")
 

@@ -17,7 +17,7 @@ from ci.ending import status_of
 from packer.engines import native, pins, stubs, toolchain
 from packer.engines.gpu import modules, sources
 from packer.io.console import note
-from packer.releases import index, pieces
+from packer.releases import NAME, index, pieces
 from packer.releases.index import Index
 
 
@@ -47,7 +47,7 @@ def export(folder: Path, base: str | None = None) -> Path:
         if piece.here:
             note(f"writing the archive of {piece.name}")
             archives[piece.name] = pieces.write_archive(piece, folder)
-    path = folder / index.NAME
+    path = folder / NAME
     path.write_bytes(index.encode(Index(pinned.release, base, archives)))
     return path
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ci.ending import status_of
 from ci.release import checkout
-from packer.releases import index
+from packer.releases import PINNED
 
 
 def main() -> int:
@@ -41,7 +41,7 @@ def build(folder: Path, engines: Path | None) -> list[Path]:
         tree, made = Path(scratch, "llamapack"), Path(scratch, "made")
         checkout.copy(tree)
         if engines:
-            shutil.copyfile(engines, tree / index.PINNED.relative_to(checkout.ROOT))
+            shutil.copyfile(engines, tree / PINNED.relative_to(checkout.ROOT))
         words: list[str | Path] = [
             *(sys.executable, "-m", "build", "--no-isolation"),
             *("--outdir", made, tree),

@@ -1,8 +1,9 @@
-"""Uploads a finished release: assets with GitHub's `gh`, model folders with the Hub's `hf`.
+"""Uploads a finished release: assets with GitHub's `gh`, model folders with the Hub's `hf`, wheels
+with `twine`.
 
-Usage: python -m ci.release.publish DIST --tag TAG [--hub RECIPE=ORG/REPO]… [--dry-run]
+Usage: python -m ci.release.publish DIST --tag TAG [--hub RECIPE=ORG/REPO]… [--pypi] [--dry-run]
 
-Both tools must be logged in. Everything is checked once more before the first byte leaves.
+The tools must be logged in. Everything is checked once more before the first byte leaves.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from runtime.formats.sha256_file import file_sha256
 
 _ASSET_LIMIT = 2 << 30
 """Bytes; GitHub takes only smaller files."""
+_PYPI_LIMIT = 100_000_000
+"""Bytes of one file, unless PyPI has granted more."""
 _HUB_LIMIT = 50_000_000_000
 """Bytes; browsers and curl cannot download larger files from the Hub."""
 
@@ -32,20 +35,25 @@ def main() -> int:
     parser.add_argument("dist", type=Path)
     parser.add_argument("--tag", required=True, help="of the release, which must exist")
     parser.add_argument("--hub", action="append", default=[], metavar="RECIPE=ORG/REPO")
+    parser.add_argument("--pypi", action="store_true", help="upload DIST/wheels, too")
     parser.add_argument("--dry-run", action="store_true", help="check, and print the commands")
     args = parser.parse_args()
-    return status_of(lambda: _publish(args.dist, args.tag, args.hub, dry_run=args.dry_run))
+    return status_of(
+        lambda: _publish(
+            commands(args.dist, args.tag, args.hub, pypi=args.pypi), dry_run=args.dry_run
+        )
+    )
 
 
-def _publish(dist: Path, tag: str, hub: list[str], *, dry_run: bool) -> None:
-    for words in commands(dist, tag, hub):
+def _publish(words_of_all: list[list[str]], *, dry_run: bool) -> None:
+    for words in words_of_all:
         if dry_run:
             print(shlex.join(words))
         else:
             _run(words)
 
 
-def commands(dist: Path, tag: str, hub: list[str]) -> list[list[str]]:
+def commands(dist: Path, tag: str, hub: list[str], *, pypi: bool = False) -> list[list[str]]:
     """The commands that upload everything.
 
     Raises:
@@ -60,6 +68,11 @@ def commands(dist: Path, tag: str, hub: list[str]) -> list[list[str]]:
         folder = dist / "hub" / name
         _check(folder, _HUB_LIMIT)
         found.append(["hf", "upload", repository, str(folder), "."])
+    if pypi:
+        shelf = dist / "wheels"
+        _check(shelf, _PYPI_LIMIT)
+        packages = sorted((*shelf.glob("*.whl"), *shelf.glob("*.tar.gz")))
+        found.append(["twine", "upload", "--non-interactive", *map(str, packages)])
     return found
 
 

@@ -1,11 +1,6 @@
 """What a bundle contains, and the one function that writes it."""
 
-from packer.bundle.contents import ALIGNMENT, Contents, Head, write
-
 __all__ = [
-    "ALIGNMENT",
-    "Contents",
-    "Head",
     "args",
     "contents",
     "extraction",
@@ -15,5 +10,5 @@ __all__ = [
     "purpose",
     "recipe",
     "request",
-    "write",
 ]
+"""Modules that other packages may use."""

@@ -9,11 +9,13 @@ import os
 import re
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from packer.bundle.models_ini import ModelSection, lora_option
+from packer.engines.cache import program
 from packer.engines.targets import for_this_machine
 from runtime.errors import InputError
 from runtime.formats.args_file import BLANKS, USER_WORDS, ZIP, merge, parse, quote, words_and_ends
@@ -269,10 +271,13 @@ def engine_here(engines: Mapping[str, Path]) -> Path | None:
         engines: folders by target.
     """
     try:
-        here = for_this_machine()
+        here = [one for one in for_this_machine() if one.name in engines]
     except InputError:
         return None
-    return next((engines[one.name] / one.executable for one in here if one.name in engines), None)
+    for target in here:
+        with suppress(InputError):  # a wheel's engine that does not start here
+            return program(target, engines[target.name])
+    return None
 
 
 def _unknown(command: Sequence[str]) -> str | None:

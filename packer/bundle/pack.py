@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from packer.bundle import ALIGNMENT, Contents, Head, manifest, write
+from packer.bundle import manifest
+from packer.bundle.contents import ALIGNMENT, Contents, Head, write
 from packer.bundle.manifest import Model
 from packer.engines.deflated import (
     Packed,
@@ -22,13 +23,15 @@ from packer.engines.front import Front
 from packer.engines.gpu.archive import PackedModule, packed_module
 from packer.engines.gpu.pins import Module
 from packer.engines.gpu.sources import packed_sources
-from packer.engines.other_runtimes import Runtime
 from packer.io.console import Advance
 from packer.io.copy import Destination
 from packer.io.digest import Digest
 from packer.io.sources import Source
 from packer.zip.writer import Record
 from runtime.formats.bundle import ARGS, MODELS, TEMPLATE
+
+if TYPE_CHECKING:
+    from packer.engines.other_runtimes import Runtime
 
 _OVERHEAD = 1 << 20  # bytes that headers, directory, manifest and small members take at most
 _PER_MEMBER = 4096  # the same for each member

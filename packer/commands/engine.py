@@ -13,6 +13,7 @@ from packer.commands import Subparsers
 from packer.engines import cache, cosmo, targets
 from packer.engines.build import build, build_web_ui
 from packer.engines.cosmo import add_flags, conflict
+from packer.engines.wheels import is_installed
 from packer.io.console import note
 from runtime.errors import InputError
 
@@ -242,7 +243,7 @@ def _list(args: argparse.Namespace) -> None:
                 "llama.cpp": engine.llama_cpp,
                 "path": str(engine.path),
                 "size": engine.size,
-                "state": _state(engine.current),
+                "state": _state(engine),
                 "target": engine.target,
             }
             for engine in found
@@ -256,7 +257,7 @@ def _list(args: argparse.Namespace) -> None:
                 "program": one.made or None,
                 "size": one.size,
                 "source": one.source,
-                "state": _state(one.current),
+                "state": _state(one),
                 "target": cosmo.KIND,
             }
             for one in runtimes
@@ -273,7 +274,7 @@ def _list(args: argparse.Namespace) -> None:
         print(json.dumps(sorted(rows, key=lambda row: str(row["target"])), indent=2))
         return
     lines = [
-        f"{e.target:22}{_state(e.current):9}{e.llama_cpp:8}"
+        f"{e.target:22}{_state(e):9}{e.llama_cpp:8}"
         f"{e.files:3} files {e.size / 1e6:7.1f} MB  {e.id[:16]}"
         for e in found
     ]
@@ -281,13 +282,16 @@ def _list(args: argparse.Namespace) -> None:
     print("\n".join(sorted(lines)))
     for one in runtimes:
         size = f"{one.size / 1e6:7.1f} MB  {one.id[:16]}"
-        print(f"{cosmo.KIND:22}{_state(one.current):9}{size}  of {one.source} {one.made}".rstrip())
+        print(f"{cosmo.KIND:22}{_state(one):9}{size}  of {one.source} {one.made}".rstrip())
     for module, path in modules.found():
         print(f"{module.target:22}{module.kind:9}{_bytes(path) / 1e6:7.1f} MB, GPU module")
 
 
-def _state(current: bool) -> str:
-    return "built" if current else "stale"
+def _state(engine: cache.BuiltEngine | cosmo.CosmoRuntime) -> str:
+    if not engine.current:
+        return "stale"
+    wheel = isinstance(engine, cache.BuiltEngine) and is_installed(engine.path)
+    return "wheel" if wheel else "built"
 
 
 def _made(module: Module) -> str:
@@ -303,7 +307,7 @@ def _path(args: argparse.Namespace) -> None:
         print(cosmo.chosen())
         return
     row = targets.named(args.target)
-    path = cache.find(row.name)
+    path = cache.built().get(row.name)
     if path is None:
         raise InputError(
             f"there is no current engine for {row.name}",

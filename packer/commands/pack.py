@@ -8,7 +8,6 @@ from typing import Any
 
 from packer.commands import Subparsers
 from packer.engines.front import FORMATS
-from packer.engines.other_runtimes import named_runtime
 from packer.head.windows_exe import CHOICES
 from packer.io.sizes import parse_size
 from runtime.errors import InputError
@@ -177,7 +176,7 @@ def _add_targets(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--runtime",
-        type=named_runtime,
+        type=_runtime,
         metavar="FILE|cosmo",
         help="pack into this program instead of llamapack's engines: a released llamafile, or "
         "another program that reads its own ZIP; it is copied byte for byte and keeps its "
@@ -238,3 +237,9 @@ def _card_field(word: str) -> tuple[str, Any]:
         return checked(name, parsed(text, f"card field {name}"))
     except InputError as problem:
         raise argparse.ArgumentTypeError(f"{problem.message}. {problem.tip}") from None
+
+
+def _runtime(word: str) -> Path:
+    from packer.engines.other_runtimes import named_runtime  # and readers of programs
+
+    return named_runtime(word)

@@ -45,7 +45,7 @@ def register(verbs: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from packer.bundle import ALIGNMENT
+    from packer.bundle.contents import ALIGNMENT
     from packer.edit.apply import COPIED, IN_PLACE, MOVED, SHARED, apply
     from packer.edit.opened import opened
     from packer.edit.upgrade import (

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from packer.bundle import ALIGNMENT
+from packer.bundle.contents import ALIGNMENT
 from packer.bundle.pack import BundlePlan, pack
 from packer.edit.in_place import InPlace, check_directory
 from packer.edit.moves import Move, make_move, movable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from packer.bundle import ALIGNMENT, write
+from packer.bundle.contents import ALIGNMENT, write
 from packer.bundle.extraction import check_crc
 from packer.edit.edition import Edition, entry_end, is_heavy
 from packer.edit.in_place import Stay, distances, rewrite, staying

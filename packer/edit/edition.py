@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO
 
-from packer.bundle import Contents, Head
+from packer.bundle.contents import Contents, Head
 from packer.bundle.extraction import check_crc
 from packer.io.console import Advance, progress
 from packer.io.digest import Digest, member_digest

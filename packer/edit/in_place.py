@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from packer.bundle import ALIGNMENT, write
+from packer.bundle.contents import ALIGNMENT, write
 from packer.edit.edition import Edition, entry_end, is_heavy, put_aside
 from packer.edit.moves import Move, make_move, movable
 from packer.edit.opened import COPY, Opened, refuse_used

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from packer.bundle import Head, manifest
+from packer.bundle import manifest
 from packer.bundle.args import MODEL
+from packer.bundle.contents import Head
 from packer.bundle.extraction import check_crc
 from packer.bundle.pack import packed_runtime
 from packer.bundle.recipe import of_bundle

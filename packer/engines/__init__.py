@@ -27,5 +27,6 @@ __all__ = [
     "targets",
     "toolchain",
     "web_ui",
+    "wheels",
 ]
 """Modules that other packages may use."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from packer.engines import layout, native, pins
 from packer.engines.key import engine_key
-from packer.engines.targets import TARGETS, for_this_machine, named
+from packer.engines.targets import TARGETS, Target, for_this_machine, named
+from packer.engines.wheels import PACKED, is_installed, roots
+from packer.io import build_cache
+from packer.io.console import note
 from runtime.errors import InputError
 from runtime.formats.bundle import Bundle, Engine
 
@@ -44,17 +48,50 @@ def folder(target: str, key: str) -> Path:
 
 
 def find(target: str) -> Path | None:
-    """The folder of the current engine for `target`; None if it has to be built.
+    """The folder of the current engine for `target` with its files, in the build cache; None if it
+    has to be built.
 
     Raises:
         InputError: this installation has no `native/` folder.
     """
-    return built().get(target)
+    found = (engine for engine in engines() if engine.current and engine.target == target)
+    return next((engine.path for engine in found if not is_installed(engine.path)), None)
 
 
 def built() -> dict[str, Path]:
-    """The folders of all current engines, by target."""
-    return {engine.target: engine.path for engine in engines() if engine.current}
+    """The folders of all current engines, by target; in wheels before the build cache."""
+    return _current(engines())
+
+
+def _current(found: Iterable[BuiltEngine]) -> dict[str, Path]:
+    usable: dict[str, Path] = {}
+    for engine in found:
+        if engine.current:
+            usable.setdefault(engine.target, engine.path)
+    return usable
+
+
+def program(target: Target, folder: Path) -> Path:
+    """The program of an engine that runs on this machine; a wheel's is unpacked first.
+
+    Raises:
+        InputError: it cannot be unpacked, or does not start.
+    """
+    if not is_installed(folder):
+        return folder / target.executable
+    from runtime.launch import engine_cache
+    from runtime.machine.machine import Machine
+
+    with Bundle.open(folder / PACKED) as bundle:
+        return engine_cache.unpack(bundle, Machine.this()).program
+
+
+def content(folder: Path, name: str) -> bytes:
+    """A file of an engine."""
+    if not is_installed(folder):
+        return (folder / name).read_bytes()
+    with Bundle.open(folder / PACKED) as bundle:
+        return bundle.read(next(one for one in bundle.members if one.endswith(f"/{name}")))
 
 
 def finished(wanted: Iterable[Engine]) -> dict[str, Path]:
@@ -64,13 +101,16 @@ def finished(wanted: Iterable[Engine]) -> dict[str, Path]:
 
 
 def engines() -> list[BuiltEngine]:
-    """All finished engines, also those out of date and those of targets that no longer exist."""
+    """All finished engines of wheels and the build cache, also those out of date and those of
+    targets that no longer exist."""
     sources = native.directory()
     pinned = pins.load(sources)
     digests = native.digests(sources)
     keys = {name: engine_key(row, pinned, digests) for name, row in TARGETS.items()}
     found = []
-    for path in sorted(layout.engines().glob(f"[!.]*/{FACTS}")):
+    inside = layout.engines().relative_to(build_cache.root())
+    stores = [*(root / inside for root in roots()), layout.engines()]
+    for path in (one for store in stores for one in sorted(store.glob(f"[!.]*/{FACTS}"))):
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
             current = keys.get(facts["target"]) == facts["key"]
@@ -92,7 +132,8 @@ def chosen(targets: str | None) -> dict[str, Path]:
     Raises:
         InputError: a name is unknown, an engine is not built, or none is.
     """
-    found = built()
+    every = engines()
+    found = _current(every)
     if targets in (None, ALL):
         wanted = sorted(found)
     elif targets == HOST:
@@ -100,13 +141,29 @@ def chosen(targets: str | None) -> dict[str, Path]:
         wanted = sorted(set(here) & set(found)) or here
     else:
         wanted = sorted({named(name.strip()).name for name in str(targets).split(",")})
+    for engine in every:
+        if is_installed(engine.path) and not engine.current:
+            note(
+                f"the wheel with the engine for {engine.target} is passed over: it is of another "
+                f"llamapack (key {engine.key[:16]})"
+            )
     missing = [target for target in wanted if target not in found]
     if missing or not wanted:
         raise InputError(
             f"no engine is built for {', '.join(missing)}" if missing else "no engine is built",
-            f"Run `{' '.join(['llamapack engine fetch', *missing])}`, or `engine build`.",
+            f"Run `{' '.join(['llamapack engine fetch', *missing])}`, or `engine build`; or "
+            "`pip install 'llamapack[engines]'`.",
         )
     return {target: found[target] for target in wanted}
+
+
+def origins(folders: Mapping[str, Path]) -> str:
+    """Where engines are from, in words; `folders` by target."""
+    places: dict[str, list[str]] = {}
+    for target, path in folders.items():
+        place = "wheels" if is_installed(path) else "the build cache"
+        places.setdefault(place, []).append(target)
+    return "; ".join(f"{', '.join(names)} from {place}" for place, names in places.items())
 
 
 def runnable() -> Path | None:
@@ -118,7 +175,8 @@ def runnable() -> Path | None:
         here, found = for_this_machine(), built()
         for target in here:
             if target.name in found:
-                return found[target.name] / target.executable
+                with suppress(InputError):  # a wheel's engine that does not start here
+                    return program(target, found[target.name])
     except InputError:
         pass  # an installation that cannot build
     machine = Machine.this()

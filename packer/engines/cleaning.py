@@ -26,6 +26,7 @@ from packer.engines.gpu import pins as gpu_pins
 from packer.engines.gpu.archive import archive_name
 from packer.engines.layout import locked
 from packer.engines.targets import TARGETS
+from packer.engines.wheels import is_installed
 from packer.io import build_cache
 from runtime.errors import InputError
 from runtime.locks import Busy
@@ -103,7 +104,7 @@ def _stale() -> Iterator[Path]:
         kept = {one for one in objects if one.parent == folder}
         yield from (path for path in folder.glob("*") if path not in kept) if kept else (folder,)
     engines = cache.engines()
-    yield from (engine.path for engine in engines if not engine.current)
+    yield from (one.path for one in engines if not one.current and not is_installed(one.path))
     yield from (runtime.folder for runtime in cosmo.runtimes() if not runtime.current)
     current = set(_current(engines))
     for store in _stores_by_name():

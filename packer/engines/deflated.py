@@ -20,11 +20,13 @@ import certifi
 
 import packer
 from packer.engines import sums
+from packer.engines.wheels import PACKED
 from packer.io import build_cache
 from packer.io.digest import Digest
 from packer.io.output import output_file
 from packer.io.sources import FileSource
 from packer.zip.writer import DEFLATE_LEVEL, ZipWriter
+from runtime.errors import InputError
 from runtime.formats import sha256_file
 from runtime.formats.bundle import ENGINES, TLS, WEB_UI, Bundle, Engine
 from runtime.formats.sha256_file import file_sha256
@@ -38,7 +40,7 @@ class Packed:
 
     archive: Bundle
     sums: Mapping[str, str] = field(default_factory=dict)
-    """Known SHA-256 values by file name; others are computed."""
+    """Known SHA-256 values by member or file name; others are computed."""
 
     @property
     def compressed_size(self) -> int:
@@ -52,7 +54,8 @@ class Packed:
     def members(self) -> Iterator[tuple[Member, Digest]]:
         """The members, in the order of a bundle."""
         for member in self.archive.members.values():
-            sha256 = self.sums.get(member.name.rsplit("/", 1)[-1])
+            name = member.name
+            sha256 = self.sums.get(name) or self.sums.get(name.rsplit("/", 1)[-1])
             if sha256 is None:
                 sha256 = hashlib.sha256(self.archive.read(member.name)).hexdigest()
             yield member, Digest(member.size, member.crc32, sha256)
@@ -122,22 +125,36 @@ def place(name: str, identity: str) -> Path:
 
 
 def checksum(path: Path) -> Path:
-    """The file beside an archive with its SHA-256."""
+    """The file beside an archive with its SHA-256 and that of each member."""
     return path.with_name(f"{path.name}.sha256")
 
 
 @contextmanager
-def deflated(name: str, identity: str, write: Callable[[ZipWriter], None]) -> Iterator[Bundle]:
+def deflated(
+    name: str, identity: str, write: Callable[[ZipWriter], None], wheel: Path | None = None
+) -> Iterator[Bundle]:
     """Open an archive; if the cache has no intact one, `write` makes it first.
 
     Args:
         name: start of its file name.
         identity: hash that stands for its contents.
+        wheel: folder whose own archive is taken if it has one.
+
+    Raises:
+        InputError: that one is damaged.
     """
-    path = place(name, identity)
-    if not _is_intact(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _make(path, write)
+    path = wheel / PACKED if wheel else place(name, identity)
+    if wheel is None or not path.is_file():
+        path = place(name, identity)
+        if not _is_intact(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _make(path, write)
+    elif not _is_intact(path):
+        distribution = f"llamapack-{wheel.parents[1].name}".replace("_", "-")
+        raise InputError(
+            f"{path} is damaged",
+            f"Run `pip install --force-reinstall --no-deps {distribution}`.",
+        )
     with Bundle.open(path) as archive:
         yield archive
 
@@ -158,7 +175,7 @@ def packed_engine(target: str, folder: Path) -> Iterator[PackedEngine]:
         modes = dict.fromkeys(EXECUTABLES, 0o755)
         add_files(archive, f"{ENGINES}{target}/", folder, listing, modes)
 
-    with deflated(target, listing.id, write) as archive:
+    with deflated(target, listing.id, write, folder) as archive:
         (engine,) = archive.engines
         yield PackedEngine(engine, release, Packed(archive, listing.sums))
 
@@ -175,8 +192,8 @@ def packed_web_ui(folder: Path) -> Iterator[Packed]:
                 # Always deflated: the engine sends it to browsers as gzip.
                 archive.add_deflated(name, file, source.size)
 
-    with deflated("web-ui", folder.name, write) as archive:
-        yield Packed(archive)
+    with deflated("web-ui", folder.name, write, folder) as archive:
+        yield Packed(archive, stated(archive))
 
 
 def roots() -> tuple[bytes, str]:
@@ -213,13 +230,21 @@ def _make(path: Path, write: Callable[[ZipWriter], None]) -> None:
         archive = ZipWriter(destination, 0)
         write(archive)
         archive.close()
+    found = {path.name: file_sha256(path)}
+    found |= {record.name: record.digest.sha256 for record in archive.records}
     with output_file(checksum(path), force=True, mode=0o644) as destination:
-        destination.write(sha256_file.write({path.name: file_sha256(path)}).encode())
+        destination.write(sha256_file.write(found).encode())
+
+
+def stated(archive: Bundle) -> dict[str, str]:
+    """The SHA-256 of an archive and its members, by name, as the file beside it says."""
+    return sha256_file.parse(checksum(archive.path).read_text(encoding="utf-8"))
 
 
 def _is_intact(path: Path) -> bool:
     try:
         stated = sha256_file.parse(checksum(path).read_text(encoding="utf-8"))
-        return file_sha256(path) == stated[path.name]
+        # Earlier versions did not list the members.
+        return len(stated) > 1 and file_sha256(path) == stated[path.name]
     except (OSError, ValueError, KeyError):
         return False

@@ -64,9 +64,11 @@ def native(kind: str, engines: Mapping[str, Path]) -> Front:
     Raises:
         InputError: these engines do not fit into one such program, or zig is not installed.
     """
+    from packer.engines.cache import content
+
     only = next(iter(engines), "")
     if kind == ELF and list(engines) == [only] and only.endswith(STATIC):
-        return Front(_padded((engines[only] / EXECUTABLES[0]).read_bytes()), only, True)
+        return Front(_padded(content(engines[only], EXECUTABLES[0])), only, True)
     names = {stub_of(target) for target in engines}
     if kind == EXE:
         names = {name for name in names if TARGETS[name].guest not in names}

@@ -1,4 +1,4 @@
-"""Source distributions from the package indexes that this machine's pip uses.
+"""Packages from the indexes that this machine's pip uses.
 
 pip itself would run a package's build program to learn its name (`pip download`). So the index is
 asked here, by the simple repository API (https://packaging.python.org/specifications/
@@ -27,6 +27,8 @@ from runtime.formats.json_input import MALFORMED, parse_json
 from runtime.formats.sha256_file import file_sha256
 from runtime.hub.words import shown
 
+SDIST, WHEEL = ".tar.gz", "-py3-none-any.whl"
+"""How the names of a package's files end."""
 _DEFAULT = "https://pypi.org/simple"
 _ACCEPTED = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
 _PAGE = 64 << 20
@@ -39,7 +41,7 @@ _TIMEOUT = (20, 120)
 
 @dataclass(frozen=True)
 class Listed:
-    """A source distribution as an index lists it."""
+    """A file of a package as an index lists it."""
 
     url: str
     sha256: str
@@ -50,8 +52,8 @@ class Listed:
         return self.url.rsplit("/", 1)[1]
 
 
-def find(package: str, version: str) -> Listed:
-    """The source distribution of that version, in the first index that has it.
+def find(package: str, version: str, ending: str = SDIST) -> Listed:
+    """The file of that version with that ending, in the first index that has it.
 
     Raises:
         InputError: there is none, or no index answers.
@@ -63,14 +65,15 @@ def find(package: str, version: str) -> Listed:
         address = f"{index.rstrip('/')}/{wanted}/"
         try:
             for listed in _page(address):
-                stem = listed.name.removesuffix(".tar.gz")
+                stem = listed.name.removesuffix(ending)
                 found = name.match(stem.lower())
                 if stem != listed.name and found and stem[found.end() :] == version:
                     return listed
         except (OSError, ValueError, *MALFORMED) as problem:
             problems.append(f"{shown(address)}: {_reason(problem)}")
+    kind = "wheel" if ending == WHEEL else "source distribution"
     raise InputError(
-        f"no package index has a source distribution of {package} {version}"
+        f"no package index has a {kind} of {package} {version}"
         + (f" ({'; '.join(problems)})" if problems else ""),
         "Check the connection, and the index that pip uses: `pip config list`.",
     )

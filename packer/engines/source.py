@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from packer.engines import layout, logged, npm, pypi
+from packer.engines import layout, logged, npm
 from packer.engines.layout import locked
 from packer.engines.pins import GitCheckout, NpmBundle, Pins, Sdist, Source
 from packer.io.console import note
@@ -56,6 +56,8 @@ def opened(source: Source, node: str, scratch: Path) -> Path:
             bundle = npm.extract(tarball, source.bundle, scratch / "release.bundle")
             checkout(bundle, source.commit, place)
         case Sdist():
+            from packer.engines import pypi  # and an HTTP library
+
             archive = pypi.download(source.package, source.version, scratch)
             pypi.check_sha256(archive, source.sha256)
             pypi.unpack(archive, source.folder, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import functools
 import hashlib
 import os
 import re
@@ -10,9 +10,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from packer.engines import native
+from packer.engines.wheels import installed
 from packer.head import elf, macho_signature
 from packer.io import build_cache
 from runtime.machine.targets import SYSTEMS, TARGETS
@@ -72,8 +74,14 @@ def _key(target: str, zig_version: str) -> str:
     files = _files(target, (*_COMPILED, *_INCLUDED))
     # In a frozen llamapack the modules are `.pyc` files, with their sources beside them.
     for path in (*files, *(Path(module).with_suffix(".py") for module in modules)):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(path.name.encode() + b"\0" + _content(path) + b"\0")
     return digest.hexdigest()[:32]
+
+
+@functools.cache
+def _content(path: Path) -> bytes:
+    """A file that the keys of several stubs depend on."""
+    return path.read_bytes()
 
 
 def cached(target: str, zig_version: str) -> Path:
@@ -82,8 +90,9 @@ def cached(target: str, zig_version: str) -> Path:
 
 
 def all_cached(targets: Iterable[str], zig_version: str) -> dict[str, bytes] | None:
-    """The stubs by target, in the order of `targets`; None if the cache lacks one of them."""
-    paths = {target: cached(target, zig_version) for target in targets}
+    """The stubs by target, in the order of `targets`, from wheels or the build cache; None if both
+    lack one of them."""
+    paths = {target: installed(cached(target, zig_version)) for target in targets}
     if not all(path.is_file() for path in paths.values()):
         return None
     return {target: path.read_bytes() for target, path in paths.items()}
@@ -180,7 +189,7 @@ def build_stubs(targets: Iterable[str], zig: Path) -> dict[str, bytes]:
     names = list(targets)
     with (
         tempfile.TemporaryDirectory() as folder,
-        concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool,
+        ThreadPoolExecutor(max_workers=2) as pool,
     ):
         jobs = [pool.submit(build_stub, name, zig, Path(folder)) for name in names]
         try:

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packer.engines.pins import Pins
-from packer.io.console import Advance, note, progress
+from packer.io.console import Advance, progress
 from runtime.errors import InputError
 
 _INSTALL = "Install all build tools with `pip install 'llamapack[build]'`."
@@ -101,7 +100,7 @@ def ninja_step(line: str) -> tuple[int, int] | None:
 
 @contextmanager
 def ninja_progress(label: str) -> Iterator[Callable[[str], None]]:
-    """Show ninja's progress: a bar on a terminal, elsewhere a line at each quarter.
+    """Show ninja's progress: a bar on a terminal, elsewhere a line every 10 seconds.
 
     Yields:
         a function to call with each line that ninja prints.
@@ -120,25 +119,9 @@ def ninja_progress(label: str) -> Iterator[Callable[[str], None]]:
             if total > whole and total > _SHORT:
                 bar.close()
                 done, whole = 0, total
-                terminal = sys.stderr.isatty()
-                shown = bar.enter_context(progress(label, total, "step")) if terminal else None
-                advance = shown or _Quarters(label, total)
+                advance = bar.enter_context(progress(label, total, "step"))
             if advance and total == whole and finished > done:
                 advance(finished - done)
                 done = finished
 
         yield on_line
-
-
-class _Quarters:
-    """Says at 25, 50 and 75 per cent how far the work is."""
-
-    def __init__(self, label: str, total: int) -> None:
-        self._label, self._total, self._done, self._quarter = label, total, 0, 0
-
-    def __call__(self, amount: int, /) -> None:
-        self._done += amount
-        quarter = 4 * self._done // self._total
-        if self._quarter < quarter < 4:
-            note(f"{self._label}: {quarter * 25} % ({self._done} of {self._total} steps)")
-        self._quarter = max(quarter, self._quarter)

@@ -11,6 +11,7 @@ from packer.engines import layout, logged, native, npm
 from packer.engines import pins as pinned
 from packer.engines.layout import locked
 from packer.engines.pins import Pins
+from packer.engines.wheels import installed
 from packer.io.console import note
 from runtime.errors import InputError
 
@@ -34,8 +35,9 @@ def key(pins: Pins, sources: Path) -> str:
 
 
 def find() -> Path | None:
-    """The folder of the web UI of the current engines; None if it is not built."""
-    place = folder()
+    """The folder of the web UI of the current engines, in a wheel or the build cache; None if it
+    is in neither."""
+    place = installed(folder())
     return place if place.is_dir() else None
 
 

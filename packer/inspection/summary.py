@@ -9,7 +9,6 @@ from typing import Any
 
 from packer.bundle.models_ini import keys, served_as, words_of
 from packer.bundle.purpose import purpose_of
-from packer.engines.other_runtimes import dialect_of, ours, runtime_facts
 from runtime.errors import InputError
 from runtime.formats.args_file import ZIP, is_refused, parse, refused_of
 from runtime.formats.bundle import MODELS, TEMPLATE, Bundle
@@ -29,6 +28,13 @@ def inspect(path: Path) -> dict[str, Any]:
                 return _gguf(path)
     with Bundle.open(path) as bundle:
         return described(bundle)
+
+
+def _runtime(bundle: Bundle) -> dict[str, Any] | None:
+    # Not at the top: for llamapack's own bundles it would take longer than all the rest.
+    from packer.engines.other_runtimes import runtime_facts
+
+    return runtime_facts(bundle)
 
 
 def _gguf(path: Path) -> dict[str, Any]:
@@ -73,7 +79,7 @@ def described(bundle: Bundle) -> dict[str, Any]:
         ],
         "models": _models(bundle),
         "name": stated.get("name"),
-        "runtime": runtime_facts(bundle) if manifest is None else None,
+        "runtime": _runtime(bundle) if manifest is None else None,
         "size": bundle.size,
         "tool": stated.get("tool"),
     }
@@ -98,6 +104,8 @@ def _words(bundle: Bundle) -> list[str] | None:
     """The words of `.args` with variables unexpanded; None if it cannot be parsed."""
     text = bundle.args
     if text and bundle.manifest is None:
+        from packer.engines.other_runtimes import dialect_of, ours
+
         text = ours(text, dialect_of(bundle))
     try:
         return parse(text)

@@ -11,7 +11,6 @@ from packer.bundle.contents import check_member_name
 from packer.bundle.request import PackRequest
 from packer.io.sources import BytesSource, Source
 from packer.metadata import fields, sampling
-from packer.metadata.front_matter import front_matter
 from packer.metadata.licenses import warning
 from packer.weights.documents import Documents, SmallFile, small_file
 from packer.weights.selection import ChosenWeights
@@ -67,6 +66,8 @@ def read_metadata(request: PackRequest, weights: ChosenWeights) -> ModelMetadata
 def stated_by(card: SmallFile) -> dict[str, Any]:
     """The facts in the front matter of a card. Raises InputError if it is not text, or its YAML is
     broken."""
+    from packer.metadata.front_matter import front_matter  # and a YAML library
+
     return fields.carried(front_matter(card.text, card.origin))
 
 

@@ -93,7 +93,10 @@ def _readable(weights: WeightsSource) -> Iterator[Path | None]:
         path: Path | None = Path(folder) / "model.gguf"
         try:
             with source.open() as stream, Path(folder, "model.gguf").open("wb") as file:
-                file.write(stream.read(header.data_offset))
+                left = header.data_offset
+                # What is inflated comes in pieces.
+                while left > 0 and (piece := stream.read(left)):
+                    left -= file.write(piece)
                 file.truncate(source.size)
         except OSError:  # more than the file system of temporary files can have
             path = None

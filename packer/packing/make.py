@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packer.bundle.args import Args, check_options, own_words
 from packer.bundle.contents import check_bundle_name
@@ -15,18 +15,15 @@ from packer.bundle.recipe import recorded
 from packer.bundle.request import PackRequest
 from packer.convert.quantizer import check_imatrix, parse_quantization
 from packer.convert.workshop import Workshop
-from packer.edit.adoption import consumable, consume, finished, own_file
-from packer.edit.opened import Held
 from packer.engines import cache as engines
 from packer.engines import front
-from packer.engines.cosmo import chosen as chosen_cosmo
 from packer.engines.deflated import Packed, PackedEngine
 from packer.engines.front import APE, ENDINGS, Front
 from packer.engines.gpu import sources
 from packer.engines.gpu.archive import PackedModule
 from packer.engines.gpu.chosen import chosen
 from packer.engines.gpu.sources import AUTO
-from packer.engines.other_runtimes import COSMO, Runtime, read_runtime, rewritten
+from packer.engines.targets import for_this_machine
 from packer.io.console import note, progress
 from packer.io.copy import Destination
 from packer.io.epoch import source_date_epoch
@@ -37,6 +34,7 @@ from packer.packing.loading import check_models
 from packer.packing.plans import planned, report
 from packer.parts.splitting import part_files
 from packer.recipes.read import completed
+from packer.releases import PINNED
 from packer.templates.legacy import card_template
 from packer.templates.origin import load
 from packer.templates.problems import warn_of_problems
@@ -47,6 +45,10 @@ from packer.weights.selection import ChosenWeights, chosen_weights
 from runtime.errors import InputError
 from runtime.formats.args_file import parse
 
+if TYPE_CHECKING:
+    from packer.edit.opened import Held
+    from packer.engines.other_runtimes import Runtime
+
 
 def chosen_runtime(request: PackRequest) -> Runtime | None:
     """The program that `--runtime` names, if any. Raises InputError if it cannot be used, or other
@@ -54,6 +56,10 @@ def chosen_runtime(request: PackRequest) -> Runtime | None:
     path = request.runtime
     if path is None:
         return None
+    # Not at the top, as below: what few bundles need takes longer to import than the usual rest.
+    from packer.engines.cosmo import chosen as chosen_cosmo
+    from packer.engines.other_runtimes import COSMO, read_runtime
+
     refused = {
         "--targets": request.targets,
         "--gpu": request.gpu,
@@ -88,6 +94,8 @@ def make(stated: Mapping[str, Any]) -> list[Path]:
 
 
 def _consumed(request: PackRequest, place: OutputPlace) -> list[Path]:
+    from packer.edit.adoption import consumable, finished, own_file
+
     if request.quant:
         raise InputError(
             "`--quant` writes another file, but `--consume` uses MODEL itself",
@@ -139,6 +147,8 @@ def _make(
             work=plan.work, inputs=inputs, consumed=consumed,
         )  # fmt: skip
     if not request.quiet:
+        if folders:
+            note(f"engines: {engines.origins(folders)}")
         report(plans, written)
     return [path for paths in written.values() for path in paths]
 
@@ -182,6 +192,11 @@ def _plan(
     )
     started.put_own(own, weights.first.args)
     packed: tuple[list[PackedEngine], list[PackedModule], list[Packed]] = ([], [], [])
+    text = started.text
+    if runtime:
+        from packer.engines.other_runtimes import rewritten
+
+        text = rewritten(text, runtime.dialect)
     if not runtime:
         modules = chosen(request.gpu, folders)
         wanted = sources.wanted(request.gpu_sources, folders)
@@ -195,7 +210,7 @@ def _plan(
         weights=weights.inputs.sources,
         models=weights.inputs.models,
         chat_template=template,
-        args=rewritten(started.text, runtime.dialect) if runtime else started.text,
+        args=text,
         recipe=recorded(
             started, weights.several, context=request.ctx_size, sampling=metadata.sampling
         ),
@@ -223,6 +238,8 @@ def _write(
         return None if request.quiet else bar(amount)
 
     if consumed:
+        from packer.edit.adoption import consume
+
         consume(
             consumed, plans, force=request.force, part_size=request.split_size, inputs=inputs,
             advance=advance,
@@ -275,6 +292,10 @@ def _engines(request: PackRequest) -> dict[str, Path]:
             f"`--windows` is for the polyglot, not for `--format {request.format}`",
             "Omit one of the two.",
         )
+    if PINNED.is_file() and not request.offline:
+        from packer.releases.index import fetch_own
+
+        fetch_own(for_this_machine())
     folders = engines.chosen(request.targets)
     if request.format != APE and request.targets in (None, "all"):
         wanted = front.fitting(request.format, folders)

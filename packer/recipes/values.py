@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from packer.engines.other_runtimes import named_runtime
 from packer.io.sizes import parse_size
 from packer.metadata import sampling
 from packer.metadata.model_metadata import NO_CARD
@@ -63,6 +62,8 @@ def projector(value: Any, folder: Path) -> str:
 
 
 def runtime(value: Any, folder: Path) -> Path:
+    from packer.engines.other_runtimes import named_runtime
+
     return named_runtime(text(value, folder), folder)
 
 

@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from packer.engines import cache
 from packer.engines.gpu import chosen, pins
 from packer.engines.gpu.pins import Module
 from packer.engines.targets import TARGETS, Target
 from packer.io import build_cache
 from packer.io.console import note
-from packer.releases import pieces
+from packer.releases import NAME, PINNED, pieces
 from packer.releases.pieces import Archive, Piece
 from packer.weights.downloads import Downloads
 from runtime.errors import InputError
@@ -24,10 +25,6 @@ from runtime.formats.json_input import MALFORMED, parse_json
 from runtime.hub.words import WebWord, parsed
 
 FORMAT = 1
-NAME = "llamapack-engines.json"
-"""Its file name among the archives."""
-PINNED = Path(__file__).with_name(NAME)
-"""The index of this llamapack's own release; absent where none was made."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +163,24 @@ def _entry(released: Index, piece: Piece) -> Archive:
             "Take the index of this version's release, or run `llamapack engine build`.",
         )
     return entry
+
+
+def fetch_own(targets: list[Target]) -> None:
+    """Where no engine is installed or built, fetch what this llamapack's own release has for these
+    targets, if it says where.
+
+    Raises:
+        InputError: it cannot be fetched.
+    """
+    if not PINNED.is_file() or cache.built():
+        return
+    with Downloads() as downloads:
+        released = trusted_index(None, downloads)
+        rows = [target for target in targets_in(released) if target in targets]
+        if released.base and rows:
+            note("no engine is installed or built; taking those of this llamapack's release")
+            for piece, entry in list(wanted(released, rows, None)):
+                fetch(piece, entry, released.base, downloads)
 
 
 def fetch(piece: Piece, entry: Archive, source: str, downloads: Downloads) -> Path:

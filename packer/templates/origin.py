@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from packer.io.data_folders import data_folder
-from packer.metadata.front_matter import front_matter
 from packer.templates import huggingface
 from packer.templates.huggingface import text_of
 from packer.templates.legacy import PROMPT_FIELD, stated_template
@@ -105,6 +104,8 @@ def named(name: str) -> ChatTemplate:
 def of_card(path: Path) -> str:
     """Jinja for the template fields of an old model card. Raises InputError if it has no such
     fields, or they make no template."""
+    from packer.metadata.front_matter import front_matter  # and a YAML library
+
     found = stated_template(front_matter(text_of(path), str(path)), str(path))
     if found is None:
         raise InputError(

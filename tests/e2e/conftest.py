@@ -27,13 +27,6 @@ def engines() -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def models() -> None:
-    """The real models are there."""
-    if not real_models.COMPLETE.exists():
-        pytest.fail("the models are missing; run `sh ci/models`")
-
-
-@pytest.fixture(scope="session")
 def smollm2(engines: object, models: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model that chats; not to be changed."""
     output = tmp_path_factory.mktemp("smollm2") / "smollm2.llamafile"

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import pytest
 
 from packer.engines import toolchain
+from packer.io import console
 
 
 @pytest.mark.parametrize(
@@ -20,12 +22,32 @@ def test_steps_are_read_from_ninjas_lines(line: str, expected: tuple[int, int] |
     assert toolchain.ninja_step(line) == expected
 
 
-def test_a_pipe_gets_a_line_at_each_quarter(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_gets_a_line_every_ten_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = count(0, 3)
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
     with toolchain.ninja_progress("linux-x86_64") as on_line:
         for n in range(1, 101):
             on_line(f"[{n}/100] step\n")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "linux-x86_64: 4 steps of 100 steps, 5 min left"
+    assert lines[-1] == "linux-x86_64: 100 steps of 100 steps, 0 s left"
+    assert len(lines) == 25
+
+
+def test_bytes_have_a_rate_and_a_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = count(0, 10)
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    with console.progress("packing", 480_000_000) as advance:
+        advance(120_000_000)
+    with console.progress("downloading", None) as advance:
+        advance(5_000_000)
     assert capsys.readouterr().err.splitlines() == [
-        f"linux-x86_64: {n} % ({n} of 100 steps)" for n in (25, 50, 75)
+        "packing: 120.0 MB of 480.0 MB, 12.0 MB/s, 30 s left",
+        "downloading: 5.0 MB, 0.5 MB/s",
     ]
 
 
@@ -38,7 +60,6 @@ def test_a_terminal_gets_a_bar_of_steps(monkeypatch: pytest.MonkeyPatch) -> None
         yield seen.append
 
     monkeypatch.setattr(toolchain, "progress", progress)
-    monkeypatch.setattr(toolchain.sys.stderr, "isatty", lambda: True, raising=False)
     with toolchain.ninja_progress("x") as on_line:
         for line in ("[1/2] plan", "[1/9] a", "noise", "[4/9] b", "[2/3] nested", "[9/9] c"):
             on_line(line)

@@ -19,6 +19,7 @@ _FILES = {
     "ape/test_ape_command.py": "native",
     "engine/test_engine_web_ui.py": "native",  # and npm
     "release/test_installed.py": "e2e",
+    "release/test_wheels.py": "e2e",
     "engine/test_gpu_cuda.py": "native",
     "engine/test_gpu_recipes.py": "native",
     "engine/test_structure_bundle.py": "native",

@@ -21,10 +21,10 @@ pytestmark = pytest.mark.timeout(1800)
 
 def test_sha256sum_accepts_all_lists(release: Path) -> None:
     lists = [*release.rglob("SHA256SUMS"), *release.rglob("*.sha256")]
-    assert len(lists) == 3
+    assert len(lists) == 4
     for path in lists:
         run("sha256sum", "--strict", "--quiet", "-c", path.name, cwd=path.parent)
-    for folder in (release / "assets", release / "hub" / "demo"):
+    for folder in (release / "assets", release / "wheels", release / "hub" / "demo"):
         listed = (folder / "SHA256SUMS").read_text().splitlines()
         names = {line.split("  ", 1)[1] for line in listed}
         assert names == {path.name for path in folder.iterdir()} - {"SHA256SUMS"}
@@ -80,7 +80,7 @@ def test_the_wheel_carries_sources_templates_and_the_pinned_index(
 
 def test_a_second_release_elsewhere_has_the_same_hashes(release: Path, tmp_path: Path) -> None:
     second = run_release(tmp_path / "another folder", TZ="Pacific/Auckland", LC_ALL="C.UTF-8")
-    for name in ("assets", "hub/demo"):
+    for name in ("assets", "hub/demo", "wheels"):
         sums = [(dist / name / "SHA256SUMS").read_text() for dist in (release, second)]
         assert sums[0] == sums[1]
         run("sha256sum", "--quiet", "-c", "SHA256SUMS", cwd=second / name)
@@ -95,12 +95,15 @@ def test_what_is_to_be_published_is_checked_first(release: Path, tmp_path: Path)
         document = json.loads(path.read_bytes())
         document["predicate"]["buildDefinition"]["internalParameters"]["modified"] = False
         path.write_text(json.dumps(document))
-    for folder in (copy / "assets", copy / "hub" / "demo"):
+    for folder in (copy / "assets", copy / "wheels", copy / "hub" / "demo"):
         checksums.write(folder)
-    words = ("ci.release.publish", copy, "--tag", "v1", "--hub", "demo=org/demo", "--dry-run")
-    upload, hub = run(sys.executable, "-m", *words).stdout.splitlines()
+    words = ("ci.release.publish", copy, "--tag", "v1", "--hub", "demo=org/demo", "--pypi")
+    words += ("--dry-run",)
+    upload, hub, wheels = run(sys.executable, "-m", *words).stdout.splitlines()
     assert upload.startswith("gh release upload v1 ")
     assert hub == f"hf upload org/demo {copy}/hub/demo ."
+    assert wheels.startswith("twine upload --non-interactive ")
+    assert f"{copy}/wheels/llamapack-0.1.0-py3-none-any.whl" in wheels
     with (copy / "hub" / "demo" / "demo.llamafile").open("r+b") as file:
         file.write(b"x")
     done = run(sys.executable, "-m", *words, status=1)

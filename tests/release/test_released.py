@@ -19,7 +19,7 @@ from packer.cli import main
 from packer.engines import sums
 from packer.engines.gpu import pins
 from packer.engines.gpu.archive import packed_module
-from packer.releases import index, pieces
+from packer.releases import NAME, index, pieces
 from packer.releases.index import Index
 from packer.releases.pieces import Archive, Piece
 from packer.weights.downloads import Downloads
@@ -196,8 +196,8 @@ def test_engines_of_another_llamapack_are_refused(
     monkeypatch.setenv("LLAMAPACK_BUILD_CACHE", str(tmp_path / "cache"))
     name = "engine-linux-x86_64"
     other = Index("v0.4.0", str(tmp_path), {name: Archive("a.zip", "linux-x86_64-0", "0" * 64, 1)})
-    (tmp_path / index.NAME).write_bytes(index.encode(other))
-    words = ["engine", "fetch", "linux-x86_64", "--index", str(tmp_path / index.NAME)]
+    (tmp_path / NAME).write_bytes(index.encode(other))
+    words = ["engine", "fetch", "linux-x86_64", "--index", str(tmp_path / NAME)]
     assert main(words) == 1
     assert f"the released {name} was made from other sources" in capsys.readouterr().err
     assert not (tmp_path / "cache" / "engines").exists()

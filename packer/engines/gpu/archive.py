@@ -40,5 +40,5 @@ def packed_module(module: Module, folder: Path) -> Iterator[PackedModule]:
     def write(archive: ZipWriter) -> None:
         add_files(archive, prefix, folder, listing)
 
-    with deflated(archive_name(module), listing.id, write) as archive:
+    with deflated(archive_name(module), listing.id, write, folder) as archive:
         yield PackedModule(module, Packed(archive, listing.sums))

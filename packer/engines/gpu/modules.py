@@ -9,6 +9,7 @@ from packer.engines import cache, layout, logged, sums
 from packer.engines.gpu import pins
 from packer.engines.gpu.pins import CUDA, METAL, VULKAN, Module
 from packer.engines.layout import locked
+from packer.engines.wheels import installed
 from runtime.errors import InputError
 
 LOCK = "gpu"
@@ -28,8 +29,9 @@ def folder_of(module: Module) -> Path:
 
 
 def find(module: Module) -> Path | None:
-    """The folder with the module and its `SHA256SUMS`, or None if it was not made."""
-    place = folder_of(module)
+    """The folder with the module and its `SHA256SUMS`, in a wheel or the build cache; None if it
+    is in neither."""
+    place = installed(folder_of(module))
     return place if place.is_dir() else None
 
 

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from packer.engines import layout, native, pins, source
-from packer.engines.deflated import Packed, deflated
+from packer.engines.deflated import Packed, deflated, stated
 from packer.engines.gpu import recipes
 from packer.engines.gpu.recipes import Recipe
 from packer.engines.targets import TARGETS
+from packer.engines.wheels import installed
 from packer.io.sources import FileSource
 from packer.zip.writer import ZipWriter
 from runtime.errors import InputError
@@ -38,7 +39,9 @@ def wanted(choice: str, targets: Iterable[str]) -> Path | None:
     """
     if choice == NO:
         return None
-    found = next((place for place in (collected_folder(), _llama_cpp()) if place.is_dir()), None)
+    found = next(
+        (place for place in (installed(collected_folder()), _llama_cpp()) if place.is_dir()), None
+    )
     useful = any(recipes.compiles(target) for target in targets)
     if choice == YES and not (useful and found):
         why = "llama.cpp's sources are missing" if useful else "none of its engines can use them"
@@ -102,7 +105,7 @@ def packed_sources(llama_cpp: Path, targets: Iterable[str]) -> Iterator[Packed]:
         _add_sources(archive, found, llama_cpp)
 
     with deflated("gpu-sources", hashlib.sha256(key.encode()).hexdigest(), write) as archive:
-        yield Packed(archive)
+        yield Packed(archive, stated(archive))
 
 
 def _add_sources(archive: ZipWriter, found: Sequence[Recipe], llama_cpp: Path) -> None:
