@@ -20,6 +20,7 @@ from packer.engines.targets import for_this_machine
 from runtime.errors import InputError
 from runtime.formats.args_file import BLANKS, USER_WORDS, ZIP, merge, parse, quote, words_and_ends
 from runtime.formats.bundle import MODELS, TEMPLATE
+from runtime.formats.user_text import decoded
 
 CONTEXT = "-c"
 SAMPLING = {
@@ -55,7 +56,6 @@ _DEFAULTS = {flag: rank for rank, flag in enumerate((CONTEXT, *SAMPLING.values()
 _PURPOSE = re.compile(r"--(?:embeddings|reranking)\n")
 # Also the option of a purpose alone, as which it would be read.
 _AS_WRITTEN = re.compile(r"-\S*\n|--(?:embeddings|reranking)$")
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _OWN_LIMIT = 1 << 20  # bytes
 
 # Read after all options, and loads nothing: native/engine/main.cpp.
@@ -240,9 +240,14 @@ def own_words(words: str | None, file: Path | None) -> str:
         name = str(file)
         if not file.is_file() or file.stat().st_size > _OWN_LIMIT:
             raise InputError(f"{file} is not a file of arguments", "Give a text file of words.")
-        text = file.read_text(encoding="utf-8-sig", errors="surrogateescape")
-    if _NO_TEXT.search(text):
-        raise InputError(f"{name} is not UTF-8 text", "Give a text of words.")
+    try:
+        if words is None and file is not None:
+            text = decoded(file.read_bytes()).replace("\r\n", "\n")
+        text.encode()
+    except UnicodeError:
+        text = "\0"
+    if "\0" in text:
+        raise InputError(f"{name} is not UTF-8 text", "Save it as UTF-8.")
     return text
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from packer.io.output import output_file
 from runtime.errors import InputError
 from runtime.formats import sha256_file
+from runtime.formats.user_text import decoded
 
 _LIMIT = 16 << 20  # bytes
 
@@ -27,7 +28,10 @@ def read(path: Path) -> dict[str, str]:
         return {}
     if not path.is_file() or path.stat().st_size > _LIMIT:
         raise _no_list(path)
-    sums = sha256_file.parse(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    try:
+        sums = sha256_file.parse(decoded(path.read_bytes(), "surrogateescape"))
+    except UnicodeDecodeError:
+        sums = {}
     if not sums:
         raise _no_list(path)
     return sums

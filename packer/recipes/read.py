@@ -17,6 +17,7 @@ from packer.io.data_folders import data_folder
 from packer.recipes.fields import FIELDS, OF_THE_RUN, Field
 from packer.recipes.values import REMOTE
 from runtime.errors import InputError
+from runtime.formats.user_text import decoded
 
 FOLDER = data_folder("templates") / "recipes"
 
@@ -99,10 +100,10 @@ def _document(path: Path) -> tuple[str, dict[str, Any]]:
     if path.stat().st_size > _LIMIT:
         raise InputError(f"{path} is too large for a recipe", "Give a TOML file.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decoded(path.read_bytes())
         return text, tomllib.loads(text)
     except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8 text", "Give a TOML file.") from None
+        raise InputError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from None
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
         raise InputError(f"{path}: {problem or 'too deep'}", "Correct the TOML.") from None
 

@@ -13,6 +13,7 @@ from typing import Any
 from packer.templates.template import ChatTemplate
 from runtime.errors import InputError
 from runtime.formats.json_input import parse_json
+from runtime.formats.user_text import decoded
 
 CONFIG, JINJA, MORE = "tokenizer_config.json", "chat_template.jinja", "additional_chat_templates"
 _TOOL_USE = "tool_use"
@@ -27,9 +28,9 @@ def text_of(path: Path) -> str:
     if path.stat().st_size > _LIMIT:
         raise InputError(f"{path} is too large for a chat template", _TIP)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = decoded(path.read_bytes())
     except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8 text", _TIP) from None
+        raise InputError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from None
     if "\0" in text or not text.strip():
         raise InputError(f"{path} holds no chat template", _TIP)
     return text

@@ -16,6 +16,7 @@ from runtime.errors import InputError, shell_word
 from runtime.formats.bundle import Bundle
 from runtime.formats.gguf_header import Header
 from runtime.formats.json_input import MALFORMED, parse_json
+from runtime.formats.user_text import decoded
 
 if TYPE_CHECKING:
     from runtime.hub.hub import Hub, HubModel
@@ -44,9 +45,9 @@ class SmallFile:
     def text(self) -> str:
         """Its contents. Raises InputError if they are not text."""
         try:
-            return self.data.decode()
+            return decoded(self.data)
         except UnicodeDecodeError:
-            raise InputError(f"{self.origin} is not UTF-8 text", "Give a text file.") from None
+            raise InputError(f"{self.origin} is not UTF-8 text", "Save it as UTF-8.") from None
 
 
 @dataclass(frozen=True)

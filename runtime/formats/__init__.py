@@ -11,6 +11,7 @@ __all__ = [
     "parts",
     "sha256_file",
     "undo_file",
+    "user_text",
     "weights",
     "zip_directory",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import InputError
+from runtime.formats.user_text import decoded
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 _TRUE = {"1", "on", "yes", "true"}
@@ -62,7 +63,7 @@ def _token(environment: Mapping[str, str], home: Path) -> str | None:
     path = environment.get("HF_TOKEN_PATH")
     try:
         # `hf auth login` writes it.
-        return _clean((_path(path) if path else home / "token").read_text(encoding="utf-8-sig"))
+        return _clean(decoded((_path(path) if path else home / "token").read_bytes()))
     except (OSError, UnicodeDecodeError):
         return None
 

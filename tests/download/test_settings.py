@@ -42,8 +42,9 @@ def test_endpoint_and_offline() -> None:
 def test_token(tmp_path: Path) -> None:
     home = {"HF_HOME": str(tmp_path)}
     assert settings(home).token is None
-    (tmp_path / "token").write_text("\ufefffrom-file\r\n")
-    assert settings(home).token == "from-file"
+    for encoding in ("utf-8-sig", "utf-16"):
+        (tmp_path / "token").write_text("from-file\r\n", encoding)
+        assert settings(home).token == "from-file"
     assert settings({**home, "HF_TOKEN": " one\n"}).token == "one"
     assert settings({**home, "HF_TOKEN": ""}).token == "from-file"
     assert "one" not in repr(settings({"HF_TOKEN": "one"}))

@@ -184,13 +184,13 @@ def test_everything_at_once(tmp_path: Path, llamapack: CommandLine) -> None:
     llamapack.ran("verify", path)
 
 
-@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "from Windows"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_args_and_template_from_files(
-    mark: str, tmp_path: Path, gguf: Path, llamapack: CommandLine
+    encoding: str, tmp_path: Path, gguf: Path, llamapack: CommandLine
 ) -> None:
     words, template = tmp_path / "words", tmp_path / "t.jinja"
-    words.write_text(f"{mark}# sampling\n--temp 0.5\n")
-    template.write_text(f"{mark}{{{{ bos_token }}}}é")
+    words.write_text("# sampling\n--temp 0.5\n", encoding)
+    template.write_text("{{ bos_token }}é", encoding)
     path = packed(
         llamapack, gguf, "-o", tmp_path / "x.llamafile", "--args-file", words,
         "--chat-template", template,
