@@ -111,7 +111,7 @@ def upstream_answer(model: Path, *words: str, runs: int) -> bytes:
 def refusal(found: subprocess.CompletedProcess[Any]) -> tuple[str, str]:
     """The ERROR and the TIP, without these words, of a start that did nothing else."""
     said = found.stderr if isinstance(found.stderr, str) else found.stderr.decode()
-    notes = ("CPU: ", "memory: ", "packing the engine")
+    notes = ("CPU: ", "memory: ", "sandbox: ", "packing the engine")
     lines = [line for line in said.splitlines() if not line.startswith(notes)]
     assert (found.returncode, found.stdout or "") == (1, ""), found
     assert [line.partition(" ")[0] for line in lines] == ["ERROR", "TIP"], said

@@ -28,8 +28,9 @@ enum : unsigned {
     CONNECTS  = 16, // to any port
     SERVES    = 32, // only where others send requests
     CALLS     = 64, // the port of the address
-    LISTS     = 128, // downloads
-    ANYTHING  = 256,
+    DOWNLOADS = 128,
+    LISTS     = 256, // downloads
+    ANYTHING  = 512,
 };
 
 // The one table: docs/security.md and --help say the same, and tests compare them. Options that name a
@@ -47,7 +48,7 @@ static const sandbox_need NEEDS[] = {
     { "--prompt-cache --lookup-cache-dynamic", READS | WRITES, "reads and writes the file" },
     { "--slot-save-path --log-prompts-dir", READS | WRITES_IN, "reads and writes in the folder" },
     { "--fetch-media", CONNECTS | SERVES, "connects to any port, for image_url in requests" },
-    { "--hf-repo --hf-repo-draft --docker-repo --model-url --mmproj-url", 0, "what they name is fetched before" },
+    { "--hf-repo --hf-repo-draft --docker-repo --model-url --mmproj-url", CONNECTS | DOWNLOADS, "fetched before the sandbox closes; by `serve`, in it: connects to any port, writes in the cache of downloads" },
     { "--cache-list", LISTS, "reads the cache of downloads" },
     { "--rpc --ui-mcp-proxy", CONNECTS, "connects to any port" },
     { "--server-base", CALLS, "connects to its port; to any port where a name has to be looked up" },
@@ -164,8 +165,8 @@ void sandbox_policy_add(sandbox_policy & policy, run_mode mode, const std::strin
         policy.connects = policy.connects || (need->rights & CONNECTS);
         policy.anything = policy.anything || (need->rights & ANYTHING);
         policy.children = policy.children || (need->rights & (EXECUTES | ANYTHING));
-        if (need->rights & LISTS) {
-            add_downloads(policy.reads);
+        if (need->rights & (DOWNLOADS | LISTS)) {
+            add_downloads(need->rights & LISTS ? policy.reads : policy.writes_in);
         }
         const std::string more = "; " + option + ": " + need->words;
         if (need->rights != READS && policy.widened.find(more) == std::string::npos) {
