@@ -59,7 +59,7 @@ def directory(machine: Machine, subject: Subject | None) -> Iterator[Finding]:
         yield ok(
             "directory",
             f"it is a bundle made by {subject.made_by}, whole up to its end "
-            f"(`llamapack verify {subject.shell}`, or a start with `--verify`, compares every byte)",
+            f"(`llamapack verify {subject.shell}` or its own `--verify` compares every byte)",
         )
     elif subject.engines:
         yield note("directory", "its archive is whole, but has no manifest: another tool edited it")
