@@ -3,11 +3,12 @@
 #include "archive.h"
 #include "json.h"
 #include "processors.h"
-#include "sha256.h"
 #include "terminal.h"
 #include "user_error.h"
 #include "utf8.h"
 #include "zip_extract.h"
+
+#include <openssl/sha.h> // which uses the processor's instructions for it
 
 #include <algorithm>
 #include <atomic>
@@ -47,22 +48,24 @@ struct verification {
 };
 
 struct digest {
-    sha256         hash;
+    SHA256_CTX     hash;
     verification * of;
 };
 
 static int digest_add(void * sink, const void * data, size_t size) {
     digest & to = *(digest *) sink;
-    sha256_add(&to.hash, data, size);
+    SHA256_Update(&to.hash, data, size);
     to.of->done += size;
     return 0;
 }
 
-static std::string digest_text(sha256 & hash) {
-    uint8_t bytes[32];
-    char    hex[65];
-    sha256_end(&hash, bytes);
-    sha256_hex(bytes, hex);
+static std::string digest_text(SHA256_CTX & hash) {
+    uint8_t bytes[SHA256_DIGEST_LENGTH];
+    char    hex[2 * sizeof(bytes) + 1];
+    SHA256_Final(bytes, &hash);
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+    }
     return hex;
 }
 
@@ -70,7 +73,7 @@ static void member_check(verification & of, const archive & file, const std::str
     const zip_member * member = file.find(name);
     const char *       error  = nullptr;
     digest             to{ {}, &of };
-    sha256_begin(&to.hash);
+    SHA256_Init(&to.hash);
     const auto stated = of.stated.find(name);
     if (zip_extract(&file.directory(), member, digest_add, &to, &error) != 0) {
         of.fault(name + ": damaged: " + error);
@@ -118,9 +121,9 @@ static void manifest_read(verification & of, const archive & file) {
         if (manifest.contains("front")) {
             const uint64_t    front = manifest.at("front").at("size").get<uint64_t>();
             const std::string bytes = front <= FRONT_MAX ? file.bytes(0, front) : "";
-            sha256            hash;
-            sha256_begin(&hash);
-            sha256_add(&hash, bytes.data(), bytes.size());
+            SHA256_CTX        hash;
+            SHA256_Init(&hash);
+            SHA256_Update(&hash, bytes.data(), bytes.size());
             if (digest_text(hash) != manifest.at("front").at("sha256").get<std::string>()) {
                 of.fault("head and start stubs: damaged: their SHA-256 is not that of the manifest");
             }
