@@ -10,7 +10,7 @@ from typing import Any
 from packer.commands import Subparsers, print_json
 from packer.io.console import printable
 from packer.io.sizes import in_words
-from runtime.formats.bundle import GPU_SOURCES, WEB_UI
+from runtime.formats.bundle import GPU_SOURCES, START, WEB_UI
 
 
 def register(verbs: Subparsers) -> None:
@@ -71,6 +71,8 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
             f"  {module['target']:22} {module['kind']} for its GPU  "
             f"{in_words(module['size'])}, {in_words(module['compressed_size'])} packed"
         )
+    if any(member["name"].startswith(START) for member in facts["members"]):
+        yield f"  {'cmd.exe':22} starts it on Windows, by a name in .cmd"
     pages = [member for member in facts["members"] if member["name"].startswith(WEB_UI)]
     if pages:
         size = sum(page["compressed_size"] for page in pages)

@@ -32,6 +32,7 @@ ARGS, MANIFEST, TEMPLATE = ".args", "llamapack.json", "chat_template.jinja"
 MODELS = "models.ini"
 ENGINES, GPU, SUMS, WEB_UI = "engines/", "gpu/", "SHA256SUMS", "web-ui/"
 GPU_SOURCES = "gpu-sources/"
+START = "start/"  # stubs that Windows' own tar.exe unpacks
 BASE_CARD, LICENSES = "card/BASE.md", "licenses/model/"
 
 _SMALL = 16 << 20  # bytes; limit of members that are read whole
