@@ -47,13 +47,6 @@ def test_the_same_bytes_answer_as_on_linux(cmd: Wine, bundle: Path, expected: by
     assert answer(bundle) == expected
 
 
-def test_status_and_errors_of_the_engine(cmd: Wine, bundle: Path) -> None:
-    status, _, errors = says(cmd, bundle, "-m", "nowhere.gguf")
-    assert status == 1
-    assert b"ERROR nowhere.gguf" in errors
-    assert says(cmd, bundle, "--nonsense")[0] == run(["sh", bundle, "--nonsense"]).returncode
-
-
 def front(path: Path) -> object:
     with zipfile.ZipFile(path) as archive:
         return json.loads(archive.read("llamapack.json"))["front"]

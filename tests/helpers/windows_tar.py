@@ -22,7 +22,7 @@ _SOURCES = (
 
 def tar_stand_in(config: pytest.Config) -> Path:
     """The program; its reader of ZIPs is the engine's own, not libarchive."""
-    command = [toolchain._zig(), "cc", "-target", "x86_64-windows.win10-gnu", "-O1", "-s"]
+    command = [str(toolchain._zig()), "cc", "-target", "x86_64-windows.win10-gnu", "-O1", "-s"]
     command += [f"-I{_SOURCES[1].parent}", *map(str, _SOURCES), "-o"]
     folder = folder_of(config, "tar", _SOURCES)
     return made(folder / "tar.exe", lambda new: subprocess.run([*command, new], check=True))

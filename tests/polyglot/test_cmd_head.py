@@ -6,7 +6,6 @@ paths cannot be shown here.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import zipfile
@@ -18,7 +17,6 @@ from small_bundle import broken_rules, needs, write_bundle
 from stub_under_wine import TARGET, Windows, windows_path
 
 from packer.head.head import CMD_END, HEAD_SIZE, build_head
-from packer.head.script import render_cmd
 from runtime.machine.head import Kind, kind_of
 
 ARM = "windows-aarch64"
@@ -48,17 +46,6 @@ def test_what_cmd_exe_and_shells_read(cmd_head: bytes, stubs: dict[str, bytes]) 
 def test_rules_hold_and_the_kind_is_named(cmd_head: bytes, tmp_path: Path) -> None:
     assert broken_rules(tmp_path, cmd_head) == []
     assert kind_of(cmd_head) is Kind.APE_CMD
-
-
-def test_a_stub_for_arm_is_named_only_if_there_is_one() -> None:
-    name = hashlib.sha256(b"arm").hexdigest()[:16]
-    both = render_cmd({TARGET: b"x", ARM: b"arm"}).decode().splitlines()
-    asked = [line for line in both if "PROCESSOR_ARCHITECTURE" in line]
-    assert [line.partition('"ARM64" ')[2] for line in asked] == [
-        f'set "a={ARM}"', f'set "h={name}"', 'set "z=3"'
-    ]  # fmt: skip
-    assert both.index(asked[0]) > both.index(f'set "a={TARGET}"')
-    assert b"ARM64" not in render_cmd({TARGET: b"x"})
 
 
 @pytest.fixture(scope="session")
