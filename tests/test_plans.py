@@ -42,7 +42,7 @@ def test_where_the_engines_for_windows_go(
 @pytest.fixture
 def plan_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlanFor]:
     monkeypatch.setenv("LLAMAPACK_BUILD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(front, "polyglot", lambda targets: Front(b"head"))
+    monkeypatch.setattr(front, "polyglot", lambda targets, cmd=False: Front(b"head"))
     monkeypatch.setattr(front, "native", lambda kind, engines: Front(b"MZ", "windows-x86_64"))
     with ExitStack() as stack:
         yield PlanFor(tmp_path, stack)

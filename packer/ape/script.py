@@ -10,7 +10,7 @@ from packer.ape.elf_rules import SCANNED
 from packer.ape.rules import Broken
 from packer.head.pe import LFANEW
 from packer.head.script import BLOCK
-from runtime.machine.head import APE_DEBUG, APE_UNIX, APE_WINDOWS
+from runtime.machine.head import APE_CMD, APE_DEBUG, APE_UNIX, APE_WINDOWS
 
 _EXIT = re.compile(rb"^[ \t]*exit\b[^\n]*\n", re.MULTILINE)
 _STUB = re.compile(rb"\bo=(\d{1,12}) (?:n=\d+ )?h=(?:[0-9a-f]{16}){1,2} k='\d+ (\d{1,12})'")
@@ -48,7 +48,7 @@ def read_script(head: bytes) -> tuple[Script | None, list[Broken]]:
     if text[:8] not in (APE_WINDOWS, APE_UNIX, APE_DEBUG):
         return None, [Broken("magic", "no APE magic")]
     broken = []
-    if text[8:9] != b"\n":
+    if text[8:9] != b"\n" and not text.startswith(APE_CMD):
         broken.append(Broken("magic-newline", "no newline follows the magic"))
     quote = text.find(b"'", 8)
     if quote < 0 or text[quote + 1 : quote + 2] not in (b"\n", b" ", b"<"):

@@ -120,6 +120,8 @@ class Head:
         """Write it; the archive that continues it."""
         destination.write(self.front.data)
         archive = ZipWriter(destination, epoch)
+        for name, stub in self.front.stubs.items():
+            archive.add_bytes(name, stub, deflate=True)
         for packed in self.copied:
             for member, content in packed.members():
                 add(archive, packed, member, content)

@@ -11,6 +11,7 @@ from typing import Any
 
 import packer
 from packer.engines.front import Front
+from packer.head.windows_exe import CMD
 from packer.zip.writer import Record
 from runtime.errors import InputError
 from runtime.formats.bundle import Engine
@@ -74,6 +75,7 @@ def front_entry(front: Front) -> dict[str, Any]:
         "program": front.program,
         "sha256": hashlib.sha256(front.data).hexdigest(),
         "size": len(front.data),
+        **({"windows": CMD} if front.stubs else {}),
     }
 
 
@@ -119,6 +121,12 @@ def llama_cpp_releases(manifest: Mapping[str, Any]) -> set[str]:
         for facts in entries
         if isinstance(facts, dict) and "llama.cpp" in facts
     }
+
+
+def has_cmd(manifest: Mapping[str, Any]) -> bool:
+    """Whether Windows starts the file by cmd.exe."""
+    front = manifest.get("front")
+    return isinstance(front, dict) and front.get("windows") == CMD
 
 
 def expected_front(manifest: Mapping[str, Any]) -> tuple[int, str] | None:

@@ -107,6 +107,7 @@ class BundlePlan:
         padding = len(self.weights) * (ALIGNMENT * 2 + _PER_MEMBER)
         if self.runtime:
             small += self.runtime.size + len(self.runtime.members) * _PER_MEMBER
+        small += sum(map(len, self.front.stubs.values()))
         fixed = len(self.front.data) + small + _OVERHEAD + members * _PER_MEMBER
         return self.work + packed + padding + fixed
 

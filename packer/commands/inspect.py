@@ -10,7 +10,7 @@ from typing import Any
 from packer.commands import Subparsers, print_json
 from packer.io.console import printable
 from packer.io.sizes import in_words
-from runtime.formats.bundle import GPU_SOURCES, WEB_UI
+from runtime.formats.bundle import GPU_SOURCES, START, WEB_UI
 
 
 def register(verbs: Subparsers) -> None:
@@ -71,14 +71,12 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
             f"  {module['target']:22} {module['kind']} for its GPU  "
             f"{in_words(module['size'])}, {in_words(module['compressed_size'])} packed"
         )
-    pages = [member for member in facts["members"] if member["name"].startswith(WEB_UI)]
-    if pages:
-        size = sum(page["compressed_size"] for page in pages)
-        yield f"  {'web UI':22} {len(pages)} files, {in_words(size)} packed"
-    sources = [member for member in facts["members"] if member["name"].startswith(GPU_SOURCES)]
-    if sources:
-        size = sum(source["compressed_size"] for source in sources)
-        yield f"  {'GPU sources':22} {len(sources)} files, {in_words(size)} packed"
+    groups = {"web UI": WEB_UI, "GPU sources": GPU_SOURCES, "start by cmd.exe": START}
+    for group, prefix in groups.items():
+        files = [member for member in facts["members"] if member["name"].startswith(prefix)]
+        if files:
+            size = sum(file["compressed_size"] for file in files)
+            yield f"  {group:22} {len(files)} files, {in_words(size)} packed"
     yield ""
     yield "arguments"
     words = facts["args"]["words"]
@@ -88,7 +86,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield "members"
     for member in facts["members"]:
-        if member in pages or member["name"].startswith(GPU_SOURCES):
+        if member["name"].startswith((WEB_UI, GPU_SOURCES)):
             continue
         yield (
             f"  {member['size']:>16,}  {member['method']:8}  at {member['offset']:>14,}  "

@@ -16,7 +16,7 @@ from packer.io.digest import Digest, member_digest
 from packer.io.sources import Source, is_weights
 from packer.zip.writer import ZipWriter
 from runtime.errors import InputError
-from runtime.formats.bundle import ENGINES, TLS, WEB_UI, Bundle
+from runtime.formats.bundle import ENGINES, START, TLS, WEB_UI, Bundle
 from runtime.formats.zip_directory import Member
 
 
@@ -85,7 +85,7 @@ _DESCRIPTOR_MAGIC = b"PK\x07\x08"  # APPNOTE 4.3.9.3: commonly there, not always
 
 def is_heavy(member: Member) -> bool:
     """Whether it keeps its place: weights, or members of the part before them."""
-    return member.name.startswith((ENGINES, TLS, WEB_UI)) or is_weights(member)
+    return member.name.startswith((ENGINES, START, TLS, WEB_UI)) or is_weights(member)
 
 
 def entry_end(bundle: Bundle, file: BinaryIO, member: Member) -> int:

@@ -17,6 +17,7 @@ from runtime.formats.bundle import (
     GPU_SOURCES,
     MANIFEST,
     MODELS,
+    START,
     TEMPLATE,
     TLS,
     WEB_UI,
@@ -108,7 +109,7 @@ def served_models(bundle: Bundle, removed: Collection[str], added: Inputs) -> Se
     return Served(text or None, text != old, served_as(text))
 
 
-FOLDERS = (ENGINES, GPU, GPU_SOURCES, TLS, WEB_UI)
+FOLDERS = (ENGINES, GPU, GPU_SOURCES, START, TLS, WEB_UI)
 """Members of llamapack itself, not of the user, begin with one of these."""
 
 # What Mozilla's llamafile and Cosmopolitan put into their programs: symbol tables, time zones,

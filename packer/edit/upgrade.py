@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ def build_head(
     default for another tool's file.
     """
     kind = front.kind_of(_program(bundle))
-    first = front.polyglot(folders) if kind == APE else front.native(kind, folders)
+    cmd = manifest.has_cmd(bundle.manifest or {})
+    first = front.polyglot(folders, cmd=cmd) if kind == APE else front.native(kind, folders)
     modules = chosen(gpu or _kinds(bundle, folders), folders)
     had = any(name.startswith(GPU_SOURCES) for name in bundle.members)
     auto = sources.AUTO if had or bundle.manifest is None else sources.NO
@@ -71,7 +73,7 @@ def _kinds(bundle: Bundle, targets: Iterable[str]) -> str | None:
 
 def too_large_for_windows(bundle: Bundle, folders: Mapping[str, Path]) -> list[str]:
     """Targets among these whose engines are useless in a file of this size."""
-    if front.kind_of(_program(bundle)) != APE:
+    if front.kind_of(_program(bundle)) != APE or manifest.has_cmd(bundle.manifest or {}):
         return []
     size = sum(
         member.compressed_size
@@ -88,6 +90,7 @@ def is_up_to_date(bundle: Bundle, head: Head) -> bool:
     known = manifest.expected(stated, str(bundle.path))
     has = {name: sum_ for name, (_, sum_) in known.items() if name.startswith(FOLDERS)}
     new = {m.name: digest.sha256 for one in head.copied for m, digest in one.members()}
+    new |= {name: hashlib.sha256(stub).hexdigest() for name, stub in head.front.stubs.items()}
     return stated.get("front") == manifest.front_entry(head.front) and has == new
 
 

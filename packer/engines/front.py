@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.errors import InputError
+from runtime.formats.bundle import START
 from runtime.machine.targets import EXECUTABLES, STATIC, SYSTEMS, TARGETS, stub_of
 
 APE, ELF, EXE, MACHO = "ape", "elf", "exe", "macho"
@@ -34,10 +35,12 @@ class Front:
     """The target of a file that is a native program; None for a polyglot."""
     is_engine: bool = False
     """Whether that program is the engine itself, which the archive then does not contain."""
+    stubs: Mapping[str, bytes] = field(default_factory=dict)
+    """Members of the archive: stubs for Windows, where cmd.exe starts the file."""
 
 
-def polyglot(targets: Iterable[str]) -> Front:
-    """Head and stubs for these targets.
+def polyglot(targets: Iterable[str], *, cmd: bool = False) -> Front:
+    """Head and stubs for these targets; `cmd`: one that Windows starts by cmd.exe.
 
     Raises:
         InputError: zig is not installed.
@@ -47,7 +50,9 @@ def polyglot(targets: Iterable[str]) -> Front:
     names = {stub_of(target) for target in targets}
     # A file is only one PE; it starts the engine for Arm where the machine is one.
     names |= {TARGETS[name].guest for name in names if _kind(name) == EXE} - {""}
-    return Front(build_head(_stubs(names)))
+    stubs = _stubs(names)
+    members = {f"{START}{n}.exe": stubs[n] for n in sorted(names) if cmd and _kind(n) == EXE}
+    return Front(build_head(stubs, cmd=bool(members)), stubs=members)
 
 
 def native(kind: str, engines: Mapping[str, Path]) -> Front:

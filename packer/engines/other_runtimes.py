@@ -37,7 +37,7 @@ from runtime.machine.head import Kind
 COSMO = Path(KIND)
 """`--runtime cosmo`: the runtime that `llamapack engine build --toolchain cosmo` made."""
 
-_PROGRAMS = (Kind.APE_WINDOWS, Kind.APE_UNIX, Kind.ELF, Kind.PE, Kind.MACHO)
+_PROGRAMS = (Kind.APE_WINDOWS, Kind.APE_UNIX, Kind.APE_CMD, Kind.ELF, Kind.PE, Kind.MACHO)
 _SHELL_LIKE_SINCE = (0, 9)
 _VARIABLE = re.compile(r"\0(\w+)\0")
 

@@ -6,12 +6,16 @@ import struct
 from collections.abc import Mapping, Sequence
 
 from packer.head import elf, pe
-from packer.head.script import BLOCK, Placed, render
+from packer.head.script import BLOCK, Placed, render, render_cmd
+from runtime.machine.head import APE_CMD
 
 UNIX_MAGIC = b"jartsr='\n'\n"
 """Magic of an APE file without a Windows program; in a shell, an empty assignment."""
 
 HEAD_SIZE = BLOCK
+
+CMD_END = 0x1800
+"""End of the scripts in files that Windows starts by cmd.exe; the ELF headers follow."""
 
 NT_HEADERS = 0x0D78
 """End of the script, and offset of the NT headers in files for Windows.
@@ -64,8 +68,8 @@ def _place(stubs: Mapping[str, bytes]) -> list[Placed]:
     return placed
 
 
-def _elf_part(stubs: Sequence[Placed]) -> bytes:
-    """The bytes from `PAGE` to `TABLES_END`: ELF headers as text, and program header tables."""
+def _elf_part(stubs: Sequence[Placed], start: int) -> bytes:
+    """The bytes from `start` to `TABLES_END`: ELF headers as text, and program header tables."""
     # The headers contain the tables' offsets, and the text's length depends on their digits: so the
     # tables end at a fixed offset instead of following the text.
     text = tables = b""
@@ -76,7 +80,7 @@ def _elf_part(stubs: Sequence[Placed]) -> bytes:
         new, table = elf.embed(program, at=stub.offset, table_at=table_at, extra=[_cover(program)])
         text = printf(new.header()) + text
         tables = table + tables
-    return text + tables.rjust(TABLES_END - PAGE - len(text), b"\0")
+    return text + tables.rjust(TABLES_END - start - len(text), b"\0")
 
 
 def _nt_headers(stubs: Sequence[Placed]) -> bytes:
@@ -94,7 +98,7 @@ def _nt_headers(stubs: Sequence[Placed]) -> bytes:
     return b""
 
 
-def build_head(stubs: Mapping[str, bytes]) -> bytes:
+def build_head(stubs: Mapping[str, bytes], *, cmd: bool = False) -> bytes:
     """The head, exactly 64 KiB, and behind it the stubs, each on a 64 KiB boundary.
 
     The same stubs give the same bytes, in any order.
@@ -102,6 +106,7 @@ def build_head(stubs: Mapping[str, bytes]) -> bytes:
     Args:
         stubs: the result of `build_stub` for each target. The stub for windows-aarch64 is left out:
             a file has one set of PE headers, and Windows on Arm emulates the x86-64 stub.
+        cmd: whether those for Windows are in the archive instead, for a part that cmd.exe reads.
 
     Raises:
         ValueError: a stub for Linux is not an ELF program; the stub for Windows is not a PE32+
@@ -110,15 +115,21 @@ def build_head(stubs: Mapping[str, bytes]) -> bytes:
     """
     if _WINDOWS_GUEST in stubs and _WINDOWS_STUB not in stubs:
         raise ValueError(f"{_WINDOWS_GUEST} starts through {_WINDOWS_STUB}, which is missing")
-    placed = _place(stubs)
+    windows = {
+        name: data for name, data in stubs.items() if name in (_WINDOWS_STUB, _WINDOWS_GUEST)
+    }
+    placed = _place({k: v for k, v in stubs.items() if not cmd or k not in windows})
     nt_headers = _nt_headers(placed)
-    magic = _dos_header() + b"\n'\n#'\"\n" if nt_headers else UNIX_MAGIC
-    text = magic + render(placed, sorted(stubs))
-    if len(text) > NT_HEADERS:
-        over = len(text) - NT_HEADERS
-        raise ValueError(f"the start script has {len(text)} bytes, {over} too many")
-    first_page = (text.ljust(NT_HEADERS, b"\0") + nt_headers).ljust(PAGE, b"\0")
-    head = first_page + _elf_part([stub for stub in placed if stub.target.startswith("linux-")])
+    magic, ending, limit = UNIX_MAGIC, ".exe", NT_HEADERS
+    if cmd:
+        magic, ending, limit = APE_CMD + render_cmd(windows) + b"'\n", ".cmd", CMD_END
+    elif nt_headers:
+        magic = _dos_header() + b"\n'\n#'\"\n"
+    text = magic + render(placed, sorted(stubs), ending=ending)
+    if len(text) > limit:
+        raise ValueError(f"the start script has {len(text)} bytes, {len(text) - limit} too many")
+    head = (text.ljust(limit, b"\0") + nt_headers).ljust(PAGE, b"\0")
+    head += _elf_part([stub for stub in placed if stub.target.startswith("linux-")], len(head))
     return head.ljust(HEAD_SIZE, b"\0") + b"".join(
         stub.data.ljust(stub.blocks * BLOCK, b"\0") for stub in placed
     )

@@ -1,11 +1,12 @@
-"""The shell script at the start of a bundle: `start.sh` with the facts of one bundle filled in."""
+"""The scripts at the start of a bundle: `start.sh` and, for Windows' cmd.exe, `start.cmd`, with the
+facts of one bundle filled in."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 
 from runtime.machine.targets import SYSTEMS, TARGETS
@@ -72,23 +73,44 @@ def _cases(stubs: Sequence[Placed]) -> Iterator[str]:
             yield f"{patterns}) {facts};;"
 
 
-def render(stubs: Sequence[Placed], targets: Sequence[str]) -> bytes:
+def render(stubs: Sequence[Placed], targets: Sequence[str], *, ending: str = ".exe") -> bytes:
     """The script, without comments, indentation and other spaces; it ends with a newline.
 
     Args:
         targets: the targets that its messages list.
+        ending: of the name by which Windows starts the file.
     """
-    template = resources.files(__package__).joinpath("start.sh").read_text("ascii")
     lines: list[str] = []
-    for line in map(str.strip, template.splitlines()):
+    for line in _template("start.sh"):
         if line == "@CASES@":
             lines += _cases(stubs)
         elif line.startswith("@WINDOWS@ "):
-            lines += [line.removeprefix("@WINDOWS@ ")] * any("windows" in name for name in targets)
+            if any("windows" in name for name in targets):
+                lines.append(line.removeprefix("@WINDOWS@ ").replace("@ENDING@", ending))
         elif line and not line.startswith("#"):
-            lines.append(
-                _BLANKS.sub(lambda found: found[1] or "", line).replace(
-                    "@TARGETS@", ", ".join(targets)
-                )
-            )
+            short = _BLANKS.sub(lambda found: found[1] or "", line)
+            lines.append(short.replace("@TARGETS@", ", ".join(targets)))
     return ("\n".join(lines) + "\n").encode("ascii")
+
+
+def render_cmd(stubs: Mapping[str, bytes]) -> bytes:
+    """What cmd.exe reads, without comments.
+
+    Args:
+        stubs: those for Windows by target, which the archive has as `start/TARGET.exe`.
+    """
+    facts: list[str] = []
+    for target, data in sorted(stubs.items(), reverse=True):
+        name = hashlib.sha256(data).hexdigest()[:16]
+        # The last one that fits counts: Windows on Arm emulates x86-64, not the other way round.
+        wanted = 'if /i "%PROCESSOR_ARCHITECTURE%"=="ARM64" ' if facts else ""
+        for key, value in {"a": target, "h": name, "z": len(data)}.items():
+            facts.append(f'{wanted}set "{key}={value}"')
+    lines = [line for line in _template("start.cmd") if not line.startswith("rem ")]
+    text = "\r\n".join(lines).replace("@STUBS@", "\r\n".join(facts))
+    return f"{text}\r\n".encode("ascii")
+
+
+def _template(name: str) -> list[str]:
+    text = resources.files(__package__).joinpath(name).read_text("ascii")
+    return [line.strip() for line in text.splitlines()]

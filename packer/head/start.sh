@@ -20,7 +20,7 @@ Darwin*)
 	# A shell that Rosetta runs does not know better.
 	[ "$(sysctl -n hw.optional.arm64 2>/dev/null)" = 1 ] && m='Darwin arm64'
 	;;
-@WINDOWS@ *_NT-*) die "Windows starts \`$b\` by itself, not through a shell" "Give it a name in .exe." ;;
+@WINDOWS@ *_NT-*) die "Windows starts \`$b\` by itself, not through a shell" "Give it a name in @ENDING@." ;;
 esac
 case $m in
 @CASES@

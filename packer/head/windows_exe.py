@@ -1,14 +1,16 @@
-"""`NAME.exe`, a separate file for Windows, which starts no file of 4 GiB or more."""
+"""Where engines for Windows go, which starts no program of 4 GiB or more: `NAME.exe`, a file of its
+own, or the bundle itself as a script of cmd.exe."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
 
-AUTO, EXTERNAL, NONE = "auto", "external", "none"
+AUTO, EXTERNAL, CMD, NONE = "auto", "external", "cmd", "none"
 CHOICES = {
     AUTO: "in the bundle, or external if it would reach 4 GiB",
     EXTERNAL: "in NAME.exe, which finds NAME.llamafile or NAME.gguf in its folder",
+    CMD: "in the bundle of any size, which Windows starts by the name NAME.cmd",
     NONE: "leave them out",
 }
 LIMIT = 1 << 32
@@ -31,7 +33,7 @@ def divided(choice: str, targets: Collection[str], size: int) -> tuple[list[str]
     windows = [target for target in targets if is_windows(target)]
     if choice == NONE:
         return others, []
-    if choice == EXTERNAL or size >= LIMIT:
+    if choice == EXTERNAL or (choice != CMD and size >= LIMIT):
         return others, windows
     return [*others, *windows], []
 

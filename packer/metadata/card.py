@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from packer.bundle.manifest import has_cmd
 from packer.bundle.purpose import (
     AUDIO_CHAT,
     CHATS,
@@ -120,6 +121,8 @@ class CardFacts:
     systems: Sequence[SupportedSystem]
     windows: bool
     """Whether it runs on Windows, by itself or by `windows_file`."""
+    windows_ending: str
+    """What its name must end in for that."""
     program: str | None
     """The target that the file is a native program of; None: it is a shell script (polyglot)."""
     windows_head: bool
@@ -201,6 +204,7 @@ def facts(
         sums=file(f"{layout.whole.name}.sha256", 0),
         windows_file=file(beside.name, beside.size) if beside else None,
         systems=own_systems,
+        windows_ending=".cmd" if has_cmd(bundle.manifest) else ".exe",
         windows=any(system.name == "Windows" for system in own_systems),
         program=program,
         windows_head=program is None and bundle.front(2) == b"MZ",

@@ -10,7 +10,7 @@ from packer.bundle.pack import BundlePlan
 from packer.engines import front
 from packer.engines.front import APE, EXE
 from packer.head import windows_exe
-from packer.head.windows_exe import LIMIT, is_windows
+from packer.head.windows_exe import CMD, LIMIT, is_windows
 from packer.io.console import note
 from runtime.errors import InputError, shell_word
 from runtime.machine.targets import SYSTEMS
@@ -47,7 +47,7 @@ def planned(
             else "Use `--windows auto` or `--format exe`, or name more with `--targets`.",
         )
     bundle = _with_engines(whole, inside)
-    plans = {output: replace(bundle, front=front.polyglot(inside))}
+    plans = {output: replace(bundle, front=front.polyglot(inside, cmd=windows == CMD))}
     if beside:
         engines_only = replace(
             _with_engines(whole, beside), weights={}, models=(), files={}, recipe=None
@@ -94,12 +94,13 @@ def report(plans: Mapping[Path, BundlePlan], written: Mapping[Path, list[Path]])
             start = str(path) if path.parent != Path() else f"./{path}"
             note(f"{path}: {size:,.1f} MB for {targets}; start it with `{shell_word(start)}`")
             _report_gpu(plan)
-            _report_shells(plan)
+            _report_windows(plan, path)
             _report_runtime(plan, path)
         else:
             note(
                 f"{path}: {size:,.1f} MB for {targets}, without weights, since Windows starts no "
-                f"file of 4 GiB; keep it beside {next(iter(plans)).name}"
+                f"file of 4 GiB; keep it beside {next(iter(plans)).name}, or pack one file for all "
+                "systems by `--windows cmd`"
             )
 
 
@@ -111,7 +112,11 @@ def _report_runtime(plan: BundlePlan, path: Path) -> None:
         )
 
 
-def _report_shells(plan: BundlePlan) -> None:
+def _report_windows(plan: BundlePlan, path: Path) -> None:
+    if plan.front.stubs:
+        if path.suffix != ".cmd":
+            note(f"Windows starts it by the name {path.name.removesuffix('.llamafile')}.cmd")
+        return
     if plan.front.program or not any(map(is_windows, plan.targets)):
         return
     systems = {name.split("-")[0] for name in plan.targets}
@@ -119,7 +124,7 @@ def _report_shells(plan: BundlePlan) -> None:
         if system.name in systems and system.bash:
             note(
                 f"{system.title}'s own shells do not start a file that Windows starts, too: there "
-                "it takes `bash FILE`; `--windows external` makes one that they start"
+                "it takes `bash FILE`; `--windows cmd` makes one that they start"
             )
 
 

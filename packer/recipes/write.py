@@ -9,9 +9,10 @@ from typing import Any
 import tomli_w
 
 from packer.bundle.args import member_in
-from packer.bundle.manifest import expected
+from packer.bundle.manifest import expected, has_cmd
 from packer.bundle.recipe import divided, of_bundle
 from packer.engines.front import APE, kind_of
+from packer.head.windows_exe import CMD
 from packer.metadata.fields import NAMES
 from packer.metadata.model_metadata import stated_by
 from packer.recipes.fields import FIELDS
@@ -28,6 +29,7 @@ from runtime.formats.bundle import (
     LICENSES,
     MANIFEST,
     MODELS,
+    START,
     TEMPLATE,
     TLS,
     WEB_UI,
@@ -37,7 +39,7 @@ from runtime.formats.gguf_header import Header
 from runtime.formats.json_input import MALFORMED
 from runtime.formats.model_facts import shard
 
-_OURS = (ENGINES, GPU, GPU_SOURCES, TLS, WEB_UI, LICENSES)
+_OURS = (ENGINES, GPU, GPU_SOURCES, START, TLS, WEB_UI, LICENSES)
 _ALSO_OURS = {ARGS, BASE_CARD, MANIFEST, MODELS, TEMPLATE}
 
 
@@ -140,6 +142,7 @@ def _of_the_runtime(bundle: Bundle, manifest: Mapping[str, Any]) -> dict[str, An
         "gpu": list(modules) or "none",
         "gpu-sources": "yes" if sources else "no",
         "format": None if kind == APE else kind,
+        "windows": CMD if has_cmd(manifest) else None,
     }
 
 

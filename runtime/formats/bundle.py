@@ -33,6 +33,7 @@ MODELS = "models.ini"
 ENGINES, GPU, SUMS, WEB_UI = "engines/", "gpu/", "SHA256SUMS", "web-ui/"
 GPU_SOURCES = "gpu-sources/"
 TLS = "tls/"
+START = "start/"  # stubs that Windows' own tar.exe unpacks
 BASE_CARD, LICENSES = "card/BASE.md", "licenses/model/"
 
 _SMALL = 16 << 20  # bytes; limit of members that are read whole

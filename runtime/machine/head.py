@@ -11,6 +11,8 @@ SIZE = 65536
 """Bytes of a file that are enough."""
 
 APE_WINDOWS, APE_UNIX = b"MZqFpD='", b"jartsr='"
+APE_CMD = b"jartsr=' 2>nul\r\n"
+"""To cmd.exe an unknown command whose complaint nobody reads, and a line of its own."""
 APE_DEBUG = b"APEDBG='"
 """Keeps the file from loaders, so that its script is tried."""
 
@@ -20,6 +22,7 @@ class Kind(Enum):
 
     APE_WINDOWS = "a script that Windows, too, takes for a program (MZ)"
     APE_UNIX = "a shell script"
+    APE_CMD = "a script for shells and for Windows' cmd.exe"
     ELF = "an ELF program"
     PE = "a Windows program"
     MACHO = "a macOS program"
@@ -30,7 +33,7 @@ class Kind(Enum):
     @property
     def is_ape(self) -> bool:
         """Shells start it, `execve` alone does not."""
-        return self in (Kind.APE_WINDOWS, Kind.APE_UNIX)
+        return self in (Kind.APE_WINDOWS, Kind.APE_UNIX, Kind.APE_CMD)
 
     @property
     def for_windows(self) -> bool:
@@ -39,6 +42,7 @@ class Kind(Enum):
 
 _MAGICS = (
     (APE_WINDOWS, Kind.APE_WINDOWS),
+    (APE_CMD, Kind.APE_CMD),
     (APE_UNIX, Kind.APE_UNIX),
     (APE_DEBUG, Kind.APE_UNIX),
     (b"\x7fELF", Kind.ELF),

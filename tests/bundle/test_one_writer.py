@@ -112,7 +112,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
         patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
         patch.setattr(engines, "chosen", lambda targets: {"linux-x86_64": engine})
         patch.setattr(engines, "web_ui", lambda: web_ui)
-        patch.setattr(front, "polyglot", lambda targets: Front(b"jartsr='\n'\n".ljust(65536)))
+        head = Front(b"jartsr='\n'\n".ljust(65536))
+        patch.setattr(front, "polyglot", lambda targets, cmd=False: head)
         yield Workplace(folder)
 
 

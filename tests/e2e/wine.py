@@ -26,6 +26,10 @@ class Wine:
         self._call("wineboot", "--init", timeout=300)
 
     @property
+    def system32(self) -> Path:
+        return Path(self._env["WINEPREFIX"], "drive_c", "windows", "system32")
+
+    @property
     def local_app_data(self) -> Path:
         """Where Windows programs keep what is theirs."""
         (folder,) = Path(self._env["WINEPREFIX"]).glob("drive_c/users/*/AppData/Local")

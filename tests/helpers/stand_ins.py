@@ -111,7 +111,7 @@ engine, web_ui = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
 engines.chosen = lambda targets: {{"linux-x86_64": engine}}
 engines.web_ui = lambda: web_ui
 head = {_MAGIC!r}.ljust(65536, b"\\0")
-front.polyglot = lambda targets: front.Front(head + b"stub".ljust(65536, b"\\0"))
+front.polyglot = lambda targets, cmd=False: front.Front(head + b"stub".ljust(65536, b"\\0"))
 raise SystemExit(cli.main())
 """
 

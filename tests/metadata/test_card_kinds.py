@@ -69,6 +69,13 @@ def test_windows_by_a_program_of_its_own(of_the_bundle: CardFacts) -> None:
     assert "| `tiny.exe` |" in text
 
 
+def test_windows_by_cmd_exe(of_the_bundle: CardFacts) -> None:
+    both = systems(["linux-x86_64", "windows-x86_64"])
+    text = changed(of_the_bundle, windows=True, windows_ending=".cmd", systems=both)
+    assert ".\\tiny.cmd" in text
+    assert "ends in `.cmd`" in text
+
+
 def test_a_native_program(of_the_bundle: CardFacts) -> None:
     text = changed(of_the_bundle, program="linux-x86_64-static")
     assert "native program for Linux" in text

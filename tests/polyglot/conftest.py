@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from helpers.compiled import folder_of
-from small_bundle import HERE, INTERPRETER, Place, Programs, make_place
+from small_bundle import HERE, INTERPRETER, WINDOWS, Place, Programs, make_place
+from stub_under_wine import TARGET
 
 from packer.engines import stubs as builder
 from packer.engines import toolchain
@@ -86,9 +88,18 @@ def windows_place(
     return make_place(tmp_path, head, engines)
 
 
-@pytest.fixture(params=["place", "windows_place"])
+@pytest.fixture
+def cmd_place(
+    tmp_path: Path, new_stubs: dict[str, bytes], engines: dict[str, dict[str, bytes]]
+) -> Place:
+    """A bundle that Windows' cmd.exe reads, too."""
+    head = build_head({**new_stubs, "windows-x86_64": b"MZ"}, cmd=True)
+    return make_place(tmp_path, head, engines)
+
+
+@pytest.fixture(params=["place", "windows_place", "cmd_place"])
 def either_place(request: pytest.FixtureRequest) -> Place:
-    """A bundle of each magic."""
+    """A bundle of each kind of head."""
     found: Place = request.getfixturevalue(request.param)
     return found
 
@@ -105,3 +116,28 @@ def stub(stubs: dict[str, bytes], tmp_path: Path) -> Path:
     path.write_bytes(stubs["linux-x86_64"])
     path.chmod(0o755)
     return path
+
+
+@pytest.fixture(scope="session")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wine")
+    env = {**os.environ, "WINEPREFIX": str(folder), "WINEDEBUG": "-all", "DISPLAY": ""}
+    subprocess.run(
+        ["wine", "wineboot", "-i"], env=env, check=True, capture_output=True, timeout=300
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def parts(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    out = tmp_path_factory.mktemp("windows")
+    sources = {
+        "engine": ("stub_engine_windows.c",),
+        "refuses": ("stub_engine_windows.c", "-DREFUSES"),
+        "runner": ("stub_runner_windows.c",),
+    }
+    made = {
+        name: programs.compiled(f"{name}.exe", WINDOWS, "-O1", "-s", *flags, HERE / source)
+        for name, (source, *flags) in sources.items()
+    }
+    return {"stub": build_stub(TARGET, programs.zig, out), **made}

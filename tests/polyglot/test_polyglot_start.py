@@ -47,6 +47,18 @@ def test_a_file_that_windows_runs_as_a_command_of_a_shell(
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_shells_run_a_file_that_cmd_exe_runs(cmd_place: Place, shell: str, glibc: str) -> None:
+    test_shells(cmd_place, shell, glibc)
+
+
+@pytest.mark.parametrize("shell", [*SHELLS, "fish"])
+def test_a_file_that_cmd_exe_runs_as_a_command_of_a_shell(
+    cmd_place: Place, shell: str, glibc: str
+) -> None:
+    test_as_a_command_of_a_shell(cmd_place, shell, glibc)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_odd_paths(place: Place, shell: str, glibc: str) -> None:
     needs(shell.split(maxsplit=1)[0])
     folder = place.home / "a b'c\"d$e`f\\g*h\n&;(i) é"

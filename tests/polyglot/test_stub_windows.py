@@ -5,92 +5,22 @@ Wine shows the stub's own logic; it is no proof of how Windows itself behaves.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
 import pytest
-from small_bundle import HERE, WINDOWS, Programs, write_bundle
+from small_bundle import write_bundle
+from stub_under_wine import TARGET, Windows, windows_path
 
-from packer.engines.stubs import build_stub
-
-TARGET = "windows-x86_64"
 LIBRARY = b"MZ not really" + bytes(range(256)) * 700
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("wine"), reason="this machine has no wine: the Windows stub was NOT tried"
 )
-
-
-@dataclasses.dataclass
-class Windows:
-    """A bundle on a Windows of its own."""
-
-    bundle: Path
-    prefix: Path
-    runner: Path
-    cache: Path
-    env: dict[str, str]
-
-    def wine(self, *command: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["wine", *map(str, command)], env={**self.env, **env}, capture_output=True,
-            encoding="utf-8", check=False, timeout=300, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def run(self, tail: str = "", **env: str) -> tuple[dict[str, str], str]:
-        """What the engine says when the bundle starts with this command line, and errors.
-
-        Wine itself quotes what it is given, so a runner has to start the bundle.
-        """
-        done = self.wine(self.runner, self.line(tail), **env)
-        lines = (line.partition(" ") for line in done.stdout.splitlines())
-        # Wine has something to say about drives.
-        errors = [line for line in done.stderr.splitlines() if not line.startswith("wine: ")]
-        return {name: value for name, _, value in lines}, "\n".join(errors)
-
-    def line(self, tail: str) -> str:
-        file = self.bundle.parent.parent / "line"
-        file.write_text(f"{windows_path(self.bundle)}\n{tail}", encoding="utf-8")
-        return windows_path(file)
-
-    @property
-    def engines(self) -> list[Path]:
-        return sorted(path for path in (self.cache / "engines").iterdir() if path.is_dir())
-
-
-def windows_path(path: Path) -> str:
-    return "Z:" + str(path).replace("/", "\\")
-
-
-@pytest.fixture(scope="session")
-def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wine")
-    env = {**os.environ, "WINEPREFIX": str(folder), "WINEDEBUG": "-all", "DISPLAY": ""}
-    subprocess.run(
-        ["wine", "wineboot", "-i"], env=env, check=True, capture_output=True, timeout=300
-    )
-    return folder
-
-
-@pytest.fixture(scope="session")
-def parts(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    out = tmp_path_factory.mktemp("windows")
-    sources = {
-        "engine": ("stub_engine_windows.c",),
-        "refuses": ("stub_engine_windows.c", "-DREFUSES"),
-        "runner": ("stub_runner_windows.c",),
-    }
-    made = {
-        name: programs.compiled(f"{name}.exe", WINDOWS, "-O1", "-s", *flags, HERE / source)
-        for name, (source, *flags) in sources.items()
-    }
-    return {"stub": build_stub(TARGET, programs.zig, out), **made}
 
 
 @pytest.fixture
