@@ -68,7 +68,9 @@ def test_extract_some(
     assert (folder / ".args").read_text() == "mine"
     llamapack.ran("extract", bundle, ".args", "-C", folder, "--force")
     assert (folder / ".args").read_text().startswith("-m")
-    assert "is not a directory" in refused(llamapack("extract", bundle, "-C", bundle))
+    (tmp_path / "link").symlink_to("missing")
+    for file in (bundle, tmp_path / "link"):
+        assert "is not a directory" in refused(llamapack("extract", bundle, "-C", file))
     assert "has no member web" in refused(llamapack("extract", bundle, "web", "-C", folder))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -63,7 +64,7 @@ def extract(
     Raises InputError if `folder` is a file, a name leads out of it, a file exists, or a member is
     damaged; files finished before stay.
     """
-    if folder.exists() and not folder.is_dir():
+    if os.path.lexists(folder) and not folder.is_dir():
         raise InputError(f"{folder} is not a directory", "Choose a folder with `-C`.")
     places = {member.name: folder / _inside(bundle, member.name) for member in members}
     if not force:

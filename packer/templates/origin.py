@@ -135,7 +135,7 @@ def _of_bundle(bundle: Bundle) -> ChatTemplate:
     model = ChatTemplate("")
     if member is not None:
         header = bundle.header(member)
-        model = of_model(header, lambda: _start(bundle, member, header))
+        model = of_model(header, lambda: _start(bundle.path, member.name, header))
     elif TEMPLATE not in bundle.members:
         raise InputError(f"{bundle.path} has neither weights nor a template", "Name a bundle.")
     if TEMPLATE not in bundle.members:
@@ -143,13 +143,15 @@ def _of_bundle(bundle: Bundle) -> ChatTemplate:
     return ChatTemplate(bundle.read(TEMPLATE).decode("utf-8", "replace")).of_model(model)
 
 
-def _start(bundle: Bundle, member: Member, header: Header) -> BinaryIO:
-    """The metadata of a model: a bundle in parts is not a file that could be opened again."""
+def _start(path: Path, name: str, header: Header) -> BinaryIO:
+    """The metadata of a model. The vocabulary is read again after its bundle was closed, and a
+    bundle in parts is not a file that could be opened."""
     size = max((end for _, end in header.pairs.values()), default=0)
     data = bytearray()
-    pieces = bundle.stream(member)
-    while len(data) < size and (piece := next(pieces, b"")):
-        data += piece
+    with Bundle.open(path) as bundle:
+        pieces = bundle.stream(bundle.members[name])
+        while len(data) < size and (piece := next(pieces, b"")):
+            data += piece
     return io.BytesIO(bytes(data))
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -180,7 +181,11 @@ PROBLEMS = {
 @pytest.mark.parametrize("case", PROBLEMS)
 def test_problems(llamapack: CommandLine, tmp_path: Path, case: str) -> None:
     template, tokens, expected = PROBLEMS[case]
-    found = checked(llamapack, with_vocabulary(tmp_path / "m.gguf", template, tokens))
+    gguf, bundle = with_vocabulary(tmp_path / "m.gguf", template, tokens), tmp_path / "m.llamafile"
+    found = checked(llamapack, gguf)
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.write(gguf, "m.gguf")
+    assert checked(llamapack, bundle) == found
     assert [one[: len(start)] for one, start in zip(found, expected, strict=False)] == expected
     if case not in ("drops the question",):
         assert len(found) == len(expected), found
