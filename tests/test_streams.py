@@ -13,7 +13,7 @@ import pexpect
 import pytest
 from helpers.stand_ins import CommandLine, write_gguf
 
-_COMMANDS = (["ls", "--json"], ["cat"], ["card"], ["run", "--help"])
+_COMMANDS = (["ls", "--json"], ["cat"], ["card"], ["run", "--help"], ["--help"], ["pack", "--help"])
 
 
 def shell(
@@ -42,7 +42,7 @@ def test_nobody_takes_it(
     behind: str, status: int, message: bytes, bundle: Path, llamapack: CommandLine
 ) -> None:
     for verb, *options in _COMMANDS:
-        words = [verb, *options, *([] if verb == "run" else [bundle])]
+        words = [verb, *options, *([] if "--help" in (verb, *options) else [bundle])]
         words += [".args"] if verb == "cat" else []
         done = shell(llamapack, words, behind)
         lines = done.stderr.splitlines()

@@ -27,7 +27,7 @@ VERBS = tuple(chain.from_iterable(GROUPS.values()))
 
 def parser(names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
     """The command line with these verbs; the imports of all would double the time of `inspect`."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="llamapack",
         description="Packs a portable llama.cpp runtime and GGUF weights into one file that runs.",
         epilog="`llamapack COMMAND --help` lists the options of a command.",
@@ -43,6 +43,13 @@ def parser(names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
 def print_json(value: Any) -> None:
     """Print JSON for programs: sorted, so that two runs can be compared."""
     print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse's own ignores that its help cannot be written."""
+
+    def print_help(self, file: Any = None) -> None:
+        print(self.format_help(), end="", file=file, flush=True)
 
 
 class _Version(argparse.Action):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -64,6 +65,7 @@ _METHODS = {
     "torchao": "torchao",
     "vptq": "VPTQ",
 }
+_SHARD = re.compile(r"-\d{5}-of-(\d{5})\.(?:safetensors|bin)\Z")
 _CONVERTED = {"bitnet", "compressed-tensors", "fp8", "gptq", "modelopt", "mxfp4"}
 """Methods that upstream's converter undoes (`dequant_model` in conversion/ of v0.6.0)."""
 
@@ -185,12 +187,19 @@ def check_file(name: str) -> None:
         raise InputError(f"{name} is {_FILES[suffix]}, not GGUF", _ORIGINAL)
 
 
-def no_checkpoint(where: str, names: Iterable[str]) -> InputError:
+def no_checkpoint(where: str, names: Sequence[str]) -> InputError:
     """The refusal of a folder or repository with these files, none of which can be converted."""
     for suffix in (PurePath(name).suffix.lower() for name in names):
         if suffix in _FILES:
             what = _FILES[suffix]
             return InputError(f"{where} contains {what}, not a checkpoint to convert", _ORIGINAL)
+    shards = [match for match in map(_SHARD.search, names) if match]
+    if shards and len(shards) < int(shards[0][1]):
+        return InputError(
+            f"{where} has only {len(shards)} of {int(shards[0][1])} weight files, such as "
+            f"{shards[0].string}",
+            "Download the missing files.",
+        )
     return InputError(
         f"{where} does not contain a checkpoint: `config.json` with `.safetensors` files, or "
         "`adapter_config.json` with an adapter",

@@ -28,6 +28,7 @@ ZIP = "/zip/"
 
 BLANKS = " \t\r\n"
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
+_RUN = re.compile(r"[^\"'\\$ \t\r\n]+")
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-][A-Za-z0-9_@%+=:,./#-]*", re.ASCII)
 
 
@@ -114,8 +115,9 @@ def _word(text: str, position: int, environment: Mapping[str, str]) -> tuple[str
         elif char in BLANKS and not quoted:
             break
         else:
-            pieces.append(char)
-            position += 1
+            run = _RUN.match(text, position)
+            pieces.append(run[0] if run else char)
+            position += len(pieces[-1])
     if quoted:
         raise _open('"')
     return "".join(pieces), position

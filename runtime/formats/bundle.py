@@ -37,6 +37,7 @@ START = "start/"  # stubs that Windows' own tar.exe unpacks
 BASE_CARD, LICENSES = "card/BASE.md", "licenses/model/"
 
 _SMALL = 16 << 20  # bytes; limit of members that are read whole
+_ARGS_LIMIT = 2 << 20  # bytes: each of them is looked at; `pack` takes 1 MiB
 _BLOCK = 1 << 20  # bytes read or decompressed at once
 # Bytes of Deflate64 taken at once. 18 bits of it can mean 64 KiB, and its decompressor gives all
 # that it can: these become 15 MB at most.
@@ -234,7 +235,7 @@ class Bundle:
         """The contents of a small member, checked against its CRC-32.
 
         Raises:
-            InputError: it does not exist, is larger than 16 MiB, or is damaged.
+            InputError: it does not exist, is larger than 16 MiB (`.args`: 2 MiB), or is damaged.
         """
         member = self.members.get(name)
         if member is None:
@@ -242,7 +243,7 @@ class Bundle:
                 f"{self.path} has no member {name}",
                 f"`llamapack inspect {shell_word(self.path)}` lists them.",
             )
-        if member.size > _SMALL:
+        if member.size > (_ARGS_LIMIT if name == ARGS else _SMALL):
             raise self._damaged(f"member {name} has {member.size:,} bytes, which is impossible")
         data = b"".join(self.stream(member))
         if zlib.crc32(data) != member.crc32:

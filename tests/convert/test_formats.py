@@ -66,7 +66,7 @@ def test_a_folder_of_something_else(
 def test_a_shard_is_missing(tmp_path: Path, llamapack: CommandLine, refused: Refused) -> None:
     folder = _checkpoint(tmp_path / "model", {"architectures": ["LlamaForCausalLM"]})
     (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
-    assert "does not contain a checkpoint" in refused(llamapack("convert", folder))
+    assert "has only 1 of 2 weight files" in refused(llamapack("convert", folder))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,12 @@ def test_no_word_has_a_nul(text: str) -> None:
 
 def test_variables_stay_as_they_are_written() -> None:
     assert parse("$A ${A} \"${A}b\" '${A}'") == ["$A", "${A}", "${A}b", "${A}"]
+
+
+def test_a_long_word_is_taken_at_once() -> None:
+    start = time.process_time()
+    assert parse("x" * (16 << 20)) == ["x" * (16 << 20)]
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("text", ["'", "a 'b", '"', 'a "b\\"', "'\"", "\"'"])
