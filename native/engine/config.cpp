@@ -8,7 +8,7 @@
 #include <filesystem>
 
 std::vector<std::string> config_words(const std::string & path) {
-    if (!std::filesystem::exists(std::filesystem::u8path(path))) {
+    if (!std::filesystem::exists(std::filesystem::u8path(path)) || std::filesystem::is_directory(std::filesystem::u8path(path))) {
         throw user_error(path + ": no such file", "--config takes the path of a file with options");
     }
     try {

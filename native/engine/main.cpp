@@ -36,6 +36,7 @@
 
 #include "common.h"
 #include "llama.h"
+#include "log.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -184,6 +185,7 @@ static void output_check() {
 static int error_print(const char * what, const std::string & tip) {
     std::string text = utf8_printable(what); // it may quote what others wrote
     std::replace(text.begin(), text.end(), '\n', ' ');
+    common_log_flush(common_log_main()); // which a thread prints: what it says comes before
     fprintf(stderr, "ERROR %s\n", text.c_str());
     if (!tip.empty()) {
         fprintf(stderr, "TIP %s\n", tip.c_str());
@@ -193,6 +195,7 @@ static int error_print(const char * what, const std::string & tip) {
 
 // The last steps that a sandbox would refuse, and the sandbox.
 static void start_close(const options & opts, const router_child & child, const std::string & program, sandbox_policy & policy) {
+    options_check(opts, opts.mode == run_mode::cli ? LLAMA_EXAMPLE_COMPLETION : LLAMA_EXAMPLE_SERVER);
     const bool is_local = !opts.find("--server-base") && !opts.probe_memory;
     const bool chats    = opts.mode == run_mode::chat || opts.mode == run_mode::chat_and_server;
     if (is_local && opts.mode != run_mode::cli) {

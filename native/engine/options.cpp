@@ -8,7 +8,16 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
 #include <map>
+
+namespace fs = std::filesystem;
+
+static constexpr int SLOTS = 4; // of upstream's server, where nobody says how many
+
+bool common_chat_verify_template(const std::string & tmpl, bool use_jinja); // upstream's chat.h, which has the name of ours
 
 // Upstream's programs whose options a bundle takes, in the order in which a name is looked up.
 static const llama_example EXAMPLES[] = { LLAMA_EXAMPLE_SERVER, LLAMA_EXAMPLE_CLI, LLAMA_EXAMPLE_COMPLETION };
@@ -353,7 +362,10 @@ static void apply_one(const common_arg & arg, const std::string & name, bool is_
             arg.handler_str_str(params, values.at(0), values.at(1));
         }
     } catch (const std::exception & error) {
-        throw user_error(name + ": " + error.what(), "see --help");
+        std::string what = error.what();
+        what.erase(what.find_last_not_of(" \n") + 1);
+        what = what.rfind("sto", 0) == 0 ? "is not a number that it takes" : what; // of std::stoi and its kin
+        throw user_error(name + (values.empty() ? "" : " " + values[0]) + ": " + what, "see --help");
     }
 }
 
@@ -365,6 +377,72 @@ void options_apply(const options & opts, llama_example example, common_params & 
     for (const auto & option : opts.given) {
         if (const common_arg * arg = find_in(example, option.name)) {
             apply_given(*arg, option, params);
+        }
+    }
+}
+
+// Whose handlers ask devices, which are loaded later, or act at once.
+static const std::initializer_list<const char *> LATER = { "--device", "--spec-draft-device", "--override-tensor", "--spec-draft-override-tensor", "--rpc", "--log-file" };
+
+static bool is_one_of(const std::string & name, const std::initializer_list<const char *> & names) {
+    return std::any_of(names.begin(), names.end(), [&](const char * one) { return options_same(one, name); });
+}
+
+// Whether reading it takes something away: standard input, a pipe.
+static bool is_read_once(const given_option & option) {
+    std::error_code error;
+    return option_opened_by(option.name) != opened_by::nothing && std::any_of(option.values.begin(), option.values.end(), [&](const std::string & value) {
+        return value == "-" || fs::is_other(fs::status(fs::u8path(value), error));
+    });
+}
+
+static void place_check(const given_option & option, const std::string & value) {
+    std::error_code error;
+    if (is_one_of(option.name, { "--path", "--media-path", "--models-dir" }) && !fs::is_directory(fs::u8path(value), error)) {
+        throw user_error(option.name + " " + value + ": there is no such folder", "name a folder that is there");
+    }
+    const bool is_file = option_opened_by(option.name) != opened_by::nothing && value != "-" && value.rfind("/zip/", 0) != 0;
+    if (is_file && (!option_is_list(option.name) || value.find_first_of(",:") == std::string::npos) && !fs::exists(fs::u8path(value), error)) {
+        throw user_error(option.name + " " + value + ": no such file", option.name + " takes the path of a file that is there");
+    }
+    if (is_one_of(option.name, { "--log-file" }) && !std::ofstream(fs::u8path(value), std::ios::app)) {
+        throw user_error(option.name + " " + value + ": the log cannot be written there", "name a file in a folder of yours");
+    }
+}
+
+void options_check(const options & opts, llama_example example) {
+    common_params params = params_default();
+    for (const given_option & option : opts.given) {
+        const common_arg * arg = find_in(example, option.name);
+        if (!arg || option.values.empty()) {
+            continue;
+        }
+        place_check(option, option.values[0]);
+        if (!is_one_of(option.name, LATER) && !is_read_once(option)) {
+            apply_given(*arg, option, params);
+        }
+    }
+    const bool serves = example == LLAMA_EXAMPLE_SERVER;
+    const int  slots  = !serves ? 1 : opts.find("--parallel") && params.n_parallel > 0 ? params.n_parallel : SLOTS;
+    if (params.n_ctx < 0 || params.n_ctx == 1) {
+        throw user_error("--ctx-size " + opts.value("--ctx-size") + ": is too small", "-c 4096 is room for some pages; 0 is all that the model was trained for");
+    }
+    if (params.n_batch < slots) {
+        throw user_error("--batch-size " + opts.value("--batch-size") + ": is too small", "at least one token for each of " + std::to_string(slots) + " slots (--parallel)");
+    }
+    if (params.n_ubatch < 0) {
+        throw user_error("--ubatch-size " + opts.value("--ubatch-size") + ": is too small", "leave it away, or choose one up to --batch-size");
+    }
+    const bool has_template = opts.find("--chat-template") || opts.find("--chat-template-file");
+    if (serves && has_template && !params.chat_template.empty() && !common_chat_verify_template(params.chat_template, params.use_jinja)) {
+        throw user_error("the chat template cannot be used", "`llamapack template check` says more; without the option the model's own counts");
+    }
+    const auto & keys = params.api_keys;
+    const auto   odd  = std::find_if(keys.begin(), keys.end(), [](const std::string & key) { return key.find('\0') != std::string::npos; });
+    for (const char * name : { "--api-key", "--api-key-file" }) {
+        const given_option * option = opts.find(name);
+        if (serves && option && (keys.empty() || odd != keys.end()) && !is_read_once(*option)) {
+            throw user_error(std::string(name) + ": there is no key in it", "write at least one, in UTF-8; without the option nobody is asked for a key");
         }
     }
 }

@@ -94,6 +94,9 @@ void options_apply(const options & opts, llama_example example, common_params & 
 // Throws user_error unless the mode is one of --sandbox, or "". `by` names who says it.
 void options_sandbox_check(const std::string & by, const std::string & mode);
 
+// Throws user_error for a value that upstream's program `example` would end at, once members have been resolved.
+void options_check(const options & opts, llama_example example);
+
 // Lets these options of the server alone act on `params`, the environment's values before those given.
 void options_apply_some(const options & opts, const std::vector<std::string> & names, common_params & params);
 

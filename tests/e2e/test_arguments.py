@@ -254,3 +254,65 @@ def test_nothing_to_complete(demo_bundle: Path) -> None:
         assert error == "ERROR there is no text to complete"
         assert "TIP -p TEXT" in tip
     assert run(["sh", demo_bundle, "--cli", "-n", "1"], typed=b"Q").returncode == 0
+
+
+VALUES = {
+    "--ctx-size": "-1 1 x 99999999999",
+    "--batch-size": "0 2 x",
+    "--parallel": "0 x",
+    "--threads": "x",
+    "--temp": "x",
+    "--host": ",",
+    "--cache-type-k": "x",
+    "--override-kv": "x",
+    "--json-schema": "{",
+    "--grammar": "{{",
+    "--chat-template": "{{",
+    "--api-key-file": "no-keys nowhere . utf16",
+    "--chat-template-file": "nowhere .",
+    "--grammar-file": "nowhere .",
+    "--system-prompt-file": "nowhere .",
+    "--lora": "nowhere",
+    "--log-file": "nowhere/log",
+    "--path": "nowhere",
+    "--slot-save-path": "nowhere",
+    "--config": "nowhere .",
+}
+
+
+OF_SERVERS = (
+    "--parallel", "--host", "--api-key-file", "--path", "--slot-save-path", "--chat-template",
+    "--batch-size",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        (name, mode)
+        for name in VALUES
+        for mode in ("--server", "--chat", "--cli")
+        if not (mode == "--cli" and name in OF_SERVERS)
+        and not (mode == "--server" and name == "--system-prompt-file")
+    ],
+)
+def test_values_that_cannot_be_used(
+    demo_bundle: Path, tmp_path: Path, name: str, mode: str
+) -> None:
+    """Each ends with one ERROR that names it, and one TIP; none starts what was not asked for."""
+    (tmp_path / "no-keys").write_text("# none yet\n")
+    (tmp_path / "utf16").write_bytes("key\n".encode("utf-16-le"))
+    for value in VALUES[name].split():
+        words = [mode, "-p", "x"] if mode == "--cli" else [mode, "--nobrowser", "--port", "0"]
+        done = run(["sh", demo_bundle, *words, name, value], cwd=tmp_path)
+        *_, error, tip = done.stderr.decode().splitlines()
+        assert (done.returncode, error[:6], tip[:4]) == (1, "ERROR ", "TIP "), (value, done.stderr)
+
+
+def test_text_files_of_powershell(demo_bundle: Path, expected: bytes, tmp_path: Path) -> None:
+    for encoding in ("utf-16", "utf-8-sig"):
+        (tmp_path / "q").write_text(CLI[CLI.index("-p") + 1], encoding)
+        words = [word for word in CLI if word not in ("-p", CLI[CLI.index("-p") + 1])]
+        done = run(["sh", demo_bundle, *words, "-f", tmp_path / "q", "--log-disable"])
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == expected.strip()

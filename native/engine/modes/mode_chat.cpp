@@ -103,12 +103,17 @@ static bool show_progress(float progress, void *) {
 // Runs upstream's server in a thread of this process.
 struct server_thread {
     std::atomic<bool> ended{ false };
+    std::string       failure; // once it has ended
     std::thread       thread;
 
     explicit server_thread(common_params params) {
         thread = std::thread([this, params]() mutable {
             crash_guard_thread();
-            llama_server(params, 0, nullptr);
+            try {
+                llama_server(params, 0, nullptr);
+            } catch (const std::exception & error) {
+                failure = error.what();
+            }
             ended.store(true);
         });
     }
@@ -179,6 +184,9 @@ int mode_chat(options & opts, const std::string & model) {
         server_thread server(params);
         const bool    ready = server_wait(address.url, [&]() { return server.ended.load(); });
         loading.store(false);
+        if (!ready && !server.failure.empty()) {
+            throw user_error(server.failure, "--help says what each option takes");
+        }
         if (!ready) {
             throw user_error((model.empty() ? opts.value("--model") : model) + ": the model could not be loaded",
                              "the lines above say why; -v shows the whole log");

@@ -1,6 +1,7 @@
 #include "server_params.h"
 
 #include "server-stream.h"
+#include "user_error.h"
 
 #include <clocale>
 #include <cstdlib>
@@ -35,7 +36,7 @@ common_params server_params(std::vector<std::string> words, int verbosity) {
     common_init();
     server_stream_session_manager_start();
     if (!common_params_parse((int) argv.size(), argv.data(), params, LLAMA_EXAMPLE_SERVER)) {
-        exit(1);
+        throw user_error("a value is not taken", "the lines above say which; --help lists all options");
     }
     return params;
 }
