@@ -99,7 +99,7 @@ def here(made: tuple[CommandLine, Path], tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(engines, "chosen", lambda targets: {"linux-x86_64": llamapack.engine})
     monkeypatch.setattr(engines, "web_ui", lambda: llamapack.web_ui)
-    monkeypatch.setattr(front, "polyglot", lambda targets: front.Front(data))
+    monkeypatch.setattr(front, "polyglot", lambda targets, **_: front.Front(data))
     (tmp_path / "b.llamafile.txt").write_text("x")
     return tmp_path
 

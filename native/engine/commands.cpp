@@ -4,6 +4,7 @@
 #include "cpu_choice.h"
 #include "gpu_choice.h"
 #include "modes.h"
+#include "router.h"
 #include "sandbox.h"
 #include "server_address.h"
 #include "user_error.h"
@@ -121,6 +122,12 @@ int command_run(const std::string & program, const std::string & own, std::vecto
     sandbox_policy policy = sandbox_policy_of(known, { own });
     policy.gpu            = gpu_is_chosen();
     sandbox_policy_add_words(policy, words);
+    if (!one->run && !known.find("--model")) { // upstream's router, which starts this engine for each model
+        policy.executes.insert(policy.executes.end(), { program, "/proc/self/exe" });
+        policy.ports = router_child_ports();
+        policy.binds = policy.children = true;
+        sandbox_pass_on(opts);
+    }
     sandbox_enter(opts, policy);
     gpu_begin();
     return one->run ? upstream_run(one->run, words) : mode_serve(words, opts);

@@ -52,8 +52,7 @@ static std::string resolve_one(const std::string & text, const given_option & op
     return text;
 }
 
-// The items of a list as upstream's parse_csv_row divides it: "a,b" in quotes is one item.
-static std::vector<std::string> list_items(const std::string & value) {
+std::vector<std::string> members_list_items(const std::string & value) {
     std::vector<std::string> items(1);
     bool                     quoted = false;
     for (size_t i = 0; i < value.size(); i++) {
@@ -89,7 +88,7 @@ static std::string resolve_value(const std::string & value, const given_option &
         return resolve_one(value, option, how, from);
     }
     std::string resolved, separator;
-    for (const std::string & item : list_items(value)) {
+    for (const std::string & item : members_list_items(value)) {
         resolved += separator + list_item(resolve_one(item, option, how, from));
         separator = ",";
     }

@@ -12,6 +12,9 @@ void members_resolve(options & opts, bundle & from);
 // The same for a process that has the bundle too: every member in a `value` of `option` as `/zip/NAME`.
 std::string members_name(const given_option & option, const std::string & value, bundle & from);
 
+// The items of a list as upstream's parse_csv_row divides it: "a,b" in quotes is one item.
+std::vector<std::string> members_list_items(const std::string & value);
+
 // The member that `text` names, or "". What the bundle's own arguments name is the bundle's, whatever
 // lies in the current directory; what the user names is the user's file where there is one.
 std::string member_named(const std::string & text, bool is_default, const bundle & from);

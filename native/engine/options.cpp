@@ -245,6 +245,9 @@ options options_parse(const std::vector<word> & words, const std::string & data)
         };
         if (name == "--sandbox") {
             const std::string mode = next_value();
+            if (is_data) {
+                continue; // it has been refused
+            }
             options_sandbox_check("--sandbox ", mode);
             if (words[at].is_default && mode == "off") {
                 throw user_error("--sandbox off is in the arguments of a file, which may not decide it", "--sandbox auto or require may be; you can say --sandbox off when you start it");

@@ -57,8 +57,8 @@ mine() {
 	set -- $(ls -ldn "$c")
 	case $1$3 in d*[!0-9]$u) ;; *) false ;; esac
 } 2>/dev/null
-# Cut to the stub's size: a signature of macOS forbids bytes behind it.
-cut() { dd if=/dev/null of="$t/s" bs=$z seek=1 $1; }
+# Cut to the stub's size: a signature of macOS forbids bytes behind it. A container may have a plain file as /dev/null.
+cut() { : | dd of="$t/s" bs=$z seek=1 $1; }
 # Pass 1 looks for the stub, pass 2 puts it there. A leading @ marks directories that others write to.
 for p in 1 2; do
 	for c in "$l" "$x" "$y" "@${TMPDIR-}" @/tmp @/var/tmp @/dev/shm; do

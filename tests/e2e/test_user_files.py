@@ -174,4 +174,4 @@ def test_a_certificate_named_in_the_environment_is_not_ignored(bundle: Path) -> 
     """A server that was to speak HTTPS does not speak plain HTTP instead."""
     done = run(["sh", bundle, "--server", "--port", "0"], LLAMA_ARG_SSL_KEY_FILE="k.pem")
     assert done.returncode == 1
-    assert b"ERROR LLAMA_ARG_SSL_KEY_FILE" in done.stderr
+    assert b"ERROR --ssl-key-file needs --ssl-cert-file" in done.stderr

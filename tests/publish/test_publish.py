@@ -88,7 +88,7 @@ def test_an_interrupted_upload_goes_on(publish: Publish, hub: HubWriter, bundle:
     hub.storage.break_after = 1
     done = publish("--part-size", "150kB")
     assert done.returncode == 1
-    error, tip = done.stderr.splitlines()
+    *_, error, tip = done.stderr.splitlines()
     assert error.startswith(f"ERROR the connection to {hub.url} failed")
     assert "not sent again" in tip
     assert hub.repos["acme/tiny"].files == {}

@@ -104,11 +104,11 @@ static std::string presets_text(const common_presets & presets) {
 // Ports for the children, where a sandbox that closes now has to know them.
 static std::vector<int> child_ports;
 
+#ifdef _WIN32
 const std::vector<int> & router_child_ports() {
     return child_ports;
 }
-
-#ifndef _WIN32
+#else
 // A socket at a port of this machine, 0 for any that is free; or -1.
 static int port_open(int port) {
     sockaddr_in address{};
@@ -137,8 +137,16 @@ static void child_ports_find(size_t count) {
     }
 }
 
+const std::vector<int> & router_child_ports() {
+    if (child_ports.empty()) {
+        child_ports_find(CHILD_PORTS);
+    }
+    return child_ports;
+}
+
 // In place of upstream's: the next of them that is still free.
 int router_free_port() {
+    router_child_ports();
     static std::atomic<size_t> next{ 0 };
     for (size_t i = 0; i < child_ports.size(); i++) {
         const int port    = child_ports[next++ % child_ports.size()];

@@ -2,6 +2,7 @@
 
 #include "gpu_module.h"
 #include "judged_options.h"
+#include "members.h"
 #include "module_dir.h"
 #include "program_path.h"
 #include "user_error.h"
@@ -48,7 +49,7 @@ static const sandbox_need NEEDS[] = {
     { "--prompt-cache --lookup-cache-dynamic", READS | WRITES, "reads and writes the file" },
     { "--slot-save-path --log-prompts-dir", READS | WRITES_IN, "reads and writes in the folder" },
     { "--fetch-media", CONNECTS | SERVES, "connects to any port, for image_url in requests" },
-    { "--hf-repo --hf-repo-draft --docker-repo --model-url --mmproj-url", CONNECTS | DOWNLOADS, "fetched before the sandbox closes; by `serve`, in it: connects to any port, writes in the cache of downloads" },
+    { "--hf-repo --hf-repo-draft --docker-repo --model-url --mmproj-url", CONNECTS | DOWNLOADS, "fetched before the sandbox closes; by serve, in it: connects to any port, writes in the cache of downloads" },
     { "--cache-list", LISTS, "reads the cache of downloads" },
     { "--rpc --ui-mcp-proxy", CONNECTS, "connects to any port" },
     { "--server-base", CALLS, "connects to its port; to any port where a name has to be looked up" },
@@ -93,9 +94,7 @@ static void add_files(sandbox_policy & policy, const std::string & option, const
     if (!option_is_list(option)) {
         return;
     }
-    std::istringstream items(value);
-    for (std::string item; std::getline(items, item, ',');) {
-        item.erase(std::remove(item.begin(), item.end(), '"'), item.end());
+    for (const std::string & item : members_list_items(value)) {
         policy.reads.push_back(item);
         policy.reads.push_back(item.substr(0, item.rfind(':')));
     }
@@ -237,7 +236,8 @@ void sandbox_policy_add_words(sandbox_policy & policy, const std::vector<std::st
             }
         }
         const fs::path folder = fs::absolute(fs::u8path(words[i]), error).parent_path();
-        if (words[0] == "quantize" && fs::u8path(words[i]).extension() == ".gguf" && fs::is_directory(folder, error)) {
+        const bool is_path = fs::u8path(words[i]).has_parent_path() || fs::u8path(words[i]).extension() == ".gguf";
+        if (words[0] == "quantize" && is_path && fs::is_directory(folder, error)) {
             policy.writes_in.push_back(folder.u8string());
         }
     }
