@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "judged_options.h"
+#include "members.h"
 #include "renamed.h"
 #include "user_error.h"
 
@@ -404,9 +405,12 @@ static void place_check(const given_option & option, const std::string & value) 
     if (is_one_of(option.name, { "--path", "--media-path", "--models-dir" }) && !fs::is_directory(fs::u8path(value), error)) {
         throw user_error(option.name + " " + value + ": there is no such folder", "name a folder that is there");
     }
-    const bool is_file = option_opened_by(option.name) != opened_by::nothing && value != "-" && value.rfind("/zip/", 0) != 0;
-    if (is_file && (!option_is_list(option.name) || value.find_first_of(",:") == std::string::npos) && !fs::exists(fs::u8path(value), error)) {
-        throw user_error(option.name + " " + value + ": no such file", option.name + " takes the path of a file that is there");
+    const auto is_there = [&](const std::string & path) { return path == "-" || path.rfind("/zip/", 0) == 0 || fs::exists(fs::u8path(path), error); };
+    const bool is_file  = option_opened_by(option.name) != opened_by::nothing;
+    for (const std::string & item : is_file && option_is_list(option.name) ? members_list_items(value) : std::vector<std::string>{ value }) {
+        if (is_file && !is_there(item) && !is_there(item.substr(0, item.rfind(':')))) { // a scale may follow
+            throw user_error(option.name + " " + item + ": no such file", option.name + " takes the path of a file that is there");
+        }
     }
     if (is_one_of(option.name, { "--log-file" }) && !std::ofstream(fs::u8path(value), std::ios::app)) {
         throw user_error(option.name + " " + value + ": the log cannot be written there", "name a file in a folder of yours");
