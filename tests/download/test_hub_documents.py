@@ -68,7 +68,9 @@ def run(hub: HubServer, llamapack: CommandLine, tmp_path: Path) -> Run:
 def members(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if not name.endswith(".gguf")]
-        return {name: archive.read(name) for name in names if not name.startswith(("en", "tls", "web"))}
+        return {
+            name: archive.read(name) for name in names if not name.startswith(("en", "tls", "web"))
+        }
 
 
 def card(path: Path) -> Any:
