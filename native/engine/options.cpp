@@ -385,8 +385,8 @@ void options_apply(const options & opts, llama_example example, common_params & 
     }
 }
 
-// Whose handlers ask devices, which are loaded later, or act at once.
-static const std::initializer_list<const char *> LATER = { "--device", "--spec-draft-device", "--override-tensor", "--spec-draft-override-tensor", "--rpc", "--log-file" };
+// Whose handlers ask devices, which are loaded later, or act at once; or which have a message of their own.
+static const std::initializer_list<const char *> LATER = { "--port", "--device", "--spec-draft-device", "--override-tensor", "--spec-draft-override-tensor", "--rpc", "--log-file" };
 
 static bool is_one_of(const std::string & name, const std::initializer_list<const char *> & names) {
     return std::any_of(names.begin(), names.end(), [&](const char * one) { return options_same(one, name); });
