@@ -8,17 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.damage import bit_flipped
 from helpers.stand_ins import CommandLine, Refused
 
 from runtime.formats.bundle import Bundle
-
-
-def flip(path: Path, offset: int) -> None:
-    with path.open("r+b") as file:
-        file.seek(offset)
-        byte = file.read(1)[0]
-        file.seek(offset)
-        file.write(bytes([byte ^ 1]))
 
 
 def problems(llamapack: CommandLine, path: Path) -> list[tuple[str, str]]:
@@ -50,7 +43,7 @@ def test_one_flipped_bit_is_found_in(member: str, bundle: Path, llamapack: Comma
     with Bundle.open(bundle) as opened:
         found = opened.members[member]
         offset = opened.data_offset(found) + found.compressed_size // 2
-    flip(bundle, offset)
+    bit_flipped(bundle, offset)
     assert problems(llamapack, bundle) == [("damaged", member)]
     done = llamapack("verify", bundle)
     assert done.returncode == 1
@@ -65,7 +58,7 @@ def test_one_flipped_bit_in_front_of_the_archive(
     offset: int, bundle: Path, llamapack: CommandLine
 ) -> None:
     """Shell script and start stubs: what runs first is no member."""
-    flip(bundle, offset)
+    bit_flipped(bundle, offset)
     assert problems(llamapack, bundle) == [("damaged", "head and start stubs")]
 
 
@@ -73,7 +66,7 @@ def test_every_damaged_member_is_named(bundle: Path, llamapack: CommandLine) -> 
     with Bundle.open(bundle) as opened:
         offsets = [opened.data_offset(opened.members[n]) + 3 for n in ("tiny.gguf", ".args")]
     for offset in offsets:
-        flip(bundle, offset)
+        bit_flipped(bundle, offset)
     assert problems(llamapack, bundle) == [("damaged", "tiny.gguf"), ("damaged", ".args")]
 
 
@@ -114,7 +107,7 @@ def test_a_zip_without_manifest_is_checked_by_crc(tmp_path: Path, llamapack: Com
         archive.writestr("folder/a", b"content" * 100)
     done = llamapack.ran("verify", path)
     assert "CRC-32 only" in done.stdout
-    flip(path, path.read_bytes().index(b"content"))
+    bit_flipped(path, path.read_bytes().index(b"content"))
     assert problems(llamapack, path) == [("damaged", "folder/a")]
 
 

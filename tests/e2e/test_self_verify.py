@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.damage import bit_flipped
 from helpers.repository import DEMO
 from helpers.running import run
 
@@ -16,14 +17,6 @@ from runtime.formats.bundle import Bundle
 @pytest.fixture
 def copy(linux_bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copyfile(linux_bundle, tmp_path / "copy.llamafile"))
-
-
-def flip(path: Path, place: int) -> None:
-    with path.open("r+b") as file:
-        file.seek(place)
-        old = file.read(1)[0]
-        file.seek(place)
-        file.write(bytes([old ^ 0x10]))
 
 
 def test_a_whole_file(copy: Path) -> None:
@@ -42,7 +35,7 @@ def test_a_flipped_bit_is_named_by_member(copy: Path, member: str) -> None:
     with Bundle.open(copy) as bundle:
         [name, *_] = [name for name in bundle.members if name.startswith(member)]
         found = bundle.members[name]
-        flip(copy, bundle.data_offset(found) + found.compressed_size // 2)
+        bit_flipped(copy, bundle.data_offset(found) + found.compressed_size // 2)
     done = run(["sh", copy, "--verify"])
     assert done.returncode == 1
     error, tip = done.stderr.decode().splitlines()
@@ -65,7 +58,7 @@ def test_members_that_came_and_went(copy: Path) -> None:
 
 def test_the_head_is_covered(copy: Path) -> None:
     head = copy.read_bytes()[:65536]
-    flip(copy, head.index(b"the programs of"))  # a message of the script
+    bit_flipped(copy, head.index(b"the programs of"))  # a message of the script
     done = run(["sh", copy, "--verify"])
     assert done.returncode == 1
     assert done.stdout.startswith(b"head and start stubs: damaged")

@@ -21,6 +21,15 @@ def damaged(damage: str, path: Path, aside: Path) -> None:
     DAMAGES[damage](path, aside)
 
 
+def bit_flipped(path: Path, offset: int) -> None:
+    """Another byte at this place."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+
+
 def flipped(path: Path) -> None:
     """One byte is another, and the time of the last write is what it was."""
     info, data = path.stat(), bytearray(path.read_bytes())
