@@ -52,11 +52,6 @@ def main() -> int:
     return status_of(work)
 
 
-def distribution(piece: str) -> str:
-    """The name of a piece's wheel, in an index: `llamapack-engine-linux-x86-64`."""
-    return f"llamapack-{piece}".replace("_", "-")
-
-
 def write(folder: Path) -> list[Path]:
     """Write all wheels into `folder`; their paths.
 
@@ -132,7 +127,7 @@ def _stubs(piece: Piece) -> Iterable[Path]:
 def _write(
     piece: Piece, files: Mapping[str, bytes], texts: Mapping[str, bytes], folder: Path
 ) -> Path:
-    name = distribution(piece.name)
+    name = wheels.distribution(piece.name)
     stem = f"{name.replace('-', '_')}-{__version__}"
     info = f"{stem}.dist-info"
     contents = {f"{wheels.FOLDER}/{piece.name}/{path}": data for path, data in files.items()}

@@ -14,7 +14,7 @@ from packer.bundle.contents import check_bundle_name, check_member_name
 from packer.bundle.extraction import members_named
 from packer.bundle.purpose import EMBEDDING, POOLING, options_of, pooling_of, purpose_of
 from packer.edit.edition import Edition, changed
-from packer.edit.members import FOLDERS, entries, served_models, with_shards, with_template
+from packer.edit.members import entries, served_models, with_shards, with_template
 from packer.engines.cache import finished
 from packer.engines.other_runtimes import dialect_of, ours, rewritten
 from packer.io.epoch import source_date_epoch
@@ -22,7 +22,7 @@ from packer.io.sources import FileSource, FileWeights
 from packer.weights.inputs import Inputs
 from runtime.errors import InputError, shell_word
 from runtime.formats.args_file import parse
-from runtime.formats.bundle import ARGS, MANIFEST, MODELS, TEMPLATE, Bundle
+from runtime.formats.bundle import ARGS, FOLDERS, MANIFEST, MODELS, TEMPLATE, Bundle
 from runtime.formats.gguf_header import MAGIC, Header, read_header_of
 from runtime.formats.model_facts import ADAPTER, MODEL, PROJECTOR, kind_of
 from runtime.launch.flags import with_values

@@ -12,15 +12,10 @@ from packer.bundle.purpose import options_of
 from packer.inspection.summary import grouped
 from packer.weights.inputs import Inputs
 from runtime.formats.bundle import (
-    ENGINES,
-    GPU,
-    GPU_SOURCES,
+    FOLDERS,
     MANIFEST,
     MODELS,
-    START,
     TEMPLATE,
-    TLS,
-    WEB_UI,
     Bundle,
 )
 from runtime.formats.gguf_header import Header
@@ -108,9 +103,6 @@ def served_models(bundle: Bundle, removed: Collection[str], added: Inputs) -> Se
             text += ("\n" if text else "") + section_of(name, model.file, purpose)
     return Served(text or None, text != old, served_as(text))
 
-
-FOLDERS = (ENGINES, GPU, GPU_SOURCES, START, TLS, WEB_UI)
-"""Members of llamapack itself, not of the user, begin with one of these."""
 
 # What Mozilla's llamafile and Cosmopolitan put into their programs: symbol tables, time zones,
 # sources and libraries for GPUs, pages of the server.

@@ -17,7 +17,7 @@ from packer.bundle.pack import packed_runtime
 from packer.bundle.recipe import of_bundle
 from packer.edit.edition import Edition, changed
 from packer.edit.edits import hashes
-from packer.edit.members import FOLDERS, models_in, without_runtime
+from packer.edit.members import models_in, without_runtime
 from packer.engines import front
 from packer.engines.front import APE
 from packer.engines.gpu import pins, sources
@@ -29,7 +29,7 @@ from packer.io.epoch import source_date_epoch
 from packer.io.sources import WEIGHTS_ALIGNMENT, is_compressed_weights, is_weights
 from runtime.errors import InputError, shell_word
 from runtime.formats.args_file import parse, quote, refused
-from runtime.formats.bundle import ARGS, GPU_SOURCES, Bundle
+from runtime.formats.bundle import ARGS, FOLDERS, GPU_SOURCES, Bundle
 from runtime.formats.file_stream import PieceStream
 from runtime.formats.zip_directory import Member
 

@@ -99,7 +99,7 @@ def _compiled(source: Path, pin: Sdist) -> list[str]:
     their system by the preprocessor.
 
     Raises:
-        InputError: there is no such list.
+        InputError: the list is missing.
     """
     values: dict[str, Any] = {}
     for statement in ast.parse((source / _LIST).read_text(encoding="utf-8")).body:

@@ -20,7 +20,7 @@ import certifi
 
 import packer
 from packer.engines import sums
-from packer.engines.wheels import PACKED
+from packer.engines.wheels import PACKED, distribution
 from packer.io import build_cache
 from packer.io.digest import Digest
 from packer.io.output import output_file
@@ -150,10 +150,10 @@ def deflated(
             path.parent.mkdir(parents=True, exist_ok=True)
             _make(path, write)
     elif not _is_intact(path):
-        distribution = f"llamapack-{wheel.parents[1].name}".replace("_", "-")
+        name_of_wheel = distribution(wheel.parents[1].name)
         raise InputError(
             f"{path} is damaged",
-            f"Run `pip install --force-reinstall --no-deps {distribution}`.",
+            f"Run `pip install --force-reinstall --no-deps {name_of_wheel}`.",
         )
     with Bundle.open(path) as archive:
         yield archive

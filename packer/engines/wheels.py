@@ -17,6 +17,11 @@ PACKED = "packed.zip"
 """In place of an engine's, module's or web UI's files: their members as bundles hold them."""
 
 
+def distribution(piece: str) -> str:
+    """The name of a piece's wheel, in an index: `llamapack-engine-linux-x86-64`."""
+    return f"llamapack-{piece}".replace("_", "-")
+
+
 def roots() -> list[Path]:
     """The folder of each installed wheel."""
     # With `python -m` the current folder comes first; engines are not taken from there.

@@ -23,23 +23,20 @@ from runtime.formats.args_file import parse, refused
 from runtime.formats.bundle import (
     ARGS,
     BASE_CARD,
-    ENGINES,
+    FOLDERS,
     GPU,
     GPU_SOURCES,
     LICENSES,
     MANIFEST,
     MODELS,
-    START,
     TEMPLATE,
-    TLS,
-    WEB_UI,
     Bundle,
 )
 from runtime.formats.gguf_header import Header
 from runtime.formats.json_input import MALFORMED
 from runtime.formats.model_facts import shard
 
-_OURS = (ENGINES, GPU, GPU_SOURCES, START, TLS, WEB_UI, LICENSES)
+_OURS = (*FOLDERS, LICENSES)
 _ALSO_OURS = {ARGS, BASE_CARD, MANIFEST, MODELS, TEMPLATE}
 
 

@@ -34,6 +34,8 @@ ENGINES, GPU, SUMS, WEB_UI = "engines/", "gpu/", "SHA256SUMS", "web-ui/"
 GPU_SOURCES = "gpu-sources/"
 TLS = "tls/"
 START = "start/"  # stubs that Windows' own tar.exe unpacks
+FOLDERS = (ENGINES, GPU, GPU_SOURCES, START, TLS, WEB_UI)
+"""Members of llamapack itself, not of the user, begin with one of these."""
 BASE_CARD, LICENSES = "card/BASE.md", "licenses/model/"
 
 _SMALL = 16 << 20  # bytes; limit of members that are read whole

@@ -24,6 +24,7 @@ from ci.release import engines, packages, wheels
 from packer.commands import demo
 from packer.engines.gpu import pins
 from packer.engines.targets import TARGETS
+from packer.engines.wheels import distribution
 
 TOOLS = ("sh", "cat", "chmod", "cksum", "cp", "dd", "dirname", "env", "ls", "mkdir", "mv", "rm")
 TOOLS += ("sed", "tail", "head", "uname", "id", "od", "cut", "tr", "mktemp", "ln", "expr", "stat")
@@ -232,4 +233,4 @@ def test_extras_name_wheels_that_a_release_makes() -> None:
 
 
 def pinned(piece: str, version: str) -> str:
-    return f"{wheels.distribution(piece)}=={version}"
+    return f"{distribution(piece)}=={version}"
